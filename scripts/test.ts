@@ -1,0 +1,27 @@
+// Runs the test files below the folders given (default: src and test, interop apart). Fails when it finds none, since
+// `node --test` on an empty list would exit 0.
+import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join, sep } from 'node:path';
+
+const SEPARATE = join('test', 'interop');
+const wanted = process.argv.slice(2);
+const roots = wanted.length > 0 ? wanted : ['src', 'test'];
+const files = roots.flatMap(testFilesBelow).filter(file => wanted.length > 0 || !file.startsWith(SEPARATE + sep));
+
+if (files.length === 0) {
+  console.error(`no test files below ${roots.join(', ')}`);
+  process.exit(1);
+}
+const child = spawn(process.execPath, ['--import', 'tsx', '--test', '--test-timeout=120000', ...files], {
+  stdio: 'inherit',
+});
+child.on('exit', code => process.exit(code ?? 1));
+
+function testFilesBelow(root: string): string[] {
+  if (root.endsWith('.test.ts')) return [root];
+  return readdirSync(root, { recursive: true, encoding: 'utf8' })
+    .filter(name => name.endsWith('.test.ts'))
+    .map(name => join(root, name))
+    .sort();
+}

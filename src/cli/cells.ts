@@ -1,0 +1,48 @@
+import { expiryText, relativeTime } from './relative-time.ts';
+import type { Cell } from './table.ts';
+
+/** How the same things look in every table. */
+
+const GOOD = new Set(['ready', 'connected', 'self', 'ok', 'SERVING', 'mutual_tls', 'yes']);
+const BAD = new Set(['refused', 'unreachable', 'failed', 'NOT_SERVING', 'no']);
+const WARNING = new Set(['degraded', 'draining', 'connecting', 'starting', 'tls']);
+
+/** A word of a closed list, in the colour of what it means. */
+export function wordCell(word: string): Cell {
+  if (GOOD.has(word)) return { text: word, colour: 'good' };
+  if (BAD.has(word)) return { text: word, colour: 'bad' };
+  return WARNING.has(word) ? { text: word, colour: 'warning' } : word;
+}
+
+/** `mutual_tls`, or `none (peer_without_tls)`. */
+export function securityCell(security: string, reason: string): Cell {
+  if (security !== 'none') return wordCell(security);
+  return { text: reason === '' ? 'none' : `none (${reason})`, colour: 'warning' };
+}
+
+const EXPIRES_SOON_MS = 7 * 86_400_000;
+
+/** `expires in 29d`; empty for 0, which stands for no certificate. */
+export function expiryCell(timeMs: number, now: Date): Cell {
+  const text = expiryText(timeMs, now);
+  const leftMs = timeMs - now.getTime();
+  if (text === '' || leftMs > EXPIRES_SOON_MS) return text;
+  return { text, colour: leftMs > 0 ? 'warning' : 'bad' };
+}
+
+/** `3m ago`; empty for 0. */
+export function timeCell(timeMs: number, now: Date): Cell {
+  return relativeTime(timeMs, now);
+}
+
+/** What a node keeps from those who may not see it. */
+export function redactable(text: string, isRedacted: boolean): Cell {
+  return text === '' && isRedacted ? { text: '(redacted)', colour: 'quiet' } : text;
+}
+
+/** `role=worker,zone=a` */
+export function labelsText(labels: Readonly<Record<string, string>>): string {
+  return Object.entries(labels)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(',');
+}

@@ -1,0 +1,58 @@
+import { type ConfigSources, formatConfigProblem, type LoadedConfig, loadConfig } from '../config/load-config.ts';
+import { type ConfigProblem, isSelvedgeError } from '../errors/selvedge-error.ts';
+import type { NodeSettings } from '../node/node-settings.ts';
+import { type CheckedSet, checkCredentialSets } from './check-credential-sets.ts';
+import { checkMembers } from './check-members.ts';
+import { checkOwnNames } from './check-own-names.ts';
+
+/** What is found about a configuration and the files it names. */
+export interface ConfigReport {
+  /** Why a node would not start; empty where it would. */
+  readonly problems: readonly ConfigProblem[];
+  /** What is odd but stops nothing, one line each. */
+  readonly warnings: readonly string[];
+  /** Undefined where the configuration itself is wrong. */
+  readonly settings: NodeSettings | undefined;
+  /** The usable sets of credentials. */
+  readonly credentials: readonly CheckedSet[];
+  /** Undefined without a members file, and where it is wrong. */
+  readonly memberNames: readonly string[] | undefined;
+}
+
+/**
+ * Reads a configuration and everything it names, as a node would that starts. Nothing is opened or written. Every
+ * mistake is found at once, except that of a wrong configuration the files are not looked at.
+ */
+export async function checkConfig(sources: ConfigSources, now: Date): Promise<ConfigReport> {
+  const loaded = await tryLoadConfig(sources);
+  if ('problems' in loaded)
+    return { problems: loaded.problems, warnings: [], settings: undefined, credentials: [], memberNames: undefined };
+
+  const { settings } = loaded;
+  const credentials = settings.tls === undefined ? NO_CREDENTIALS : await checkCredentialSets(settings.tls, now);
+  const members = await checkMembers(settings);
+  return {
+    problems: [...credentials.problems, ...members.problems],
+    warnings: [
+      ...loaded.warnings.map(formatConfigProblem),
+      ...loaded.masked.map(({ key, by }) => `${key} of the file is overridden by ${by}`),
+      ...credentials.warnings,
+      ...checkOwnNames(settings, credentials.sets),
+      ...members.warnings,
+    ],
+    settings,
+    credentials: credentials.sets,
+    memberNames: members.names,
+  };
+}
+
+const NO_CREDENTIALS = { problems: [], warnings: [], sets: [] } as const;
+
+async function tryLoadConfig(sources: ConfigSources): Promise<LoadedConfig | { problems: readonly ConfigProblem[] }> {
+  try {
+    return await loadConfig(sources);
+  } catch (error) {
+    if (!isSelvedgeError(error, 'config_invalid')) throw error;
+    return { problems: error.facts.problems };
+  }
+}

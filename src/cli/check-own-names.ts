@@ -1,0 +1,55 @@
+import { isWildcardHost } from '../identity/address.ts';
+import { certificateCoversHost } from '../identity/host-name.ts';
+import { matchIdentity } from '../identity/match-identity.ts';
+import type { PeerIdentity } from '../identity/peer-identity.ts';
+import { parsePattern } from '../identity/subject-name-pattern.ts';
+import type { NodeSettings, TlsSettings } from '../node/node-settings.ts';
+import type { CheckedSet } from './check-credential-sets.ts';
+
+/**
+ * Whether nodes that are configured like this one would take it for a peer, as far as its certificates say. These are
+ * warnings: the others may be configured otherwise.
+ */
+export function checkOwnNames(settings: NodeSettings, sets: readonly CheckedSet[]): string[] {
+  const { tls } = settings;
+  if (tls === undefined) return [];
+  const identityOf = (usage: string) => sets.find(set => set.usage === usage)?.own.identity;
+  const server = identityOf('server');
+  const client = identityOf('client') ?? server;
+  return [
+    ...(client === undefined ? [] : notAllowed(tls, client)),
+    ...(server === undefined ? [] : notItself(settings, tls, server, 'server')),
+    ...(client === undefined || client === server ? [] : notItself(settings, tls, client, 'client')),
+    ...(server === undefined ? [] : notCovered(settings, tls, server)),
+  ];
+}
+
+function notAllowed({ allowedSubjectNames, requireClientAuth }: TlsSettings, client: PeerIdentity): string[] {
+  if (!requireClientAuth && allowedSubjectNames.length === 0) return [];
+  if (matchIdentity(allowedSubjectNames, client) !== undefined) return [];
+  return [
+    `networking.tls.allowed-subject-names does not match the certificate of this node itself (${client.subject}): nodes with the same list refuse it as subject_not_allowed`,
+  ];
+}
+
+function notItself({ nodeName }: NodeSettings, tls: TlsSettings, identity: PeerIdentity, usage: string): string[] {
+  if (tls.nodeIdentity === undefined) return [];
+  const name = tls.nodeIdentity.replaceAll('{node-name}', nodeName);
+  if (matchIdentity([parsePattern(name)], identity) !== undefined) return [];
+  return [
+    `networking.tls.node-identity asks this node to prove ${name}, which its ${usage} certificate does not: nodes with the same key refuse it as node_identity_mismatch`,
+  ];
+}
+
+/** Only where the host is what peers look at. */
+function notCovered({ networking }: NodeSettings, tls: TlsSettings, server: PeerIdentity): string[] {
+  if (tls.nodeIdentity !== undefined || tls.serverSubjectNames.length > 0) return [];
+  const addresses = networking.advertised ?? [networking.bindAddress];
+  return addresses.flatMap(address => {
+    if (address.kind === 'unix' || address.scheme === 'http' || isWildcardHost(address)) return [];
+    if (certificateCoversHost(server, address.host)) return [];
+    return [
+      `the server certificate is not for ${address.host}, which is advertised: nodes that dial it refuse it as server_identity_mismatch`,
+    ];
+  });
+}

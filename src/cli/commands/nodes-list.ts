@@ -1,0 +1,48 @@
+import { Command } from 'commander';
+import { clusterControl, type Peer } from '../../rpc/control-messages.ts';
+import { labelsText, redactable, securityCell, timeCell, wordCell } from '../cells.ts';
+import { onlineCommand, sessionOf } from '../ctl-command.ts';
+import type { CommandContext } from '../run-program.ts';
+import { renderTable } from '../table.ts';
+import type { Terminal } from '../terminal.ts';
+
+/** `selvedgectl nodes` */
+export function nodesCommand(context: CommandContext): Command {
+  return new Command('nodes').description('the members of the cluster').addCommand(nodesListCommand(context));
+}
+
+function nodesListCommand(context: CommandContext): Command {
+  const command = onlineCommand('list', 'every member, and how the node that is asked is connected to it', [
+    'selvedgectl nodes list --config node.toml',
+    'selvedgectl nodes list -o json | jq -r \'.[] | select(.state == "refused") | .reason\'',
+  ]);
+  return command.action(async () => {
+    const session = sessionOf(command, context);
+    const { nodes, addressesRedacted } = await session.call(clusterControl, 'ListNodes', {});
+    session.print(
+      nodes.map(node => ({ ...node, addressesRedacted })),
+      () => renderPeers(nodes, addressesRedacted, context.terminal),
+    );
+  });
+}
+
+/** The members as a table; the last column says why one is not connected. */
+export function renderPeers(
+  peers: readonly Peer[],
+  isRedacted: boolean,
+  { paint, now }: Pick<Terminal, 'paint' | 'now'>,
+): string {
+  const headings = ['NODE', 'STATE', 'SECURITY', 'MODE', 'SINCE', 'VERSION', 'ADDRESSES', 'LABELS', 'REASON'];
+  const rows = peers.map(peer => [
+    redactable(peer.nodeName, isRedacted),
+    wordCell(peer.state),
+    securityCell(peer.security, peer.securityReason),
+    peer.mode,
+    timeCell(peer.sinceMs, now()),
+    peer.version,
+    redactable(peer.addresses.join(', '), isRedacted),
+    labelsText(peer.labels),
+    [peer.reason, peer.detail].filter(text => text !== '').join(': '),
+  ]);
+  return renderTable(headings, rows, paint);
+}

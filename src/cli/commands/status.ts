@@ -1,0 +1,102 @@
+import type { Command } from 'commander';
+import { type ClusterStatus, clusterControl, type NodeStatus, nodeControl } from '../../rpc/control-messages.ts';
+import { expiryCell, labelsText, redactable, timeCell, wordCell } from '../cells.ts';
+import { onlineCommand, sessionOf } from '../ctl-command.ts';
+import type { CommandContext } from '../run-program.ts';
+import { type Cell, renderFields, renderTable } from '../table.ts';
+import type { Terminal } from '../terminal.ts';
+import { renderPeers } from './nodes-list.ts';
+
+/** `selvedgectl status` */
+export function statusCommand(context: CommandContext): Command {
+  const command = onlineCommand('status', 'the state of every node of the cluster, as the one that is asked sees it', [
+    'selvedgectl status --config node.toml',
+    'selvedgectl status -s https://node-1.example:5122 --tls-ca ca.pem --tls-cert admin.pem --tls-key admin.key',
+    'selvedgectl status --node -o json',
+  ]).option('--node', 'only the node that is asked, with its peers and connections');
+  return command.action(async ({ node }: { node?: boolean }) => {
+    const { terminal } = context;
+    const session = sessionOf(command, context);
+    if (node === true) {
+      const status = await session.call(nodeControl, 'GetStatus', {});
+      session.print(status, () => renderNode(status, terminal));
+    } else {
+      const status = await session.call(clusterControl, 'GetClusterStatus', {});
+      session.print(rowsAsJson(status), () => renderCluster(status, terminal));
+    }
+  });
+}
+
+/** One object a node; a member that did not answer is one with a state and a reason alone. */
+function rowsAsJson({ nodes, unreachable }: ClusterStatus): readonly object[] {
+  return [...nodes, ...unreachable.map(({ nodeName, reason }) => ({ nodeName, state: 'unreachable', reason }))];
+}
+
+function renderCluster({ nodes, unreachable, addressesRedacted }: ClusterStatus, { paint, now }: Terminal): string {
+  const headings = ['NODE', 'STATE', 'MODE', 'PEERS', 'CERTIFICATE', 'STARTED', 'VERSION', 'ADDRESSES'];
+  const rows = nodes.map(node => clusterRow(node, now()));
+  if (unreachable.length === 0) return renderTable(headings, rows, paint);
+  const missing = unreachable.map(({ nodeName, reason }): Cell[] => [
+    nodeName,
+    wordCell('unreachable'),
+    ...headings.slice(2).map(() => ''),
+    redactable(reason, addressesRedacted),
+  ]);
+  return renderTable([...headings, 'REASON'], [...rows, ...missing], paint);
+}
+
+function clusterRow(node: NodeStatus, now: Date): Cell[] {
+  return [
+    node.nodeName,
+    wordCell(node.state),
+    node.mode,
+    peersCell(node),
+    expiryCell(node.certificateExpiresAtMs, now),
+    timeCell(node.startedAtMs, now),
+    node.version,
+    redactable(node.advertisedAddresses.join(', '), node.addressesRedacted),
+  ];
+}
+
+/** `2/2`: connected peers of all. */
+function peersCell({ peers }: NodeStatus): Cell {
+  const others = peers.filter(peer => peer.state !== 'self');
+  const connected = others.filter(peer => peer.state === 'connected').length;
+  const text = `${connected}/${others.length}`;
+  return connected === others.length ? text : { text, colour: 'warning' };
+}
+
+function renderNode(node: NodeStatus, { paint, now }: Terminal): string {
+  const fields = renderFields(
+    [
+      ['node', `${node.nodeName} of cluster ${node.clusterName}`],
+      ['state', wordCell(node.state)],
+      ['mode', node.mode],
+      ['version', node.version],
+      ['generation', String(node.generation)],
+      ['started', timeCell(node.startedAtMs, now())],
+      ['certificate', expiryCell(node.certificateExpiresAtMs, now())],
+      ['addresses', addressCells(node)],
+      ['labels', labelsText(node.labels)],
+      ['inbound', countsText(node, 'inbound')],
+      ['outbound', countsText(node, 'outbound')],
+    ],
+    paint,
+  );
+  if (node.peers.length === 0) return fields;
+  return `${fields}\n\n${renderPeers(node.peers, node.addressesRedacted, { paint, now })}`;
+}
+
+function addressCells({ advertisedAddresses, addressesRedacted }: NodeStatus): readonly Cell[] {
+  return advertisedAddresses.length === 0 ? [redactable('', addressesRedacted)] : advertisedAddresses;
+}
+
+function countsText({ connections }: NodeStatus, direction: 'inbound' | 'outbound'): string {
+  if (connections === null) return '';
+  const [mutualTls, tls, none] =
+    direction === 'inbound'
+      ? [connections.inboundMutualTls, connections.inboundTls, connections.inboundNone]
+      : [connections.outboundMutualTls, connections.outboundTls, connections.outboundNone];
+  const total = mutualTls + tls + none;
+  return `${total} ${total === 1 ? 'connection' : 'connections'}: ${mutualTls} mutual_tls, ${tls} tls, ${none} none`;
+}

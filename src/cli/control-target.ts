@@ -1,0 +1,105 @@
+import { isIP } from 'node:net';
+import { loadConfig } from '../config/load-config.ts';
+import type { ServerExpectation } from '../connector/server-expectation.ts';
+import { describeProblem } from '../credentials/credential-problem.ts';
+import { loadSnapshot } from '../credentials/load-snapshot.ts';
+import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
+import { type Address, formatAddress, parseAddress, withScheme } from '../identity/address.ts';
+import { PATTERN_KINDS, parsePattern } from '../identity/subject-name-pattern.ts';
+import { CommandFailure, usageFailure } from './command-failure.ts';
+import { type CtlOptions, timeoutMsOf } from './ctl-options.ts';
+import type { Terminal } from './terminal.ts';
+import { loadTrustOnly } from './trust-only.ts';
+
+/** Whom to ask, and how. */
+export interface ControlTarget {
+  /** To be tried in this order. `tcp` with a scheme, always; never empty. */
+  readonly addresses: readonly Address[];
+  /** Undefined: nothing is given, and no address needs it. */
+  readonly trust: TrustSnapshot | undefined;
+  /** Whether there is a certificate to show. */
+  readonly hasCertificate: boolean;
+  readonly expectation: ServerExpectation;
+  readonly timeoutMs: number;
+}
+
+const DEFAULT_ADDRESS = 'https://127.0.0.1:5122';
+
+/** What the options mean. @throws CommandFailure, `address_invalid`, `pattern_invalid`, `config_invalid`, `credentials_invalid` */
+export async function resolveTarget(options: CtlOptions, terminal: Terminal): Promise<ControlTarget> {
+  const addresses = await addressesOf(options, terminal);
+  refusePlaintext(addresses, options);
+  const needsTls = addresses.some(address => address.kind === 'tcp' && address.scheme === 'https');
+  return {
+    addresses,
+    trust: needsTls ? await loadTrust(options, addresses, terminal.now()) : undefined,
+    hasCertificate: options.tlsCert !== undefined,
+    expectation: expectationOf(options.tlsServerName),
+    timeoutMs: timeoutMsOf(options),
+  };
+}
+
+async function addressesOf(options: CtlOptions, { env }: Terminal): Promise<readonly Address[]> {
+  if (options.address !== undefined) {
+    const addresses = options.address.split(',').map(text => withDefaultScheme(parseAddress(text.trim())));
+    const wrong = addresses.find(address => address.kind === 'tcp' && address.port === 0);
+    if (wrong !== undefined) throw usageFailure(`${formatAddress(wrong)} cannot be dialled: port 0 is no port.`);
+    return addresses;
+  }
+  if (options.config === undefined) return [parseAddress(DEFAULT_ADDRESS)];
+  const { settings } = await loadConfig({ file: options.config, env, set: [] });
+  return [{ kind: 'unix', path: settings.adminSocket }];
+}
+
+/** TLS is what is meant by those who say nothing. */
+function withDefaultScheme(address: Address): Address {
+  return address.kind === 'tcp' && address.scheme === undefined ? withScheme(address, 'https') : address;
+}
+
+function refusePlaintext(addresses: readonly Address[], options: CtlOptions): void {
+  if (options.allowPlaintext === true || !hasTlsFiles(options)) return;
+  const plain = addresses.find(address => address.kind === 'tcp' && address.scheme === 'http');
+  if (plain === undefined) return;
+  throw usageFailure(
+    `${formatAddress(plain)} is plaintext, and TLS files are given.`,
+    'Write https://, or --allow-plaintext if you mean it.',
+  );
+}
+
+function hasTlsFiles({ tlsCa, tlsCert, tlsKey }: CtlOptions): boolean {
+  return [tlsCa, tlsCert, tlsKey].some(file => file !== undefined);
+}
+
+async function loadTrust(options: CtlOptions, addresses: readonly Address[], now: Date): Promise<TrustSnapshot> {
+  const { tlsCa, tlsCert, tlsKey } = options;
+  if (tlsCa === undefined) {
+    const address = addresses.map(formatAddress).find(text => text.startsWith('https:')) ?? DEFAULT_ADDRESS;
+    throw usageFailure(
+      `${address} needs --tls-ca, and --tls-cert and --tls-key where the node asks for a certificate.`,
+      'On the machine of the node, --config FILE uses its admin socket and needs no certificate.',
+    );
+  }
+  if (tlsCert === undefined && tlsKey === undefined) return loadTrustOnly({ caFiles: [tlsCa], crlFiles: [] }, now);
+  if (tlsCert === undefined || tlsKey === undefined)
+    throw usageFailure(
+      `--tls-cert and --tls-key belong together, and --tls-${tlsCert === undefined ? 'cert' : 'key'} is missing.`,
+    );
+  const files = { certFile: tlsCert, keyFile: tlsKey, caFiles: [tlsCa], crlFiles: [] };
+  const loading = await loadSnapshot(files, undefined, now);
+  if (loading.result === 'ok') return loading.snapshot;
+  const problems = loading.result === 'failed' ? loading.problems.map(describeProblem) : [];
+  throw new CommandFailure(
+    `Your credentials cannot be used: ${problems.join('; ')}.`,
+    problems.some(problem => problem.includes('expired'))
+      ? 'Renew them, such as with: selvedgectl certs rotate NAME.'
+      : '',
+  );
+}
+
+/** A bare name is a host name or address, never a common name. */
+function expectationOf(serverName: string | undefined): ServerExpectation {
+  if (serverName === undefined) return { kind: 'host' };
+  const isPattern = serverName.includes('://') || PATTERN_KINDS.some(kind => serverName.startsWith(`${kind}:`));
+  const kind = isIP(serverName) === 0 ? 'dns' : 'ip';
+  return { kind: 'names', patterns: [parsePattern(isPattern ? serverName : `${kind}:${serverName}`)] };
+}

@@ -1,0 +1,252 @@
+import type {
+  AuthorizationOptions,
+  CredentialFileOptions,
+  FabricNodeOptions,
+  MembershipOptions,
+  NetworkingOptions,
+  ObservabilityOptions,
+  TlsOptions,
+  TlsProfileOptions,
+} from '../node/node-options.ts';
+import { TLS_MODES, TLS_VERSIONS } from '../node/node-options.ts';
+import { LOG_LEVELS } from '../telemetry/logger.ts';
+import { type Field, table, tableList, value } from './field.ts';
+import {
+  addressList,
+  bindAddress,
+  count,
+  duration,
+  flag,
+  hostPort,
+  oneOf,
+  path,
+  pathList,
+  text,
+  textList,
+  textMap,
+} from './value-types.ts';
+
+const profile = tableList<TlsProfileOptions>('profile', {
+  destinations: value('destinations', textList, {
+    meaning: 'Which dialled addresses the profile is for, such as `https://*.blue.example:*`.',
+    otherwise: 'required in each profile',
+  }),
+  certFile: value('cert-file', path, {
+    meaning: 'Certificate shown at these destinations.',
+    otherwise: 'that of `networking.tls.client`',
+  }),
+  keyFile: value('key-file', path, {
+    meaning: 'Its private key.',
+    otherwise: 'that of `networking.tls.client`',
+  }),
+  caFiles: value('ca-file', pathList, {
+    meaning: 'Trust anchors for these destinations.',
+    otherwise: 'that of `networking.tls.client`',
+  }),
+  crlFiles: value('crl-file', pathList, {
+    meaning: 'Revocation lists for these destinations.',
+    otherwise: 'that of `networking.tls.client`',
+  }),
+  serverSubjectNames: value('server-subject-names', textList, {
+    meaning: 'Who may answer at these destinations. Empty: the dialled host must be in the certificate.',
+    otherwise: 'that of `networking.tls`',
+  }),
+});
+
+const client = table<CredentialFileOptions>('client', {
+  certFile: value('cert-file', path, {
+    meaning: 'Certificate shown when this node dials.',
+    otherwise: 'that of `networking.tls`',
+  }),
+  keyFile: value('key-file', path, { meaning: 'Its private key.', otherwise: 'that of `networking.tls`' }),
+  caFiles: value('ca-file', pathList, {
+    meaning: 'Trust anchors for servers that this node dials.',
+    otherwise: 'that of `networking.tls`',
+  }),
+  crlFiles: value('crl-file', pathList, {
+    meaning: 'Revocation lists for servers that this node dials.',
+    otherwise: 'that of `networking.tls`',
+  }),
+});
+
+const tls = table<TlsOptions>('tls', {
+  mode: value('mode', oneOf(TLS_MODES), {
+    meaning: 'Whether the node speaks plaintext (`plain`), both (`optional`) or mutual TLS alone (`strict`).',
+    otherwise: '`"strict"`; without this table `"plain"`',
+  }),
+  certFile: value('cert-file', path, {
+    meaning: 'PEM: the certificate of the node first, then the intermediates.',
+    otherwise: 'required unless the mode is `plain`',
+  }),
+  keyFile: value('key-file', path, {
+    meaning: 'PEM: its private key. Should not be readable by others.',
+    otherwise: 'required unless the mode is `plain`',
+  }),
+  caFiles: value('ca-file', pathList, {
+    meaning: 'PEM: the trust anchors; each file may be a bundle.',
+    otherwise: 'required unless the mode is `plain`',
+  }),
+  crlFiles: value('crl-file', pathList, {
+    meaning: 'Revocation lists, evaluated for each issuer that has one.',
+    default: '[]',
+  }),
+  requireClientAuth: value('require-client-auth', flag, {
+    meaning: 'Whether a TLS client must show a certificate. Without one it is `anonymous`.',
+    default: 'true',
+  }),
+  allowedSubjectNames: value('allowed-subject-names', textList, {
+    meaning: 'Subject-name patterns of who may connect as `peer`. `["*"]`: any certificate of the CA.',
+    otherwise: 'required when `require-client-auth`',
+  }),
+  serverSubjectNames: value('server-subject-names', textList, {
+    meaning: 'Who may answer when this node dials. Empty: the dialled host must be in the certificate.',
+    default: '[]',
+  }),
+  nodeIdentity: value('node-identity', text, {
+    meaning:
+      'The name that a node called X must prove, in both directions, with `{node-name}` in it: `uri:spiffe://dev/fabric/{node-name}`. For members it replaces the host check.',
+    otherwise: 'not checked',
+  }),
+  minVersion: value('min-version', oneOf(TLS_VERSIONS), {
+    meaning: 'The oldest TLS version that is spoken.',
+    default: '"1.3"',
+  }),
+  handshakeTimeoutMs: value('handshake-timeout', duration, {
+    meaning: 'Deadline of an inbound TLS handshake.',
+    default: '"5s"',
+  }),
+  sniffTimeoutMs: value('sniff-timeout', duration, {
+    meaning: 'Deadline of the first bytes of an inbound connection.',
+    default: '"5s"',
+  }),
+  refuseDowngrade: value('refuse-downgrade', flag, {
+    meaning: 'In `optional` mode: once a member spoke TLS, refuse plaintext to and from it.',
+    default: 'false',
+  }),
+  refreshIntervalMs: value('refresh-interval', duration, {
+    meaning: 'The files are read again this often, even when no change was seen in their directories.',
+    default: '"1h"',
+  }),
+  client,
+  profiles: profile,
+});
+
+const networking = table<NetworkingOptions>('networking', {
+  bindAddress: value('bind-address', bindAddress, {
+    meaning: 'Where the fabric listens: `host:port`, or `unix:/path`. Port 0 takes a free one.',
+    default: '"0.0.0.0:5122"',
+  }),
+  advertisedAddresses: value('advertised-address', addressList, {
+    meaning: 'What peers are told to dial. Without a scheme it gets the scheme, or the two, of the mode.',
+    otherwise: '`bind-address`, or the host name where that is a wildcard',
+  }),
+  drainTimeoutMs: value('drain-timeout', duration, {
+    meaning: 'Calls and streams that still run this long after a drain began are cut, with a reason.',
+    default: '"30s"',
+  }),
+  maxConnections: value('max-connections', count, {
+    meaning: 'Open inbound connections; the next one is refused.',
+    default: '10000',
+  }),
+  maxUnfinishedHandshakes: value('max-unfinished-handshakes', count, {
+    meaning: 'Connections that still sniff or shake hands; beyond it the oldest is dropped.',
+    default: '1000',
+  }),
+  maxMessageBytes: value('max-message-bytes', count, {
+    meaning: 'The largest message received or sent. At least 4096.',
+    default: '4194304',
+  }),
+  heartbeatIntervalMs: value('heartbeat-interval', duration, {
+    meaning: 'How often each side of a peer stream says that it is alive.',
+    default: '"5s"',
+  }),
+  heartbeatTimeoutMs: value('heartbeat-timeout', duration, {
+    meaning: 'A peer stream that was silent this long is given up. Longer than `heartbeat-interval`.',
+    default: '"15s"',
+  }),
+  reconnectMaxDelayMs: value('reconnect-max-delay', duration, {
+    meaning: 'The longest wait between two dials of the same peer.',
+    default: '"5s"',
+  }),
+  connectTimeoutMs: value('connect-timeout', duration, {
+    meaning: "Deadline of one dial: TCP, TLS and the server's first answer.",
+    default: '"10s"',
+  }),
+  holdTimeoutMs: value('hold-timeout', duration, {
+    meaning: 'How long a call waits for a member that cannot be reached. Its own deadline ends it earlier.',
+    default: '"30s"',
+  }),
+  refusedHoldTimeoutMs: value('refused-hold-timeout', duration, {
+    meaning: 'How long a call waits for a member that refuses this node.',
+    default: '"3s"',
+  }),
+  tls,
+});
+
+const membership = table<MembershipOptions>('membership', {
+  source: value('source', oneOf(['file'], ['dns', 'etcd']), {
+    meaning: 'Where the list of members comes from.',
+    otherwise: 'required in this table',
+  }),
+  membersFile: value('members-file', path, {
+    meaning: 'TOML with `[[member]]` tables; watched, and taken while running.',
+    otherwise: 'required in this table',
+  }),
+});
+
+const authorization = table<AuthorizationOptions>(
+  'authorization',
+  {
+    adminSubjectNames: value('admin-subject-names', textList, {
+      meaning: 'Subject-name patterns of who holds the role `admin`.',
+      default: '[]',
+    }),
+    observerSubjectNames: value('observer-subject-names', textList, {
+      meaning: 'Subject-name patterns of who holds the role `observer`.',
+      default: '[]',
+    }),
+  },
+  ['policy-file'],
+);
+
+const observability = table<ObservabilityOptions>('observability', {
+  bindAddress: value('bind-address', hostPort, {
+    meaning: '`host:port` of the HTTP listener for `/healthz`, `/readyz` and `/metrics`. Port 0 takes a free one.',
+    otherwise: 'required in this table',
+  }),
+});
+
+/**
+ * The configuration: every key, once. Reading, overriding, the remedy of an unknown key, what may change while
+ * running, and the check of `docs/configuration.md` all come from here.
+ */
+export const CONFIG_SCHEMA: Field<FabricNodeOptions> = table<FabricNodeOptions>('', {
+  clusterName: value('cluster-name', text, {
+    meaning: 'Peers of another cluster are refused.',
+    otherwise: 'required',
+  }),
+  nodeName: value('node-name', text, {
+    meaning: 'Stable, and unique in the cluster: `[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?`.',
+    otherwise: 'required',
+  }),
+  dataDir: value('data-dir', path, {
+    meaning: 'Lock, generation and admin socket live here. Created with mode 0700 where it is missing.',
+    otherwise: 'required',
+  }),
+  adminSocket: value('admin-socket', path, {
+    meaning: 'The unix socket for local administration, mode 0600. At most 107 bytes.',
+    otherwise: '`admin.sock` in `data-dir`',
+  }),
+  labels: value('labels', textMap, {
+    meaning: 'Told to peers; clients can ask for any ready member with a label.',
+    default: '{}',
+  }),
+  logLevel: value('log-level', oneOf(LOG_LEVELS), {
+    meaning: 'Less than this is not logged.',
+    default: '"info"',
+  }),
+  networking,
+  membership,
+  authorization,
+  observability,
+});

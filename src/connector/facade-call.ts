@@ -1,0 +1,144 @@
+import * as grpc from '@grpc/grpc-js';
+import { isUnprocessed } from './unprocessed.ts';
+
+/** grpc-js's `Call` is not exported by name; a `ChannelInterface` gives it away. */
+export type Call = ReturnType<grpc.ChannelInterface['createCall']>;
+export type CallArguments = Parameters<grpc.ChannelInterface['createCall']>;
+type InterceptingListener = Parameters<Call['start']>[1];
+
+/** Beyond this many message bytes a call is not kept for another try. */
+const MAX_REPLAY_BYTES = 262_144;
+
+let lastCallNumber = 0;
+
+/** A server that refuses streams again and again is not asked forever. */
+const MAX_RETURNS = 5;
+
+/** What a facade call tells those it belongs to. */
+export interface CallOwner {
+  /** The call came back from a connection that went away before any server processed it: it needs another one. */
+  returned?(call: FacadeCall): void;
+  /** Once, with the final status code. */
+  ended(call: FacadeCall, code: grpc.status): void;
+}
+
+/**
+ * A call that may have to wait for a connection, and comes back from one that turned out to be gone. What is asked of
+ * it is kept until the server answers, so that it can be asked again.
+ *
+ * F1. The status is delivered exactly once, whether it comes from the real call or from `fail`.
+ * F2. A call comes back only when no server has processed it, and before any answer.
+ */
+export class FacadeCall implements Call {
+  readonly args: CallArguments;
+  readonly #owner: CallOwner;
+  readonly #number: number;
+  /** What was asked, in order; undefined once the call cannot come back. */
+  #asked: ((call: Call) => void)[] | undefined = [];
+  #askedBytes = 0;
+  #returns = 0;
+  #listener: InterceptingListener | undefined;
+  #call: Call | undefined;
+  #ended: ((listener: InterceptingListener) => void) | undefined;
+
+  /** Without `owner.returned` the call fails instead of coming back. */
+  constructor(args: CallArguments, owner: CallOwner) {
+    this.args = args;
+    this.#owner = owner;
+    lastCallNumber += 1;
+    this.#number = lastCallNumber;
+  }
+
+  get ended(): boolean {
+    return this.#ended !== undefined;
+  }
+
+  /** Gives the call to a channel. */
+  dispatch(channel: grpc.ChannelInterface): void {
+    if (this.ended || this.#call !== undefined) return;
+    const call = channel.createCall(...this.args);
+    this.#call = call;
+    for (const ask of this.#asked ?? []) ask(call);
+  }
+
+  /** Ends the call with a status of ours. */
+  fail(code: grpc.status, details: string, metadata: grpc.Metadata = new grpc.Metadata()): void {
+    if (this.#call !== undefined) return this.#call.cancelWithStatus(code, details);
+    // Callers of grpc-js count on a status never arriving within the call that caused it.
+    this.#end(code, listener => process.nextTick(() => listener.onReceiveStatus({ code, details, metadata })));
+  }
+
+  start(metadata: grpc.Metadata, listener: InterceptingListener): void {
+    this.#listener = listener;
+    if (this.#ended !== undefined) return this.#ended(listener);
+    this.#ask(call =>
+      call.start(metadata, {
+        onReceiveMetadata: received => {
+          this.#asked = undefined;
+          listener.onReceiveMetadata(received);
+        },
+        onReceiveMessage: message => listener.onReceiveMessage(message),
+        onReceiveStatus: status => {
+          if (!this.#comesBack(status)) this.#end(status.code, () => listener.onReceiveStatus(status));
+        },
+      }),
+    );
+  }
+
+  cancelWithStatus(status: grpc.status, details: string): void {
+    this.fail(status, details);
+  }
+
+  getPeer(): string {
+    return this.#call?.getPeer() ?? 'unknown';
+  }
+
+  sendMessageWithContext(...[context, message]: Parameters<Call['sendMessageWithContext']>): void {
+    this.#askedBytes += message.length;
+    this.#ask(call => call.sendMessageWithContext(context, message));
+    if (this.#askedBytes > MAX_REPLAY_BYTES && this.#call !== undefined) this.#asked = undefined;
+  }
+
+  startRead(): void {
+    this.#ask(call => call.startRead());
+  }
+
+  halfClose(): void {
+    this.#ask(call => call.halfClose());
+  }
+
+  getCallNumber(): number {
+    return this.#number;
+  }
+
+  setCredentials(credentials: grpc.CallCredentials): void {
+    this.#ask(call => call.setCredentials(credentials));
+  }
+
+  getAuthContext(): ReturnType<Call['getAuthContext']> {
+    return this.#call?.getAuthContext() ?? null;
+  }
+
+  #ask(action: (call: Call) => void): void {
+    if (this.ended) return;
+    this.#asked?.push(action);
+    if (this.#call !== undefined) action(this.#call);
+  }
+
+  #comesBack(status: { readonly code: grpc.status; readonly details: string }): boolean {
+    if (this.ended || this.#asked === undefined || this.#owner.returned === undefined) return false;
+    if (!isUnprocessed(status) || this.#returns === MAX_RETURNS) return false;
+    this.#returns += 1;
+    this.#call = undefined;
+    this.#owner.returned(this);
+    return true;
+  }
+
+  #end(code: grpc.status, deliver: (listener: InterceptingListener) => void): void {
+    if (this.ended) return;
+    this.#ended = deliver;
+    this.#asked = undefined;
+    this.#owner.ended(this, code);
+    if (this.#listener !== undefined) deliver(this.#listener);
+  }
+}

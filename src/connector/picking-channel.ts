@@ -1,0 +1,69 @@
+import * as grpc from '@grpc/grpc-js';
+import { SelvedgeError } from '../errors/selvedge-error.ts';
+import { statusOf } from '../rpc/status.ts';
+import { type Call, type CallArguments, FacadeCall } from './facade-call.ts';
+import type { StableChannel } from './stable-channel.ts';
+import { watchByPolling } from './watch-by-polling.ts';
+
+export interface PickingChannelParts {
+  /** For messages: what was asked for, such as `role=worker`. */
+  readonly selector: string;
+  /** Channels of the members that match now, the ready ones apart. Asked at each call. */
+  readonly candidates: () => { readonly ready: readonly StableChannel[]; readonly others: readonly StableChannel[] };
+}
+
+/**
+ * A channel to any of several members: each call goes to the next ready one, in turn. When none is ready the call
+ * waits for one that is not, as calls to a single member do; when none matches it fails with `no_ready_member`.
+ */
+export class PickingChannel implements grpc.ChannelInterface {
+  readonly #parts: PickingChannelParts;
+  #turn = 0;
+  #closed = false;
+
+  constructor(parts: PickingChannelParts) {
+    this.#parts = parts;
+  }
+
+  createCall(...args: CallArguments): Call {
+    const { ready, others } = this.#parts.candidates();
+    const choices = ready.length > 0 ? ready : others;
+    this.#turn += 1;
+    const chosen = choices[this.#turn % choices.length];
+    if (chosen !== undefined && !this.#closed) return chosen.createCall(...args);
+    const call = new FacadeCall(args, { ended: () => {} });
+    const { selector } = this.#parts;
+    const error = new SelvedgeError('no_ready_member', `no member matches ${selector}`, { selector });
+    call.fail(grpc.status.UNAVAILABLE, statusOf(error).details);
+    return call;
+  }
+
+  getTarget(): string {
+    return `selvedge:///?${this.#parts.selector}`;
+  }
+
+  getConnectivityState(tryToConnect: boolean): grpc.connectivityState {
+    if (this.#closed) return grpc.connectivityState.SHUTDOWN;
+    const { ready, others } = this.#parts.candidates();
+    if (ready.length > 0) return grpc.connectivityState.READY;
+    if (tryToConnect) for (const channel of others) channel.connect();
+    return grpc.connectivityState.IDLE;
+  }
+
+  watchConnectivityState(
+    current: grpc.connectivityState,
+    deadline: grpc.Deadline,
+    callback: (error?: Error) => void,
+  ): void {
+    watchByPolling(this, current, deadline, callback);
+  }
+
+  getChannelzRef(): never {
+    throw new Error('channelz is switched off for channels of the fabric');
+  }
+
+  /** The members' channels are shared and stay open. */
+  close(): void {
+    this.#closed = true;
+  }
+}

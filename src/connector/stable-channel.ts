@@ -1,0 +1,312 @@
+import * as grpc from '@grpc/grpc-js';
+import { isSelvedgeError, messageOf, type SelvedgeError } from '../errors/selvedge-error.ts';
+import type { ObservableValue } from '../lifecycle/observable-value.ts';
+import type { Security } from '../rpc/security.ts';
+import { statusOf } from '../rpc/status.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { Dial, type DialOptions } from './dial.ts';
+import type { DialPlan, PlannedDial } from './dial-plan.ts';
+import type { DialListener } from './fabric-channel-credentials.ts';
+import { type Call, type CallArguments, FacadeCall } from './facade-call.ts';
+import { HeldCalls } from './held-calls.ts';
+import { watchByPolling } from './watch-by-polling.ts';
+
+const { READY, IDLE, TRANSIENT_FAILURE, SHUTDOWN } = grpc.connectivityState;
+
+export interface StableChannelOptions extends DialOptions {
+  /** How long a call waits while the other side cannot be reached. */
+  readonly holdTimeoutMs: number;
+  /** How long calls wait once the other side refuses us; after that they fail at once, with the reason. */
+  readonly refusedHoldTimeoutMs: number;
+}
+
+export interface StableChannelParts {
+  /** For messages and logs: the node name. */
+  readonly name: string;
+  readonly plan: ObservableValue<DialPlan>;
+  readonly options: StableChannelOptions;
+  readonly metrics: Metrics;
+  readonly listener: (planned: PlannedDial) => DialListener;
+}
+
+/**
+ * A channel to one node that survives rotation, mode changes, moves and restarts of the other side. Hand it to any
+ * generated client as `channelOverride`.
+ *
+ * S1. A call is given to a connection only while that is READY, and taken back from one that went away before any
+ *     server saw the call; else it is held here until a connection is ready or its patience ends. So a held call can
+ *     move to another address, and its failure means that nobody processed it.
+ * S2. When the plan changes, the new connection is dialled first; calls move over when it is READY, the old one ends
+ *     with its last call. In strict mode a plaintext connection gets no further call from that moment on.
+ * S3. A refusal that lasts longer than `refusedHoldTimeoutMs` fails held and new calls with its reason.
+ */
+export class StableChannel implements grpc.ChannelInterface {
+  readonly #parts: StableChannelParts;
+  readonly #unsubscribe: () => void;
+  readonly #held = new HeldCalls(() => this.#notConnected());
+  /** Which dial has a call. */
+  readonly #carriers = new WeakMap<FacadeCall, Dial>();
+  #current: Dial | undefined;
+  #next: Dial | undefined;
+  /** Which of the planned addresses is tried; moves on when one cannot be reached. */
+  #turn = 0;
+  #refusal: { readonly error: SelvedgeError; readonly since: number } | undefined;
+  #refusalTimer: NodeJS.Timeout | undefined;
+  /** The other side said it drains: its present connection gets no new calls. */
+  #paused = false;
+  #awake = false;
+  #closed = false;
+
+  constructor(parts: StableChannelParts) {
+    this.#parts = parts;
+    this.#unsubscribe = parts.plan.subscribe(() => this.#replan());
+  }
+
+  getTarget(): string {
+    return `selvedge:///${this.#parts.name}`;
+  }
+
+  /** READY while calls go out at once. */
+  getConnectivityState(tryToConnect: boolean): grpc.connectivityState {
+    if (this.#closed) return SHUTDOWN;
+    if (tryToConnect) this.connect();
+    return this.#current?.state ?? IDLE;
+  }
+
+  watchConnectivityState(
+    current: grpc.connectivityState,
+    deadline: grpc.Deadline,
+    callback: (error?: Error) => void,
+  ): void {
+    watchByPolling(this, current, deadline, callback);
+  }
+
+  getChannelzRef(): never {
+    throw new Error('channelz is switched off for channels of the fabric');
+  }
+
+  connect(): void {
+    if (this.#closed) return;
+    if (!this.#awake) {
+      this.#awake = true;
+      this.#replan();
+    }
+    this.#current?.connect();
+    this.#next?.connect();
+  }
+
+  createCall(...args: CallArguments): Call {
+    const call = this.#newCall(args, true);
+    this.#route(call);
+    return call;
+  }
+
+  /** The same connection without holding: a call fails as soon as the dial does. For those who retry themselves. */
+  get impatient(): grpc.ChannelInterface {
+    return {
+      close: () => {},
+      getTarget: () => this.getTarget(),
+      getConnectivityState: tryToConnect => this.getConnectivityState(tryToConnect),
+      watchConnectivityState: (...args) => this.watchConnectivityState(...args),
+      getChannelzRef: () => this.getChannelzRef(),
+      createCall: (...args) => {
+        const call = this.#newCall(args, false);
+        this.connect();
+        const plan = this.#parts.plan.value;
+        if (this.#closed) this.#failClosed(call);
+        else if ('error' in plan) this.#failRefused(call, plan.error);
+        else this.#give(call, this.#current);
+        return call;
+      },
+    };
+  }
+
+  /** The other side drains: new calls wait until it is back. */
+  pause(): void {
+    this.#paused = this.#current?.state === READY;
+  }
+
+  /** What protects the connection that calls go over; undefined while there is none. */
+  get security(): Security | undefined {
+    return this.#current?.state === READY ? this.#current.security : undefined;
+  }
+
+  /** Why the newest attempt failed, as far as is known. */
+  get failure(): unknown {
+    const plan = this.#parts.plan.value;
+    return 'error' in plan ? plan.error : (this.#refusal?.error ?? this.#current?.failure);
+  }
+
+  /** Calls that run go on to their end; those that wait fail. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#unsubscribe();
+    clearTimeout(this.#refusalTimer);
+    for (const call of this.#held.releaseAll()) this.#failClosed(call);
+    this.#current?.retire();
+    this.#next?.retire();
+  }
+
+  #newCall(args: CallArguments, patient: boolean): FacadeCall {
+    const startedAt = performance.now();
+    return new FacadeCall(args, {
+      ...(patient ? { returned: call => this.#return(call) } : {}),
+      ended: (call, code) => {
+        this.#held.forget(call);
+        this.#release(call);
+        const labels = { grpc_method: args[0].slice(1), grpc_status: grpc.status[code] };
+        this.#parts.metrics.clientCallDuration.observe(labels, (performance.now() - startedAt) / 1_000);
+      },
+    });
+  }
+
+  #return(call: FacadeCall): void {
+    this.#release(call);
+    this.#route(call);
+  }
+
+  #release(call: FacadeCall): void {
+    this.#carriers.get(call)?.release(call);
+    this.#carriers.delete(call);
+  }
+
+  #give(call: FacadeCall, dial: Dial | undefined): void {
+    if (dial === undefined) return;
+    this.#carriers.set(call, dial);
+    dial.take(call);
+  }
+
+  #route(call: FacadeCall): void {
+    if (this.#closed) return this.#failClosed(call);
+    if (this.#current?.state === READY && !this.#paused) return this.#give(call, this.#current);
+    const { refusedHoldTimeoutMs, holdTimeoutMs } = this.#parts.options;
+    if (this.#refusal !== undefined && Date.now() - this.#refusal.since >= refusedHoldTimeoutMs) {
+      return this.#failRefused(call, this.#refusal.error);
+    }
+    this.#held.add(call, holdTimeoutMs);
+    this.connect();
+  }
+
+  #notConnected(): string {
+    const { name } = this.#parts;
+    if (this.failure !== undefined) return `${name} is not connected: ${messageOf(this.failure)}`;
+    const failed = this.#current?.state === TRANSIENT_FAILURE;
+    return `${name} is not connected: ${failed ? 'it cannot be reached' : 'no connection was ready in time'}`;
+  }
+
+  #failRefused(call: FacadeCall, error: SelvedgeError): void {
+    const { details, metadata } = statusOf(error);
+    call.fail(grpc.status.UNAVAILABLE, `${this.#parts.name} is not connected: ${details}`, metadata);
+  }
+
+  #failClosed(call: FacadeCall): void {
+    call.fail(grpc.status.UNAVAILABLE, `the connection to ${this.#parts.name} is closed`);
+  }
+
+  #replan(): void {
+    if (this.#closed || !this.#awake) return;
+    const plan = this.#parts.plan.value;
+    this.#turn = 0;
+    this.#forgiveRefusal();
+    if ('error' in plan) {
+      this.#retireBoth();
+      return this.#refused(plan.error);
+    }
+    const [best] = plan.dials;
+    if (best === undefined) return;
+    const current = this.#current;
+    if (current?.planned.epoch === best.epoch) {
+      this.#next?.retire();
+      this.#next = undefined;
+    } else if (current?.state === READY && (plan.mayKeepPlaintext || current.planned.target.scheme === 'https')) {
+      if (this.#next?.planned.epoch === best.epoch) return;
+      this.#next?.retire();
+      this.#next = this.#dial(best);
+    } else {
+      this.#replaceCurrent(best);
+    }
+  }
+
+  #replaceCurrent(planned: PlannedDial): void {
+    const [current, next] = [this.#current, this.#next];
+    this.#next = undefined;
+    this.#paused = false;
+    this.#current = this.#dial(planned);
+    current?.retire();
+    next?.retire();
+  }
+
+  #retireBoth(): void {
+    const [current, next] = [this.#current, this.#next];
+    this.#current = this.#next = undefined;
+    current?.retire();
+    next?.retire();
+  }
+
+  #dial(planned: PlannedDial): Dial {
+    const dial = new Dial(planned, this.#parts.options, this.#parts.listener(planned), changed =>
+      this.#onState(changed),
+    );
+    dial.connect();
+    return dial;
+  }
+
+  #onState(dial: Dial): void {
+    if (this.#closed || (dial !== this.#current && dial !== this.#next)) return;
+    const { state } = dial;
+    if (state === READY) return this.#onReady(dial);
+    if (dial === this.#current) this.#paused = false;
+    if (state === TRANSIENT_FAILURE) this.#onFailure(dial);
+    else if (state === IDLE && (dial === this.#next || this.#held.size > 0)) dial.connect();
+  }
+
+  #onReady(dial: Dial): void {
+    if (dial === this.#next) {
+      const previous = this.#current;
+      this.#current = dial;
+      this.#next = undefined;
+      this.#paused = false;
+      previous?.retire();
+    }
+    this.#forgiveRefusal();
+    if (!this.#paused) for (const call of this.#held.releaseAll()) this.#route(call);
+  }
+
+  #onFailure(dial: Dial): void {
+    if (dial === this.#next) {
+      // The new connection failed; if the old one is gone too, there is nothing left to keep.
+      if (this.#current?.state !== READY) this.#replaceCurrent(dial.planned);
+      return;
+    }
+    if (isSelvedgeError(dial.failure)) this.#refused(dial.failure);
+    const plan = this.#parts.plan.value;
+    if ('error' in plan || plan.dials.length < 2) return;
+    this.#turn = (this.#turn + 1) % plan.dials.length;
+    const another = plan.dials[this.#turn];
+    // After a whole round of addresses that fail, wait as long as grpc-js would.
+    const waitMs = this.#turn === 0 ? Math.min(1_000, this.#parts.options.reconnectMaxDelayMs) : 0;
+    setTimeout(() => {
+      const stillFails = !this.#closed && this.#current === dial && dial.state !== READY;
+      if (stillFails && another !== undefined) this.#replaceCurrent(another);
+    }, waitMs).unref();
+  }
+
+  #refused(error: SelvedgeError): void {
+    this.#refusal = { error, since: this.#refusal?.since ?? Date.now() };
+    if (this.#refusalTimer !== undefined) return;
+    this.#refusalTimer = setTimeout(() => {
+      this.#refusalTimer = undefined;
+      const refusal = this.#refusal;
+      if (refusal === undefined) return;
+      for (const call of this.#held.releaseAll()) this.#failRefused(call, refusal.error);
+    }, this.#parts.options.refusedHoldTimeoutMs);
+    this.#refusalTimer.unref();
+  }
+
+  #forgiveRefusal(): void {
+    clearTimeout(this.#refusalTimer);
+    this.#refusalTimer = undefined;
+    this.#refusal = undefined;
+  }
+}

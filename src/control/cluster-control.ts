@@ -1,0 +1,79 @@
+import type * as grpc from '@grpc/grpc-js';
+import { seesTopology } from '../authorization/method-rules.ts';
+import { messageOf } from '../errors/selvedge-error.ts';
+import {
+  type ClusterStatus,
+  clusterControl,
+  type NodeStatus,
+  nodeControl,
+  type Unreachable,
+} from '../rpc/control-messages.ts';
+import { callUnary, implementUnary } from '../rpc/service.ts';
+import { peerMessage, selfAsPeer, statusOfNode } from './messages-of.ts';
+import { checkMode } from './node-control.ts';
+import type { NodeFacts } from './node-facts.ts';
+import { redactCluster, redactNodes } from './redact.ts';
+
+/** How long one member may take to answer. */
+const MEMBER_TIMEOUT_MS = 5_000;
+
+/** The service that shows the cluster, as this node sees it and as its members answer. */
+export function createClusterControl(node: NodeFacts): grpc.UntypedServiceImplementation {
+  return implementUnary(clusterControl, {
+    GetClusterStatus: async (_request, caller, signal) => {
+      const status = await clusterStatus(node, signal);
+      return seesTopology(caller) ? status : redactCluster(status);
+    },
+    ListNodes: (_request, caller) => {
+      const nodes = [selfAsPeer(node), ...node.peers().map(peerMessage)].sort((a, b) =>
+        compareNames(a.nodeName, b.nodeName),
+      );
+      const response = { nodes, addressesRedacted: false };
+      return seesTopology(caller) ? response : redactNodes(response);
+    },
+    Preflight: async (request, _caller, signal) => {
+      const own = checkMode(node, request.to);
+      const { answers, unreachable } = await askAll(node, name =>
+        callUnary(node.askMember(name), nodeControl, 'CheckMode', request, { timeoutMs: MEMBER_TIMEOUT_MS, signal }),
+      );
+      const nodes = [own, ...answers].sort((a, b) => compareNames(a.nodeName, b.nodeName));
+      return { ready: unreachable.length === 0 && nodes.every(each => each.ready), nodes, unreachable };
+    },
+  });
+}
+
+async function clusterStatus(node: NodeFacts, signal: AbortSignal): Promise<ClusterStatus> {
+  const { answers, unreachable } = await askAll(node, name =>
+    callUnary(node.askMember(name), nodeControl, 'GetStatus', {}, { timeoutMs: MEMBER_TIMEOUT_MS, signal }),
+  );
+  const known = new Map(node.peers().map(entry => [entry.name, peerMessage(entry)]));
+  // Members answer a peer without addresses; what they told this node in their Hello fills the gap.
+  const filled: NodeStatus[] = answers.map(answer => ({
+    ...answer,
+    advertisedAddresses: known.get(answer.nodeName)?.addresses ?? [],
+    labels: known.get(answer.nodeName)?.labels ?? {},
+  }));
+  const nodes = [statusOfNode(node), ...filled].sort((a, b) => compareNames(a.nodeName, b.nodeName));
+  return { nodes, unreachable, addressesRedacted: false };
+}
+
+async function askAll<T>(
+  node: NodeFacts,
+  ask: (name: string) => Promise<T>,
+): Promise<{ answers: T[]; unreachable: Unreachable[] }> {
+  const answers: T[] = [];
+  const unreachable: Unreachable[] = [];
+  await Promise.all(
+    node.peers().map(async ({ name }) => {
+      try {
+        answers.push(await ask(name));
+      } catch (error) {
+        unreachable.push({ nodeName: name, reason: messageOf(error) });
+      }
+    }),
+  );
+  return { answers, unreachable };
+}
+
+/** `node-2` before `node-10`. */
+const compareNames: (a: string, b: string) => number = new Intl.Collator('en', { numeric: true }).compare;

@@ -1,0 +1,113 @@
+import type { CredentialsStore } from '../credentials/credentials-store.ts';
+import { formatAddress } from '../identity/address.ts';
+import type { PeerIdentity } from '../identity/peer-identity.ts';
+import type { PeerEntry } from '../messaging/peer-table.ts';
+import type {
+  CertificateState,
+  Connection,
+  ConnectionCounts,
+  CredentialState,
+  NodeStatus,
+  Peer,
+} from '../rpc/control-messages.ts';
+import type { NodeFacts } from './node-facts.ts';
+
+/** The whole status of a node, unredacted. */
+export function statusOfNode(node: NodeFacts): NodeStatus {
+  const connections = node.connections();
+  return {
+    clusterName: node.clusterName,
+    nodeName: node.nodeName,
+    generation: node.generation,
+    version: node.version,
+    state: node.state(),
+    mode: node.mode(),
+    advertisedAddresses: node.advertisedAddresses(),
+    startedAtMs: node.startedAt.getTime(),
+    labels: node.labels,
+    peers: node.peers().map(peerMessage),
+    connections: countConnections(connections),
+    certificateExpiresAtMs: node.credentials()[0]?.store.snapshot.value.own.identity.notAfter.getTime() ?? 0,
+    addressesRedacted: false,
+  };
+}
+
+/** This node as an entry of its own list of nodes. */
+export function selfAsPeer(node: NodeFacts): Peer {
+  return {
+    nodeName: node.nodeName,
+    state: 'self',
+    security: '',
+    securityReason: '',
+    reason: '',
+    detail: '',
+    generation: node.generation,
+    mode: node.mode(),
+    addresses: node.advertisedAddresses(),
+    labels: node.labels,
+    version: node.version,
+    direction: '',
+    sinceMs: node.startedAt.getTime(),
+    subject: node.credentials()[0]?.store.snapshot.value.own.identity.subject ?? '',
+  };
+}
+
+export function peerMessage(entry: PeerEntry): Peer {
+  return {
+    nodeName: entry.name,
+    state: entry.state,
+    security: entry.security?.kind ?? '',
+    securityReason: entry.security?.kind === 'none' ? entry.security.reason : '',
+    reason: entry.reason ?? '',
+    detail: entry.detail ?? '',
+    generation: entry.generation ?? 0,
+    mode: entry.mode ?? '',
+    addresses: entry.addresses.map(formatAddress),
+    labels: entry.labels,
+    version: entry.version ?? '',
+    direction: entry.direction ?? '',
+    sinceMs: entry.since.getTime(),
+    subject: entry.identity?.subject ?? '',
+  };
+}
+
+export function credentialMessage(usage: string, store: CredentialsStore): CredentialState {
+  const snapshot = store.snapshot.value;
+  const state = store.state.value;
+  return {
+    usage,
+    trustGeneration: snapshot.generation,
+    certificate: certificateMessage(snapshot.own.identity),
+    anchors: snapshot.anchors.map(anchor => certificateMessage(anchor.identity)),
+    loadedAtMs: snapshot.loadedAt.getTime(),
+    lastReloadResult: state.lastResult,
+    lastReloadAtMs: state.lastReload.getTime(),
+    problem: state.problem === undefined ? '' : `${state.problem.file}: ${state.problem.problem}`,
+    warnings: snapshot.warnings,
+  };
+}
+
+export function certificateMessage(identity: PeerIdentity): CertificateState {
+  return {
+    subject: identity.subject,
+    issuer: identity.issuer,
+    names: [...identity.uris, ...identity.dnsNames, ...identity.ipAddresses],
+    fingerprintSha256: identity.fingerprint256,
+    serialNumber: identity.serialNumber,
+    notBeforeMs: identity.notBefore.getTime(),
+    notAfterMs: identity.notAfter.getTime(),
+  };
+}
+
+function countConnections(connections: readonly Connection[]): ConnectionCounts {
+  const count = (direction: string, security: string) =>
+    connections.filter(each => each.direction === direction && each.security === security).length;
+  return {
+    inboundMutualTls: count('inbound', 'mutual_tls'),
+    inboundTls: count('inbound', 'tls'),
+    inboundNone: count('inbound', 'none'),
+    outboundMutualTls: count('outbound', 'mutual_tls'),
+    outboundTls: count('outbound', 'tls'),
+    outboundNone: count('outbound', 'none'),
+  };
+}

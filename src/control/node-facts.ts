@@ -1,0 +1,36 @@
+import type * as grpc from '@grpc/grpc-js';
+import type { CredentialsStore } from '../credentials/credentials-store.ts';
+import type { PeerEntry } from '../messaging/peer-table.ts';
+import type { Connection } from '../rpc/control-messages.ts';
+
+export type NodeState = 'starting' | 'ready' | 'degraded' | 'draining';
+
+/** What the services that operators call may ask of the node and tell it to do. */
+export interface NodeFacts {
+  readonly clusterName: string;
+  readonly nodeName: string;
+  readonly generation: number;
+  readonly version: string;
+  readonly startedAt: Date;
+  readonly labels: Readonly<Record<string, string>>;
+  state(): NodeState;
+  mode(): 'plain' | 'optional' | 'strict';
+  advertisedAddresses(): readonly string[];
+  peers(): readonly PeerEntry[];
+  /** Every open connection, both directions, in full. */
+  connections(): readonly Connection[];
+  /** Undefined without TLS settings. */
+  tls():
+    | {
+        readonly requireClientAuth: boolean;
+        readonly minVersion: string;
+        readonly allowedSubjectNames: readonly string[];
+      }
+    | undefined;
+  credentials(): readonly { readonly usage: string; readonly store: CredentialsStore }[];
+  reloadTls(): Promise<{ readonly result: string; readonly problems: readonly string[]; readonly generation: number }>;
+  /** Begins to drain; does not wait for the end. */
+  drain(): void;
+  /** A client whose calls go to a member and fail as soon as it cannot be reached. */
+  askMember(nodeName: string): grpc.Client;
+}

@@ -1,0 +1,115 @@
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { messageOf } from '../errors/selvedge-error.ts';
+import { type CredentialProblem, credentialsInvalid } from './credential-problem.ts';
+
+/** Where one set of credentials lies. All files are PEM; a CRL may be DER as well. */
+export interface CredentialFiles {
+  /** Leaf first, then intermediates. */
+  readonly certFile: string;
+  /** The unencrypted private key of the leaf. */
+  readonly keyFile: string;
+  /** Trust anchors; each file may be a bundle. Empty is a problem: nobody could be trusted. */
+  readonly caFiles: readonly string[];
+  /** Certificate revocation lists. Empty: nothing is revoked. */
+  readonly crlFiles: readonly string[];
+}
+
+/** The bytes of one file as read; printing or serialising it shows the name and the mode alone. */
+export class FileContent {
+  readonly file: string;
+  /** Permission bits, such as 0o600. */
+  readonly mode: number;
+  readonly #bytes: Uint8Array;
+
+  constructor(file: string, mode: number, bytes: Uint8Array) {
+    this.file = file;
+    this.mode = mode;
+    this.#bytes = bytes;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+}
+
+/** One set of credentials as it lay on disk, not yet checked. */
+export interface CredentialBytes {
+  readonly cert: FileContent;
+  readonly key: FileContent;
+  readonly ca: readonly FileContent[];
+  readonly crl: readonly FileContent[];
+}
+
+export type CredentialReading =
+  | { readonly ok: true; readonly bytes: CredentialBytes }
+  | { readonly ok: false; readonly problems: readonly CredentialProblem[] };
+
+/**
+ * The bytes of a set of credentials; each file is opened and read once, even where two keys name the same file.
+ * Throws `credentials_invalid` with every file that is missing, unreadable, empty, a directory or larger than 16 MiB.
+ */
+export async function readCredentialFiles(files: CredentialFiles): Promise<CredentialBytes> {
+  const reading = await tryReadCredentialFiles(files);
+  if (!reading.ok) throw credentialsInvalid(reading.problems);
+  return reading.bytes;
+}
+
+/** As {@link readCredentialFiles}, but problems are a value. */
+export async function tryReadCredentialFiles(files: CredentialFiles): Promise<CredentialReading> {
+  const names = [...new Set([files.certFile, files.keyFile, ...files.caFiles, ...files.crlFiles])];
+  const results = await Promise.all(names.map(readOne));
+  const problems = results.filter(result => 'problem' in result);
+  const contents = new Map<string, FileContent>();
+  for (const result of results) if (!('problem' in result)) contents.set(result.file, result);
+  const cert = contents.get(files.certFile);
+  const key = contents.get(files.keyFile);
+  if (cert === undefined || key === undefined || problems.length > 0) return { ok: false, problems };
+  const pick = (wanted: readonly string[]): FileContent[] => wanted.flatMap(name => contents.get(name) ?? []);
+  return { ok: true, bytes: { cert, key, ca: pick(files.caFiles), crl: pick(files.crlFiles) } };
+}
+
+const MAX_FILE_BYTES = 16 * 1024 * 1024;
+
+class UnusableFile extends Error {}
+
+async function readOne(file: string): Promise<FileContent | CredentialProblem> {
+  try {
+    return await readFileContent(file);
+  } catch (error) {
+    return { file, problem: problemOf(error) };
+  }
+}
+
+async function readFileContent(file: string): Promise<FileContent> {
+  // O_NONBLOCK: opening a pipe must not hang; the kind is checked on what was opened, not on what the name means later.
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const status = await handle.stat();
+    if (status.isDirectory()) throw new UnusableFile('is a directory');
+    if (!status.isFile()) throw new UnusableFile('is not a regular file');
+    if (status.size > MAX_FILE_BYTES) throw new UnusableFile(`is larger than ${MAX_FILE_BYTES} bytes`);
+    const bytes = await handle.readFile();
+    if (bytes.length === 0) throw new UnusableFile('is empty');
+    return new FileContent(file, status.mode & 0o777, bytes);
+  } finally {
+    await handle.close();
+  }
+}
+
+function problemOf(error: unknown): string {
+  if (error instanceof UnusableFile) return error.message;
+  switch (error instanceof Error && 'code' in error ? error.code : undefined) {
+    case 'ENOENT':
+      return 'is missing';
+    case 'ENOTDIR':
+      return 'is missing: a part of its path is not a directory';
+    case 'EACCES':
+    case 'EPERM':
+      return 'cannot be read: permission denied';
+    case 'ELOOP':
+      return 'is a symbolic link that leads in a circle';
+    default:
+      return `cannot be read: ${messageOf(error)}`;
+  }
+}

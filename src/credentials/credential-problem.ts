@@ -1,0 +1,21 @@
+import { SelvedgeError } from '../errors/selvedge-error.ts';
+
+/** One reason why a file of a set of credentials cannot be used. The text never holds key material. */
+export interface CredentialProblem {
+  readonly file: string;
+  readonly problem: string;
+}
+
+/**
+ * The error for a set of credentials that cannot be used: its facts are the first problem, its message names all of
+ * them. `problems` must not be empty.
+ */
+export function credentialsInvalid(problems: readonly CredentialProblem[]): SelvedgeError<'credentials_invalid'> {
+  const { file, problem } = problems[0] ?? { file: '', problem: 'unknown' };
+  return new SelvedgeError('credentials_invalid', problems.map(describeProblem).join('; '), { file, problem });
+}
+
+/** `certs/node.pem: is empty` */
+export function describeProblem({ file, problem }: CredentialProblem): string {
+  return `${file}: ${problem}`;
+}

@@ -1,0 +1,281 @@
+import assert from 'node:assert/strict';
+import { chmod, rm, writeFile } from 'node:fs/promises';
+import { type TestContext, test } from 'node:test';
+import { type CredentialDirectory, makeCredentialDirectory } from '../../test/kit/credential-directory.ts';
+import { until } from '../../test/kit/until.ts';
+import { createAuthority } from '../dev-pki/authority.ts';
+import { isSelvedgeError } from '../errors/selvedge-error.ts';
+import { createLogger, silentLogger } from '../telemetry/logger.ts';
+import {
+  type CredentialsStore,
+  type CredentialsStoreOptions,
+  openCredentialsStore,
+  type ReloadResult,
+  type ReloadTrigger,
+} from './credentials-store.ts';
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+type Overrides = Partial<CredentialsStoreOptions>;
+
+async function open(
+  t: TestContext,
+  { files }: CredentialDirectory,
+  overrides: Overrides = {},
+): Promise<CredentialsStore> {
+  const store = await openCredentialsStore({
+    files,
+    refreshIntervalMs: HOUR_MS,
+    watch: false,
+    logger: silentLogger,
+    ...overrides,
+  });
+  t.after(() => store.close());
+  return store;
+}
+
+/** A logger and the events it was told, in order. */
+function recordingLogger(): Pick<CredentialsStoreOptions, 'logger'> & { readonly events: string[] } {
+  const events: string[] = [];
+  return { events, logger: createLogger({ write: line => events.push(JSON.parse(line).event) }) };
+}
+
+const isInvalid = (error: unknown): boolean => isSelvedgeError(error, 'credentials_invalid');
+
+test('the first set is generation 1', async t => {
+  const store = await open(t, await makeCredentialDirectory(t));
+  assert.equal(store.snapshot.value.generation, 1);
+  assert.equal(store.state.value.lastResult, 'ok');
+  assert.equal(store.state.value.problem, undefined);
+});
+
+test('a store does not open on a set that cannot be used', async t => {
+  const directory = await makeCredentialDirectory(t);
+  await directory.write('node.pem', 'garbage');
+  await assert.rejects(open(t, directory, { watch: true }), isInvalid);
+});
+
+test('new files make one new snapshot, told to subscribers', async t => {
+  const directory = await makeCredentialDirectory(t);
+  const store = await open(t, directory);
+  const generations: number[] = [];
+  store.snapshot.subscribe(({ generation }) => generations.push(generation));
+  await directory.renew({ commonName: 'renewed' });
+  assert.deepEqual(await store.reload('signal'), { result: 'ok', generation: 2, problems: [] });
+  assert.equal(store.snapshot.value.own.identity.commonName, 'renewed');
+  assert.deepEqual(generations, [2]);
+});
+
+test('equal bytes publish nothing', async t => {
+  const directory = await makeCredentialDirectory(t);
+  const store = await open(t, directory);
+  const before = store.snapshot.value;
+  assert.deepEqual(await store.reload('poll'), { result: 'unchanged', generation: 1, problems: [] });
+  assert.equal(store.snapshot.value, before);
+  assert.equal(store.state.value.lastResult, 'unchanged');
+});
+
+const badness: { readonly [kind: string]: (directory: CredentialDirectory) => Promise<unknown> } = {
+  'a certificate of garbage': directory => directory.write('node.pem', 'garbage'),
+  'an empty certificate': directory => directory.write('node.pem', ''),
+  'a missing certificate': directory => rm(directory.path('node.pem')),
+  'a key of garbage': directory => directory.write('node.key', 'garbage'),
+  'an empty key': directory => directory.write('node.key', ''),
+  'a missing key': directory => rm(directory.path('node.key')),
+  'a key that does not match': async directory =>
+    directory.write('node.key', (await directory.authority.issue({ commonName: 'other' })).keyPem),
+  'a certificate that is cut off': async directory =>
+    directory.write('node.pem', (await directory.authority.issue({ commonName: 'x' })).certPem.slice(0, 300)),
+  'an expired certificate': directory => directory.renew({ commonName: 'x', notAfter: new Date(Date.now() - DAY_MS) }),
+  'a certificate of the future': directory =>
+    directory.renew({ commonName: 'x', notBefore: new Date(Date.now() + DAY_MS) }),
+  'a CA certificate': directory => directory.renew({ commonName: 'x', isCa: true }),
+  'a CA file of garbage': directory => directory.write('ca.pem', 'garbage'),
+  'an empty CA file': directory => directory.write('ca.pem', ''),
+  'a missing CA file': directory => rm(directory.path('ca.pem')),
+  'a CRL of garbage': directory => directory.write('ca.crl', 'garbage'),
+  'a missing CRL': directory => rm(directory.path('ca.crl')),
+};
+
+for (const [kind, makeBad] of Object.entries(badness))
+  test(`a bad set never replaces a good one: ${kind}`, async t => {
+    const directory = await makeCredentialDirectory(t, { revoked: [] });
+    const store = await open(t, directory);
+    const good = store.snapshot.value;
+    await makeBad(directory);
+    const { result, generation, problems } = await store.reload('signal');
+    assert.equal(result, 'failed');
+    assert.equal(generation, 1);
+    assert.notEqual(problems.length, 0);
+    assert.equal(store.snapshot.value, good);
+    assert.equal(store.state.value.lastResult, 'failed');
+    assert.deepEqual(store.state.value.problem, problems[0]);
+  });
+
+test('a set that becomes good again is taken without being asked, and the state is clean', async t => {
+  const directory = await makeCredentialDirectory(t);
+  const store = await open(t, directory);
+  await directory.write('node.pem', 'garbage');
+  assert.equal((await store.reload('signal')).result, 'failed');
+  await directory.renew({ commonName: 'renewed' });
+  await until('the set is read again', () => store.snapshot.value.generation === 2);
+  assert.equal(store.state.value.problem, undefined);
+});
+
+test('a problem that stays is logged once, a new one again, and its end too', async t => {
+  const directory = await makeCredentialDirectory(t);
+  const { events, logger } = recordingLogger();
+  const { keyPem, certPem } = await directory.authority.issue({ commonName: 'node-1' });
+  await directory.write('node.key', keyPem);
+  await directory.write('node.pem', certPem);
+  const store = await open(t, directory, { logger });
+  await directory.write('node.pem', 'garbage');
+  for (let time = 0; time < 3; time++) await store.reload('poll');
+  await directory.write('node.pem', '');
+  for (let time = 0; time < 3; time++) await store.reload('poll');
+  await directory.write('node.pem', certPem);
+  await store.reload('poll');
+  await store.reload('poll');
+  assert.deepEqual(events, ['tls.reloaded', 'tls.reload_failed', 'tls.reload_failed', 'tls.reload_recovered']);
+});
+
+test('a warning is logged with the snapshot it belongs to', async t => {
+  const directory = await makeCredentialDirectory(t);
+  await chmod(directory.path('node.key'), 0o644);
+  const { events, logger } = recordingLogger();
+  const store = await open(t, directory, { logger });
+  await store.reload('poll');
+  assert.deepEqual(events, ['tls.reloaded', 'tls.credentials_warning']);
+});
+
+test('nothing that is logged holds a line of the key', async t => {
+  const directory = await makeCredentialDirectory(t);
+  const lines: string[] = [];
+  const logger = createLogger({ level: 'trace', write: line => lines.push(line) });
+  const store = await open(t, directory, { logger });
+  const { keyPem, certPem } = await directory.authority.issue({ commonName: 'other' });
+  await directory.write('node.key', keyPem.replace('-----END', 'damaged !\n-----END'));
+  await store.reload('signal');
+  await directory.write('node.key', keyPem);
+  await store.reload('signal');
+  await directory.write('node.pem', certPem);
+  await store.reload('signal');
+  for (const line of keyPem.split('\n').filter(text => text !== '' && !text.startsWith('--')))
+    assert.ok(!lines.join('').includes(line));
+});
+
+test('every reload is told with its trigger and result', async t => {
+  const directory = await makeCredentialDirectory(t);
+  const told: [ReloadTrigger, ReloadResult['result']][] = [];
+  const store = await open(t, directory, { onReload: (trigger, { result }) => told.push([trigger, result]) });
+  await store.reload('admin');
+  await directory.write('ca.pem', '');
+  await store.reload('signal');
+  assert.deepEqual(told, [
+    ['start', 'ok'],
+    ['admin', 'unchanged'],
+    ['signal', 'failed'],
+  ]);
+});
+
+test('reloads that are asked for at once run one after another', async t => {
+  const directory = await makeCredentialDirectory(t);
+  const store = await open(t, directory);
+  await directory.renew({ commonName: 'renewed' });
+  const results = await Promise.all((['signal', 'admin', 'poll'] as const).map(trigger => store.reload(trigger)));
+  assert.deepEqual(
+    results.map(({ result, generation }) => [result, generation]),
+    [
+      ['ok', 2],
+      ['unchanged', 2],
+      ['unchanged', 2],
+    ],
+  );
+});
+
+test('files are read again after each interval without an event', async t => {
+  const directory = await makeCredentialDirectory(t);
+  const store = await open(t, directory, { refreshIntervalMs: 10 });
+  await directory.renew({ commonName: 'renewed' });
+  await until('the new set is taken', () => store.snapshot.value.own.identity.commonName === 'renewed');
+});
+
+test('with watching, a change on disk is taken at once: renamed over, written over, removed and put back', async t => {
+  const directory = await makeCredentialDirectory(t);
+  const store = await open(t, directory, { watch: true });
+  const isNamed = (name: string) => (): boolean => store.snapshot.value.own.identity.commonName === name;
+  await directory.renew({ commonName: 'renamed over' });
+  await until('the renamed set is taken', isNamed('renamed over'));
+
+  const { certPem, keyPem } = await directory.authority.issue({ commonName: 'written over' });
+  await writeFile(directory.path('node.key'), keyPem);
+  await writeFile(directory.path('node.pem'), certPem);
+  await until('the written set is taken', isNamed('written over'));
+
+  await rm(directory.path('node.pem'));
+  await until('the loss is noticed', () => store.state.value.lastResult === 'failed');
+  assert.ok(isNamed('written over')());
+  await directory.renew({ commonName: 'put back' });
+  await until('the set that was put back is taken', isNamed('put back'));
+});
+
+test('the clock that is given decides what is expired', async t => {
+  const directory = await makeCredentialDirectory(t);
+  const now = (): Date => new Date(Date.now() + 365 * DAY_MS);
+  await assert.rejects(open(t, directory, { now }), isInvalid);
+});
+
+test('other files are taken as a whole, and watched from then on', async t => {
+  const [here, there] = [await makeCredentialDirectory(t), await makeCredentialDirectory(t)];
+  const store = await open(t, here, { watch: true });
+  assert.deepEqual(await store.reconfigure(there.files), { result: 'ok', generation: 2, problems: [] });
+  assert.equal(store.files, there.files);
+  await there.renew({ commonName: 'there' });
+  await until('the new place is watched', () => store.snapshot.value.own.identity.commonName === 'there');
+});
+
+test('other files that cannot be used change nothing', async t => {
+  const [here, there] = [await makeCredentialDirectory(t), await makeCredentialDirectory(t)];
+  const store = await open(t, here, { watch: true });
+  const good = store.snapshot.value;
+  await there.write('ca.pem', 'garbage');
+  await assert.rejects(store.reconfigure(there.files), isInvalid);
+  assert.equal(store.snapshot.value, good);
+  assert.equal(store.files, here.files);
+  await here.renew({ commonName: 'here' });
+  await until('the old place is still watched', () => store.snapshot.value.own.identity.commonName === 'here');
+});
+
+test('other places of the same bytes publish nothing', async t => {
+  const authority = await createAuthority();
+  const [here, there] = [
+    await makeCredentialDirectory(t, { authority }),
+    await makeCredentialDirectory(t, { authority }),
+  ];
+  const store = await open(t, here);
+  const { certPem, keyPem } = await authority.issue({ commonName: 'same' });
+  for (const directory of [here, there]) {
+    await directory.write('node.key', keyPem);
+    await directory.write('node.pem', certPem);
+  }
+  await store.reload('signal');
+  assert.equal((await store.reconfigure(there.files)).result, 'unchanged');
+  assert.equal(store.files, there.files);
+});
+
+test('after close nothing is read, and the last snapshot stays readable', async t => {
+  const directory = await makeCredentialDirectory(t);
+  const told: ReloadTrigger[] = [];
+  const store = await open(t, directory, {
+    watch: true,
+    refreshIntervalMs: 5,
+    onReload: trigger => told.push(trigger),
+  });
+  await store.close();
+  const count = told.length;
+  await directory.renew({ commonName: 'renewed' });
+  assert.deepEqual(await store.reload('signal'), { result: 'unchanged', generation: 1, problems: [] });
+  assert.equal(store.snapshot.value.own.identity.commonName, 'node-1');
+  assert.equal(told.length, count);
+});

@@ -1,0 +1,135 @@
+import { X509Certificate } from 'node:crypto';
+import type { RefusalReason } from '../errors/refusal-reason.ts';
+import { messageOf } from '../errors/selvedge-error.ts';
+import { type CertificateFacts, readCertificateFacts } from '../identity/certificate-facts.ts';
+import { type PeerIdentity, readPeerIdentity } from '../identity/peer-identity.ts';
+import { printable } from '../telemetry/logger.ts';
+import { type CertificatePath, findPaths } from './certificate-path.ts';
+import { allowsUsage, type PeerUsage } from './certificate-usage.ts';
+import { opensslReason } from './openssl-reason.ts';
+import type { PeerChain } from './peer-chain.ts';
+import type { TrustSnapshot } from './trust-snapshot.ts';
+import { isExpired, isNotYetValid } from './validity.ts';
+
+export type { PeerUsage } from './certificate-usage.ts';
+export { type PeerChain, readPeerChain } from './peer-chain.ts';
+
+export type PeerVerdict =
+  | { readonly ok: true; readonly identity: PeerIdentity }
+  | {
+      readonly ok: false;
+      readonly reason: RefusalReason;
+      /** Why, for the log. Says nothing about what would be allowed. */
+      readonly detail: string;
+      /** Who the certificate claims to be, unproven; undefined where there is none or it could not be read. */
+      readonly identity: PeerIdentity | undefined;
+    };
+
+/**
+ * The one verdict on a peer's certificate, inbound (`client`) and outbound (`server`). It is yes only if OpenSSL found
+ * nothing wrong *and* a path of valid, unrevoked certificates leads to an anchor of the snapshot *and* the leaf is an
+ * X.509 v3 end-entity certificate meant for this use. Names are the next question, not this one. An unknown CA wins
+ * over every other flaw: what a stranger's certificate says of itself is no news.
+ *
+ * @param peer undefined: no certificate was presented.
+ * @param usage what the peer is on this connection.
+ */
+export function judgePeerCertificate(
+  peer: PeerChain | undefined,
+  snapshot: TrustSnapshot,
+  usage: PeerUsage,
+  now: Date,
+): PeerVerdict {
+  if (peer === undefined) return refused('no_certificate', 'no certificate was presented');
+  const leaf = parseCertificateDer(peer.leafDer);
+  if (typeof leaf === 'string') return refused('malformed_certificate', leaf);
+
+  const paths = findPaths(leaf.certificate, peer.chain.flatMap(parseIssuer), snapshot.anchors);
+  const flaw = flawOf(leaf, paths, snapshot, usage, now) ?? flawByOpenssl(peer.authorizationError);
+  if (flaw !== undefined) return refused(flaw.reason, flaw.detail, leaf.identity);
+  return { ok: true, identity: leaf.identity };
+}
+
+interface Flaw {
+  readonly reason: RefusalReason;
+  readonly detail: string;
+}
+
+interface ParsedCertificate {
+  readonly certificate: X509Certificate;
+  readonly facts: CertificateFacts;
+  readonly identity: PeerIdentity;
+}
+
+function refused(reason: RefusalReason, detail: string, identity?: PeerIdentity): PeerVerdict {
+  return { ok: false, reason, detail, identity };
+}
+
+function parseCertificateDer(der: Uint8Array): ParsedCertificate | string {
+  try {
+    return {
+      certificate: new X509Certificate(der),
+      facts: readCertificateFacts(der),
+      identity: readPeerIdentity(der),
+    };
+  } catch (error) {
+    return printable(messageOf(error));
+  }
+}
+
+/** One that cannot be parsed vouches for nobody. */
+function parseIssuer(der: Uint8Array): X509Certificate[] {
+  const issuer = parseCertificateDer(der);
+  return typeof issuer === 'string' ? [] : [issuer.certificate];
+}
+
+function flawOf(
+  leaf: ParsedCertificate,
+  paths: readonly CertificatePath[],
+  snapshot: TrustSnapshot,
+  usage: PeerUsage,
+  now: Date,
+): Flaw | undefined {
+  const [shortest] = paths;
+  if (shortest === undefined)
+    return { reason: 'unknown_ca', detail: `no trust anchor vouches for it; its issuer is ${leaf.identity.issuer}` };
+  const usageFlaw = flawOfUsage(leaf.facts, usage);
+  const flaws = paths.map(path => flawOfPath(path, snapshot, usage, now));
+  // During a CA rollover the same leaf may have a good path and one through an expired cross-certificate.
+  const pathFlaw = flaws.includes(undefined) ? undefined : flaws[0];
+  return pathFlaw ?? usageFlaw;
+}
+
+function flawOfPath(path: CertificatePath, snapshot: TrustSnapshot, usage: PeerUsage, now: Date): Flaw | undefined {
+  for (const [depth, certificate] of path.entries()) {
+    const what = depth === 0 ? 'the certificate' : `the CA certificate ${subjectOf(certificate)}`;
+    if (isExpired(certificate, now))
+      return { reason: 'certificate_expired', detail: `${what} expired on ${certificate.validTo}` };
+    if (isNotYetValid(certificate, now))
+      return { reason: 'certificate_not_yet_valid', detail: `${what} is not valid before ${certificate.validFrom}` };
+    const issuer = path[depth + 1];
+    if (issuer !== undefined && snapshot.revocations.isRevoked(certificate, issuer))
+      return { reason: 'certificate_revoked', detail: `${what} was revoked by ${subjectOf(issuer)}` };
+    // An intermediate's extended key usage limits what it may vouch for; the anchor's was ours to choose.
+    if (depth > 0 && issuer !== undefined && !allowsUsage(readCertificateFacts(certificate.raw), usage))
+      return { reason: 'wrong_key_usage', detail: `${what} may not vouch for a ${usage}` };
+  }
+  return undefined;
+}
+
+function flawOfUsage(facts: CertificateFacts, usage: PeerUsage): Flaw | undefined {
+  const flaw = (detail: string): Flaw => ({ reason: 'wrong_key_usage', detail });
+  if (facts.version !== 3) return flaw(`the certificate is X.509 version ${facts.version}, which cannot limit its use`);
+  if (facts.isCa) return flaw('the certificate is that of a CA');
+  if (facts.keyUsages?.includes('keyCertSign')) return flaw('the certificate may sign certificates');
+  if (!allowsUsage(facts, usage)) return flaw(`the extended key usage does not allow a TLS ${usage}`);
+  return undefined;
+}
+
+function flawByOpenssl(code: string | undefined): Flaw | undefined {
+  return code === undefined ? undefined : { reason: opensslReason(code), detail: `OpenSSL says ${printable(code)}` };
+}
+
+function subjectOf(certificate: X509Certificate): string {
+  return readPeerIdentity(certificate.raw).subject;
+}

@@ -1,0 +1,28 @@
+// The public API of the package, all of it.
+export {
+  FabricChannelCredentials,
+  type FabricChannelCredentialsOptions,
+} from './connector/fabric-channel-credentials.ts';
+export { type CloseReason, isRefusalReason, REFUSAL_REASONS, type RefusalReason } from './errors/refusal-reason.ts';
+export {
+  type ConfigProblem,
+  type ErrorCode,
+  type ErrorFacts,
+  isSelvedgeError,
+  SelvedgeError,
+} from './errors/selvedge-error.ts';
+export type { PeerIdentity } from './identity/peer-identity.ts';
+export {
+  type ApplicationService,
+  type ClientConstructor,
+  FabricNode,
+  type FabricNodeParts,
+  type MemberSelector,
+  type NodeReady,
+  type ReloadReport,
+} from './node/fabric-node.ts';
+export type * from './node/node-options.ts';
+export { type Caller, callerOf, type Role } from './rpc/caller.ts';
+export type { PlaintextReason, Security, SecurityKind } from './rpc/security.ts';
+export { createLogger, type Logger, type LoggerOptions, type LogLevel } from './telemetry/logger.ts';
+export { createMetrics, type Metrics } from './telemetry/metrics.ts';

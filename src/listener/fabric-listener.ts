@@ -1,0 +1,238 @@
+import * as net from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type * as grpc from '@grpc/grpc-js';
+import { judgePeerCertificate, readPeerChain } from '../credentials/judge-peer.ts';
+import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
+import type { CloseReason, RefusalReason } from '../errors/refusal-reason.ts';
+import { messageOf } from '../errors/selvedge-error.ts';
+import type { Address } from '../identity/address.ts';
+import type { PeerIdentity } from '../identity/peer-identity.ts';
+import type { ObservableValue } from '../lifecycle/observable-value.ts';
+import type { Caller } from '../rpc/caller.ts';
+import type { Security } from '../rpc/security.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { bind } from './bind.ts';
+import { InboundConnection } from './inbound-connection.ts';
+import type { Admit, AuthorizeCall, ListenerLimits, ListenerPolicy } from './listener-policy.ts';
+import { Refuser, remoteOf, subjectFields } from './refuser.ts';
+import { sniff } from './sniff.ts';
+import { TlsAcceptor } from './tls-acceptor.ts';
+
+export interface FabricListenerParts {
+  /** The one grpc-js server that every connection is injected into; it never binds a port itself. */
+  readonly server: grpc.Server;
+  readonly policy: ObservableValue<ListenerPolicy>;
+  /** Undefined while the node has no credentials; then the mode must be plain. */
+  readonly trust: ObservableValue<TrustSnapshot | undefined>;
+  readonly limits: ListenerLimits;
+  readonly admit: Admit;
+  readonly authorize: AuthorizeCall;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+let lastConnectionId = 0;
+
+/**
+ * Accepts connections on one port, learns what each speaks, admits or refuses it, and hands it to gRPC.
+ *
+ * L1. The accept loop never waits for a peer: sniffing and handshakes run beside it, each under a deadline.
+ * L2. No byte of a refused peer reaches an HTTP/2 parser, and no connection reaches gRPC without an admission.
+ * L3. Every refusal is told to the peer where its protocol has a word for it, logged as `connection.refused`, and
+ *     counted; every connection that was admitted is logged and counted when it ends.
+ * L4. Policy and trust are read when they are needed, so a change holds for every connection accepted after it.
+ */
+export class FabricListener {
+  readonly #parts: FabricListenerParts;
+  readonly #listener: net.Server;
+  #acceptor: { readonly tls: TlsAcceptor; readonly snapshot: TrustSnapshot; readonly minVersion: string } | undefined;
+  readonly #refuser: Refuser;
+  /** Accepted but not yet admitted, oldest first. */
+  readonly #unfinished = new Set<net.Socket>();
+  readonly #connections = new Map<number, InboundConnection>();
+  #closing = false;
+
+  constructor(parts: FabricListenerParts) {
+    this.#parts = parts;
+    this.#refuser = new Refuser(parts.logger, parts.metrics);
+    this.#listener = net.createServer({ noDelay: true, keepAlive: true }, socket => this.#accept(socket));
+  }
+
+  /** Starts to listen. Resolves with the real address. @throws address_in_use, listen_failed */
+  async listen(address: Address): Promise<Address> {
+    const bound = await bind(this.#listener, address);
+    this.#listener.on('error', error => this.#parts.logger.error('listener.error', { error: messageOf(error) }));
+    return bound;
+  }
+
+  /** Admitted connections, in the order they came. */
+  get connections(): readonly InboundConnection[] {
+    return [...this.#connections.values()];
+  }
+
+  /** Drains every admitted connection that `select` picks. Resolves when they are closed. */
+  async drainConnections(
+    reason: CloseReason,
+    graceMs: number,
+    select: (connection: InboundConnection) => boolean = () => true,
+  ): Promise<void> {
+    await Promise.all(this.connections.filter(select).map(connection => connection.drain(reason, graceMs)));
+  }
+
+  /** Stops to accept, drains what is open, and resolves when all is closed. */
+  async close(reason: CloseReason = 'node_closed', graceMs = 0): Promise<void> {
+    if (this.#closing) return;
+    this.#closing = true;
+    const stopped = new Promise<void>(resolve => {
+      if (this.#listener.listening) this.#listener.close(() => resolve());
+      else resolve();
+    });
+    for (const socket of this.#unfinished) socket.destroy();
+    await this.drainConnections(reason, graceMs);
+    await stopped;
+  }
+
+  #accept(socket: net.Socket): void {
+    socket.on('error', () => {});
+    this.#unfinished.add(socket);
+    socket.once('close', () => this.#unfinished.delete(socket));
+    if (this.#unfinished.size > this.#parts.limits.maxUnfinishedHandshakes) this.#dropOldest();
+    this.#introduce(socket).catch(error => {
+      this.#parts.logger.error('listener.error', { error: messageOf(error) });
+      socket.destroy();
+    });
+  }
+
+  #dropOldest(): void {
+    for (const oldest of this.#unfinished) {
+      this.#unfinished.delete(oldest);
+      this.#refuser.record(oldest, { reason: 'too_many_connections', detail: 'too many unfinished handshakes' });
+      oldest.destroy();
+      return;
+    }
+  }
+
+  /** From the first byte to an admission or a refusal. */
+  async #introduce(socket: net.Socket): Promise<void> {
+    const startedAt = performance.now();
+    const sniffed = await sniff(socket, this.#parts.policy.value.sniffTimeoutMs);
+    if (!this.#unfinished.has(socket)) return;
+    // A peer that went away without a word: a port check, not a refusal.
+    if (sniffed === 'closed') return void socket.destroy();
+    const policy = this.#parts.policy.value;
+    const refuse = (reason: RefusalReason, detail: string) =>
+      this.#refuser.refusePlain(socket, sniffed, { reason, detail });
+    if (this.#connections.size >= this.#parts.limits.maxConnections) {
+      return refuse('too_many_connections', 'this node has no room for another connection');
+    }
+    switch (sniffed) {
+      case 'silent':
+        return refuse('sniff_timeout', 'no complete greeting before the deadline');
+      case 'tls':
+        if (policy.mode === 'plain' || this.#parts.trust.value === undefined)
+          return refuse('tls_on_plain_listener', 'this node speaks plaintext only');
+        return this.#handshake(socket, this.#parts.trust.value, policy, startedAt);
+      case 'http1':
+      case 'unknown':
+        if (policy.mode === 'strict') return refuse('plaintext_refused', 'this node speaks TLS only');
+        return refuse('handshake_failed', 'the peer speaks neither TLS nor HTTP/2');
+      case 'http2':
+        if (policy.mode === 'strict') return refuse('plaintext_refused', 'this node speaks TLS only');
+        return this.#decide(socket, socket, undefined, plaintextSecurity(socket));
+    }
+  }
+
+  async #handshake(socket: net.Socket, trust: TrustSnapshot, policy: ListenerPolicy, startedAt: number): Promise<void> {
+    const result = await this.#acceptorFor(trust, policy).handshake(socket, policy.handshakeTimeoutMs);
+    if (!this.#unfinished.has(socket)) {
+      if (result.ok) result.socket.destroy();
+      return;
+    }
+    if (!result.ok) {
+      this.#refuser.record(socket, result);
+      socket.destroy();
+      return;
+    }
+    const secured = result.socket;
+    secured.on('error', () => {});
+    // The handshake took its time: what counts now is what holds now.
+    const { requireClientAuth } = this.#parts.policy.value;
+    const chain = readPeerChain(secured);
+    if (chain === undefined && !requireClientAuth) {
+      this.#parts.metrics.handshakeDuration.observe((performance.now() - startedAt) / 1_000);
+      return this.#decide(socket, secured, undefined, tlsSecurity('tls', secured));
+    }
+    const verdict = judgePeerCertificate(chain, this.#parts.trust.value ?? trust, 'client', new Date());
+    if (!verdict.ok) return this.#refuser.refuseSecured(socket, secured, verdict);
+    this.#parts.metrics.handshakeDuration.observe((performance.now() - startedAt) / 1_000);
+    this.#decide(socket, secured, verdict.identity, tlsSecurity('mutual_tls', secured));
+  }
+
+  #acceptorFor(snapshot: TrustSnapshot, { minVersion }: ListenerPolicy): TlsAcceptor {
+    const known = this.#acceptor;
+    if (known?.snapshot === snapshot && known.minVersion === minVersion) return known.tls;
+    const context = snapshot.contextOptions(minVersion);
+    const acceptor = known?.tls ?? new TlsAcceptor(context);
+    if (known !== undefined) acceptor.setContext(context);
+    this.#acceptor = { tls: acceptor, snapshot, minVersion };
+    return acceptor;
+  }
+
+  #decide(raw: net.Socket, socket: net.Socket, identity: PeerIdentity | undefined, security: Security): void {
+    const admission = this.#parts.admit(identity, security);
+    if (!admission.admitted) {
+      const refusal = { ...admission, identity };
+      if (socket === raw) this.#refuser.refusePlain(raw, 'http2', refusal);
+      else this.#refuser.refuseSecured(raw, socket, refusal);
+      return;
+    }
+    if (this.#closing) return void socket.destroy();
+    this.#unfinished.delete(raw);
+    lastConnectionId += 1;
+    const caller: Caller = {
+      connectionId: lastConnectionId,
+      remoteAddress: remoteOf(raw),
+      security,
+      identity,
+      roles: admission.roles,
+    };
+    this.#open(socket, caller);
+  }
+
+  #open(socket: net.Socket, caller: Caller): void {
+    const { server, authorize, metrics, logger } = this.#parts;
+    const labels = { direction: 'inbound', security: caller.security.kind };
+    metrics.connections.inc(labels);
+    const connection = new InboundConnection({
+      server,
+      socket,
+      caller,
+      authorize,
+      metrics,
+      onClosed: closed => {
+        this.#connections.delete(closed.id);
+        const reason = closed.closeReason ?? 'peer_closed';
+        metrics.connections.dec(labels);
+        metrics.connectionsClosed.inc({ reason });
+        logger.debug('connection.closed', { connection: closed.id, remote: caller.remoteAddress, reason });
+      },
+    });
+    this.#connections.set(connection.id, connection);
+    logger.debug('connection.opened', {
+      connection: connection.id,
+      remote: caller.remoteAddress,
+      security: caller.security.kind,
+      ...subjectFields(caller.identity),
+      roles: [...caller.roles],
+    });
+  }
+}
+
+function plaintextSecurity(socket: net.Socket): Security {
+  return { kind: 'none', reason: socket.remoteAddress === undefined ? 'unix_socket' : 'plaintext_peer' };
+}
+
+function tlsSecurity(kind: 'mutual_tls' | 'tls', socket: TLSSocket): Security {
+  return { kind, protocol: socket.getProtocol() ?? 'unknown', cipher: socket.getCipher().name };
+}

@@ -1,0 +1,38 @@
+import type { RefusalReason } from '../errors/refusal-reason.ts';
+import type { PeerIdentity } from '../identity/peer-identity.ts';
+import type { Caller, Role } from '../rpc/caller.ts';
+import type { Security } from '../rpc/security.ts';
+
+/** What the listener accepts; changes while it runs. */
+export interface ListenerPolicy {
+  readonly mode: 'plain' | 'optional' | 'strict';
+  /** Whether a TLS client must show a certificate. */
+  readonly requireClientAuth: boolean;
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** Deadline of the first bytes. */
+  readonly sniffTimeoutMs: number;
+  /** Deadline of the TLS handshake, from its first byte. */
+  readonly handshakeTimeoutMs: number;
+}
+
+/** The verdict on a peer: which roles it holds, or why it may not connect. */
+export type Admission =
+  | { readonly admitted: true; readonly roles: ReadonlySet<Role> }
+  | { readonly admitted: false; readonly reason: RefusalReason; readonly detail: string };
+
+/**
+ * Decides on a peer whose certificate chain is already verified, or who showed none. Handed in by the owner: the
+ * listener knows no names and no roles.
+ */
+export type Admit = (identity: PeerIdentity | undefined, security: Security) => Admission;
+
+/** Decides on one call. Called for each, so it must be cheap. Handed in by the owner. */
+export type AuthorizeCall = (caller: Caller, methodPath: string) => boolean;
+
+/** Caps of one listener. */
+export interface ListenerLimits {
+  /** Open connections; the next one is refused as `too_many_connections`. */
+  readonly maxConnections: number;
+  /** Connections still sniffing or in a handshake; beyond it the *oldest* is dropped, so a newcomer always gets its chance. */
+  readonly maxUnfinishedHandshakes: number;
+}

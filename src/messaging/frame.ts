@@ -1,0 +1,55 @@
+import type * as grpc from '@grpc/grpc-js';
+import { serviceDefinition } from '../rpc/service.ts';
+
+/** `selvedge.fabric.v1.Introduction` as protobuf gives it: nothing in it is checked yet. */
+export interface WireIntroduction {
+  readonly clusterName: string;
+  readonly nodeName: string;
+  /** As a number; beyond 2^53 it is not exact. */
+  readonly generation: number;
+  readonly advertisedAddresses: readonly string[];
+  readonly mode: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly version: string;
+}
+
+export interface WireHello {
+  readonly introduction?: WireIntroduction | null;
+  readonly protocolMin: number;
+  readonly protocolMax: number;
+}
+
+export interface WireWelcome {
+  readonly introduction?: WireIntroduction | null;
+  readonly protocol: number;
+}
+
+/** One frame; `body` names the one field that is set. Without it the frame is of a kind this version does not know. */
+export interface Frame {
+  readonly body?: keyof Omit<Frame, 'body'>;
+  readonly hello?: WireHello | null;
+  readonly welcome?: WireWelcome | null;
+  readonly heartbeat?: { readonly sequence: number } | null;
+  readonly advertisement?: { readonly introduction?: WireIntroduction | null } | null;
+  readonly draining?: Record<never, never> | null;
+  readonly drainingAcknowledged?: Record<never, never> | null;
+  readonly goodbye?: { readonly reason: string; readonly detail: string } | null;
+}
+
+/** The service definition to add to a server. */
+export const fabricDefinition: grpc.ServiceDefinition = serviceDefinition('selvedge.fabric.v1.Fabric');
+
+/** `Fabric.Connect`, for those who call it. */
+export const connectMethod: grpc.MethodDefinition<Frame, Frame> = methodOf(fabricDefinition, 'Connect');
+
+/**
+ * Request metadata that names the node the dialler looks for, so that a dial to a wrong address is refused by the node
+ * that answers there before a stream of the pair is touched.
+ */
+export const TARGET_NODE_METADATA = 'selvedge-target-node';
+
+function methodOf(definition: grpc.ServiceDefinition, name: string): grpc.MethodDefinition<Frame, Frame> {
+  const method = definition[name];
+  if (method === undefined) throw new TypeError(`the fabric service has no method ${name}`);
+  return method;
+}

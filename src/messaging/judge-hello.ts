@@ -1,0 +1,100 @@
+import type { RefusalReason } from '../errors/refusal-reason.ts';
+import type { Introduction } from './introduction.ts';
+
+/** The stream protocol versions this node speaks. */
+export const PROTOCOL = { min: 1, max: 1 } as const;
+
+export interface Hello {
+  readonly introduction: Introduction;
+  readonly protocolMin: number;
+  readonly protocolMax: number;
+}
+
+/** Whether a certificate proves the name that its holder claims. Details are for the log alone. */
+export type NodeProof = { readonly ok: true } | { readonly ok: false; readonly detail: string };
+
+/** What this node knows when a Hello arrives. */
+export interface HelloContext {
+  readonly self: Introduction;
+  /** The node the dialler says it looks for; undefined where it does not say. */
+  readonly target: string | undefined;
+  /** Whether only names of the membership source are let in. */
+  readonly lists: boolean;
+  readonly isMember: boolean;
+  readonly proof: NodeProof;
+  /** Newest generation under this name that counts against this peer; undefined where none was seen. */
+  readonly knownGeneration: number | undefined;
+}
+
+export interface HelloRefusal {
+  readonly ok: false;
+  readonly reason: RefusalReason;
+  /** For our log. */
+  readonly detail: string;
+  /** For the peer: never says what would be allowed. */
+  readonly told: string;
+}
+
+export type HelloVerdict = { readonly ok: true; readonly protocol: number } | HelloRefusal;
+
+/** Whether a Hello may become a stream. Pure; the first thing that is wrong counts. */
+export function judgeHello(hello: Hello, context: HelloContext): HelloVerdict {
+  const { introduction: peer } = hello;
+  const { self, target } = context;
+  if (peer.clusterName !== self.clusterName)
+    return refuse('cluster_mismatch', `the Hello is of the cluster ${JSON.stringify(peer.clusterName)}`);
+  if (target !== undefined && target !== self.nodeName)
+    return refuse('node_identity_mismatch', `the dialler looks for another node; this one is ${self.nodeName}`);
+  if (peer.nodeName === self.nodeName) return judgeNamesake(peer, self);
+  if (context.lists && !context.isMember) return refuse('not_a_member', `${peer.nodeName} is not a member`);
+  if (!context.proof.ok) {
+    const told = `the certificate is not that of ${peer.nodeName}`;
+    return { ok: false, reason: 'node_identity_mismatch', detail: context.proof.detail, told };
+  }
+  if (context.knownGeneration !== undefined && peer.generation < context.knownGeneration)
+    return staleGeneration(peer, context.knownGeneration);
+  const protocol = Math.min(hello.protocolMax, PROTOCOL.max);
+  if (protocol < Math.max(hello.protocolMin, PROTOCOL.min)) {
+    const spoken = `versions ${hello.protocolMin} to ${hello.protocolMax}, and this node ${PROTOCOL.min} to ${PROTOCOL.max}`;
+    return refuse('protocol_version', `${peer.nodeName} speaks stream protocol ${spoken}`);
+  }
+  return { ok: true, protocol };
+}
+
+/** Whether the one who answered our Hello is the one we looked for. Pure. */
+export function judgeWelcome(
+  welcome: { readonly introduction: Introduction; readonly protocol: number },
+  context: {
+    readonly self: Introduction;
+    readonly target: string;
+    readonly knownGeneration: number | undefined;
+  },
+): HelloVerdict {
+  const { introduction: peer, protocol } = welcome;
+  const { self, target, knownGeneration } = context;
+  if (peer.clusterName !== self.clusterName)
+    return refuse('cluster_mismatch', `the Welcome is of the cluster ${JSON.stringify(peer.clusterName)}`);
+  if (peer.nodeName !== target)
+    return refuse('server_identity_mismatch', `at the address of ${target} answers ${peer.nodeName}`);
+  if (knownGeneration !== undefined && peer.generation < knownGeneration) return staleGeneration(peer, knownGeneration);
+  if (protocol < PROTOCOL.min || protocol > PROTOCOL.max)
+    return refuse('protocol_version', `${peer.nodeName} answered in stream protocol version ${protocol}`);
+  return { ok: true, protocol };
+}
+
+/** A peer with our own name: this node itself at the end of a wrong address, or a second process that took the name. */
+function judgeNamesake(peer: Introduction, self: Introduction): HelloRefusal {
+  if (peer.generation === self.generation) return refuse('not_a_member', 'a node does not connect to itself');
+  if (peer.generation < self.generation) return staleGeneration(peer, self.generation);
+  const both = `generation ${peer.generation} there, ${self.generation} here`;
+  return refuse('not_a_member', `two processes are called ${self.nodeName}: ${both}`);
+}
+
+function staleGeneration(peer: Introduction, newest: number): HelloRefusal {
+  const detail = `${peer.nodeName} was seen with generation ${newest}, which is newer than ${peer.generation}`;
+  return refuse('stale_generation', detail);
+}
+
+function refuse(reason: RefusalReason, detail: string): HelloRefusal {
+  return { ok: false, reason, detail, told: detail };
+}

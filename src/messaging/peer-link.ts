@@ -1,0 +1,273 @@
+import { chooseTargets } from '../connector/dial-target.ts';
+import { Backoff } from '../lifecycle/backoff.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { chooseStream, type StreamFacts } from './choose-stream.ts';
+import type { DialOutcome } from './dial-peer.ts';
+import type { FrameStream } from './frame-stream.ts';
+import type { Introduction } from './introduction.ts';
+import { LostStreams } from './lost-streams.ts';
+import { PeerDialler } from './peer-dialler.ts';
+import {
+  DEFAULT_HELLO_TIMEOUT_MS,
+  type KnownMember,
+  type PeerChannels,
+  type PeerStreamsOptions,
+} from './peer-parts.ts';
+import { PeerStanding } from './peer-standing.ts';
+import type { Closing, PeerStream } from './peer-stream.ts';
+import type { PeerEntry, PeerState } from './peer-table.ts';
+
+export interface PeerLinkParts {
+  readonly name: string;
+  readonly connector: PeerChannels;
+  readonly options: PeerStreamsOptions;
+  readonly logger: Logger;
+  readonly self: () => Introduction;
+  /** Undefined for a stranger, who is never dialled. */
+  readonly member: () => KnownMember | undefined;
+  readonly dial: (signal: AbortSignal) => Promise<DialOutcome>;
+  /** A dial was welcomed: the stream is to be offered to this link. */
+  readonly welcomed: (outcome: Extract<DialOutcome, { kind: 'welcomed' }>) => void;
+  readonly changed: () => void;
+}
+
+/** Ends after which the peer is on its way out: there is no hurry to dial it again. */
+const LEAVING: readonly string[] = ['node_draining', 'node_closed', 'not_a_member'];
+
+/**
+ * Everything between this node and one other: the one stream that stays, the dialling for it, and why there is none.
+ *
+ * P1. At most one stream is live; of two, {@link chooseStream} names the one that stays and the other gets a goodbye. The
+ *     goodbye is said by the node that dialled the one that stays, when it has its Welcome: so neither end is ever
+ *     without a stream. The other end says it only when that does not come.
+ * P2. While a stream is live nothing is dialled, unless the new one would be more secure or the connection under it was
+ *     replaced. The old stream lives until the new one is welcomed.
+ * P3. A problem is logged when it is another than the last one, not at each try.
+ */
+export class PeerLink {
+  readonly name: string;
+  readonly #parts: PeerLinkParts;
+  readonly #dialler: PeerDialler;
+  readonly #backoff: Backoff;
+  #live: PeerStream | undefined;
+  readonly #lost: LostStreams;
+  #introduction: Introduction | undefined;
+  #renewal = false;
+  readonly #standing = new PeerStanding();
+  #active = false;
+
+  constructor(parts: PeerLinkParts) {
+    this.name = parts.name;
+    this.#parts = parts;
+    this.#lost = new LostStreams(parts.options.helloTimeoutMs ?? DEFAULT_HELLO_TIMEOUT_MS);
+    this.#backoff = new Backoff({ maxMs: parts.options.reconnectMaxDelayMs });
+    this.#dialler = new PeerDialler({
+      wanted: () => this.#wanted(),
+      dial: signal => this.#dial(signal),
+      backoff: this.#backoff,
+    });
+  }
+
+  get live(): PeerStream | undefined {
+    return this.#live;
+  }
+
+  get entry(): PeerEntry {
+    const live = this.#live;
+    const member = this.#parts.member();
+    return {
+      name: this.name,
+      ...this.#standing.facts,
+      security: live?.security,
+      direction: live?.direction,
+      identity: live?.identity,
+      generation: this.#introduction?.generation,
+      mode: this.#introduction?.mode,
+      version: this.#introduction?.version,
+      labels: { ...member?.labels, ...live?.introduction.labels },
+      addresses: member?.addresses ?? [],
+    };
+  }
+
+  /** Dials from now on, whenever that is wanted. */
+  start(): void {
+    this.#active = true;
+    this.#dialler.wake();
+  }
+
+  /** Takes no new dial up any more. The live stream stays. */
+  pause(): void {
+    this.#active = false;
+  }
+
+  /** Forgets the backoff and dials now, where no stream is live. */
+  wake(): void {
+    this.#dialler.wake();
+  }
+
+  /** The addresses to dial are others now. */
+  readdress(): void {
+    if (this.#live === undefined) this.#dialler.restart();
+    else this.consider();
+  }
+
+  /**
+   * Where the channel to the peer moved to another connection (other credentials, another address), the stream that we
+   * dialled follows it, before the old connection is cut.
+   */
+  follow(): void {
+    const live = this.#live;
+    const now = this.#parts.connector.securityOf(this.name);
+    if (live?.direction !== 'outbound' || now === undefined || now === live.security) return;
+    if (live.security.kind === 'mutual_tls' && now.kind !== 'mutual_tls') return;
+    this.#renewal = true;
+    this.#dialler.later();
+  }
+
+  /** Something changed that may make a more secure stream possible. */
+  consider(): void {
+    if (this.#live !== undefined) this.#dialler.later();
+  }
+
+  /** Whether a new stream would stay. */
+  wouldKeep(candidate: StreamFacts): boolean {
+    return this.#live === undefined || chooseStream(this.#live, candidate) === candidate;
+  }
+
+  /** Makes `stream` the live one; a stream that was live before gets a goodbye. */
+  adopt(stream: PeerStream): void {
+    const old = this.#live;
+    this.#live = stream;
+    this.#introduction = stream.introduction;
+    this.#renewal = false;
+    const { generation, direction, security } = stream;
+    const facts = { node: this.name, direction, security: security.kind, generation, mode: stream.introduction.mode };
+    if (old === undefined) this.#parts.logger.info('peer.connected', facts);
+    else this.#parts.logger.debug('peer.stream_replaced', facts);
+    this.#stand('connected');
+    if (old !== undefined) this.#supersede(old, stream);
+    this.consider();
+  }
+
+  /** Ends a stream that would not stay. */
+  decline(frames: FrameStream, direction: 'inbound' | 'outbound'): void {
+    const end = () => {
+      frames.send({ goodbye: { reason: 'duplicate_stream', detail: '' } });
+      return frames.end();
+    };
+    if (direction === 'inbound' || this.#live?.direction === 'outbound') return void end();
+    // The peer may hold this one for the live one until it has read the Welcome of that.
+    frames.receive(() => {});
+    void frames.ended.then(() => this.#lost.forget(frames));
+    this.#lost.add(frames, end);
+  }
+
+  /** The peer said something new of itself. */
+  advertised(stream: PeerStream): void {
+    if (stream !== this.#live) return;
+    this.#introduction = stream.introduction;
+    this.#parts.changed();
+  }
+
+  /** The peer takes nothing new. */
+  draining(stream: PeerStream): void {
+    if (stream !== this.#live) return;
+    this.#parts.connector.channel(this.name).pause();
+    this.#parts.logger.info('peer.draining', { node: this.name });
+    this.#stand('draining', 'node_draining');
+  }
+
+  /** A stream of this pair is over. */
+  ended(stream: PeerStream, closing: Closing): void {
+    const { reason, detail, by } = closing;
+    const facts = { node: this.name, reason, detail, by };
+    this.#lost.forget(stream);
+    if (stream !== this.#live) return this.#parts.logger.debug('peer.stream_ended', facts);
+    this.#live = undefined;
+    this.#renewal = false;
+    // Another stream of the pair is on its way, or the peer believes so.
+    if (reason === 'duplicate_stream') this.#parts.logger.debug('peer.disconnected', facts);
+    else this.#parts.logger.info('peer.disconnected', facts);
+    this.#stand('connecting', reason, detail);
+    const lived = performance.now() - stream.openedAtMs >= this.#parts.options.heartbeatIntervalMs;
+    if (lived) this.#backoff.reset();
+    if (lived && !LEAVING.includes(reason)) this.#dialler.wake();
+    else this.#dialler.later();
+  }
+
+  /** Ends the link for good. Resolves when the goodbye is sent. */
+  async close(reason: Closing['reason'], detail = ''): Promise<void> {
+    this.#active = false;
+    this.#dialler.stop();
+    await Promise.all([this.#live?.close(reason, detail), this.#lost.close()]);
+  }
+
+  #supersede(old: PeerStream, winner: PeerStream): void {
+    const end = () => old.close(winner.generation > old.generation ? 'stale_generation' : 'duplicate_stream');
+    // Of another generation is another process: it will not hear of the winner and say goodbye itself.
+    if (winner.direction === 'outbound' || winner.generation !== old.generation) void end();
+    else this.#lost.add(old, end);
+  }
+
+  #wanted(): boolean {
+    if (!this.#active || this.#parts.member() === undefined) return false;
+    return this.#live === undefined || this.#renewal || this.#wantsTls();
+  }
+
+  /** Whether the live stream is not mutual TLS, though by what is known now a dial of ours would be. */
+  #wantsTls(): boolean {
+    if (this.#live === undefined || this.#live.security.kind === 'mutual_tls') return false;
+    try {
+      const [best] = chooseTargets(this.#parts.self().mode, this.#parts.member()?.addresses ?? []);
+      return best?.scheme === 'https';
+    } catch {
+      return false;
+    }
+  }
+
+  async #dial(signal: AbortSignal): Promise<void> {
+    const { connector } = this.#parts;
+    if (this.#live !== undefined && !this.#renewal && connector.securityOf(this.name)?.kind !== 'mutual_tls') {
+      // The channel has not moved to TLS yet; a stream over it would be no better than the one there is.
+      connector.channel(this.name).impatient.getConnectivityState(true);
+      return;
+    }
+    this.#onOutcome(await this.#parts.dial(signal), signal);
+  }
+
+  #onOutcome(outcome: DialOutcome, signal: AbortSignal): void {
+    if (signal.aborted) {
+      if (outcome.kind === 'welcomed') outcome.frames.cancel();
+      return;
+    }
+    switch (outcome.kind) {
+      case 'welcomed':
+        return this.#parts.welcomed(outcome);
+      case 'turned_away':
+        this.#renewal = false;
+        if (this.#live === undefined) this.#stand('connecting', outcome.reason, outcome.detail);
+        return;
+      case 'refused':
+        return this.#problem('refused', outcome.reason, outcome.detail, outcome.by);
+      case 'failed':
+        return this.#problem('unreachable', undefined, outcome.detail, undefined);
+    }
+  }
+
+  #problem(
+    state: 'refused' | 'unreachable',
+    reason: string | undefined,
+    detail: string,
+    by: 'us' | 'peer' | undefined,
+  ): void {
+    if (this.#standing.isNews(`${state} ${reason} ${detail}`)) {
+      this.#parts.logger.warn(`peer.${state}`, { node: this.name, reason, detail, by });
+    }
+    if (this.#live === undefined) this.#stand(state, reason, detail);
+  }
+
+  #stand(state: PeerState, reason?: string, detail?: string): void {
+    this.#standing.set(state, reason, detail);
+    this.#parts.changed();
+  }
+}

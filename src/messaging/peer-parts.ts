@@ -1,0 +1,74 @@
+import type * as grpc from '@grpc/grpc-js';
+import type { Address, TcpAddress } from '../identity/address.ts';
+import type { PeerIdentity } from '../identity/peer-identity.ts';
+import type { ObservableValue } from '../lifecycle/observable-value.ts';
+import type { Security } from '../rpc/security.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Introduction } from './introduction.ts';
+import type { NodeProof } from './judge-hello.ts';
+
+export interface KnownMember {
+  readonly name: string;
+  readonly addresses: readonly Address[];
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** Who the members are; in a node, its member directory. */
+export interface KnownMembers {
+  readonly members: ObservableValue<readonly KnownMember[]>;
+  member(name: string): KnownMember | undefined;
+  /** Whether the source lists names, so that a stranger is refused. */
+  readonly lists: boolean;
+  learn(name: string, introduction: { readonly addresses: readonly TcpAddress[] }, overMutualTls: boolean): void;
+}
+
+/** The channel to one member; in a node, a `StableChannel`. */
+export interface PeerChannel {
+  /** A call on it fails as soon as the dial does. */
+  readonly impatient: grpc.ChannelInterface;
+  /** The member takes nothing new for now. */
+  pause(): void;
+  /** Why the newest dial failed, as far as is known. */
+  readonly failure: unknown;
+}
+
+/** How members are reached; in a node, its connector. */
+export interface PeerChannels {
+  channel(nodeName: string): PeerChannel;
+  /** Of the connection a call would go over now: another object for another connection. Undefined while there is none. */
+  securityOf(nodeName: string): Security | undefined;
+  readonly connections: readonly {
+    readonly nodeName: string;
+    readonly security: Security;
+    readonly identity: PeerIdentity | undefined;
+  }[];
+}
+
+/** Whether who is at the other end of a connection proves to be the node called `nodeName`. */
+export type ProvesNode = (nodeName: string, identity: PeerIdentity | undefined, security: Security) => NodeProof;
+
+/** Milliseconds. A node's networking settings fit. */
+export interface PeerStreamsOptions {
+  readonly heartbeatIntervalMs: number;
+  readonly heartbeatTimeoutMs: number;
+  /** Longest wait between two dials of one peer. */
+  readonly reconnectMaxDelayMs: number;
+  /** How long a dial may take until there is a connection. */
+  readonly connectTimeoutMs: number;
+  /** How long a Hello, and the answer to it, may take. Default 5,000. */
+  readonly helloTimeoutMs?: number;
+}
+
+export interface PeerStreamsParts {
+  /** What we say of ourselves; a change is advertised on every open stream. */
+  readonly self: ObservableValue<Introduction>;
+  readonly directory: KnownMembers;
+  readonly connector: PeerChannels;
+  readonly provesNode: ProvesNode;
+  readonly options: PeerStreamsOptions;
+  readonly logger: Logger;
+  readonly metrics: Pick<Metrics, 'connectionsRefused' | 'plaintextPeers'>;
+}
+
+export const DEFAULT_HELLO_TIMEOUT_MS = 5_000;

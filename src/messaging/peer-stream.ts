@@ -1,0 +1,227 @@
+import { CLOSE_REASONS, type CloseReason, isRefusalReason, type RefusalReason } from '../errors/refusal-reason.ts';
+import { messageOf } from '../errors/selvedge-error.ts';
+import type { PeerIdentity } from '../identity/peer-identity.ts';
+import type { Security } from '../rpc/security.ts';
+import { printable } from '../telemetry/logger.ts';
+import type { StreamFacts } from './choose-stream.ts';
+import type { Frame } from './frame.ts';
+import type { FrameStream } from './frame-stream.ts';
+import { type Introduction, introductionToWire, parseIntroduction } from './introduction.ts';
+
+/** Why a stream ended, and who ended it. */
+export interface Closing {
+  readonly reason: CloseReason | RefusalReason;
+  /** Printable; empty where the reason says it all. */
+  readonly detail: string;
+  readonly by: 'us' | 'peer';
+}
+
+export interface PeerStreamOptions {
+  /** How often this side says it is alive. */
+  readonly heartbeatIntervalMs: number;
+  /** Without any frame for this long the stream is given up. */
+  readonly heartbeatTimeoutMs: number;
+}
+
+/** What is known of a stream when its handshake is over. */
+export interface PeerStreamFacts extends StreamFacts {
+  readonly security: Security;
+  readonly direction: 'inbound' | 'outbound';
+  readonly introduction: Introduction;
+  /** From the verified certificate of the other side. */
+  readonly identity: PeerIdentity | undefined;
+  /** The inbound connection under the stream; undefined where we dialled. */
+  readonly connectionId: number | undefined;
+}
+
+/** Told what the other side says. */
+export interface PeerStreamListener {
+  advertised(stream: PeerStream, introduction: Introduction): void;
+  /** The other side takes nothing new. It is acknowledged when this returns. */
+  draining(stream: PeerStream): void;
+  /** Exactly once; from then on the stream does nothing more. */
+  closed(stream: PeerStream, closing: Closing): void;
+}
+
+/**
+ * One established stream to a peer, whoever dialled.
+ *
+ * S1. Any frame is a sign of life; silence for `heartbeatTimeoutMs` ends the stream.
+ * S2. A side that ends the stream says why in a Goodbye, its last frame.
+ * S3. While the peer does not read, nothing piles up: heartbeats are left out, of several advertisements the newest goes.
+ */
+export class PeerStream implements PeerStreamFacts {
+  readonly generation: number;
+  readonly security: Security;
+  readonly dialledBy: string;
+  readonly order: number;
+  readonly direction: 'inbound' | 'outbound';
+  readonly identity: PeerIdentity | undefined;
+  readonly connectionId: number | undefined;
+  readonly openedAtMs: number = performance.now();
+  readonly #frames: FrameStream;
+  readonly #options: PeerStreamOptions;
+  readonly #listener: PeerStreamListener;
+  readonly #heartbeat: NodeJS.Timeout;
+  readonly #silence: NodeJS.Timeout;
+  #introduction: Introduction;
+  #framesSeen = 0;
+  #heartbeatsSent = 0;
+  #unsentAdvertisement: Introduction | undefined;
+  #drainingHeard = false;
+  readonly #acknowledged: Promise<void>;
+  #acknowledge: () => void = () => {};
+  #closing: Closing | undefined;
+
+  constructor(frames: FrameStream, facts: PeerStreamFacts, options: PeerStreamOptions, listener: PeerStreamListener) {
+    this.generation = facts.generation;
+    this.security = facts.security;
+    this.dialledBy = facts.dialledBy;
+    this.order = facts.order;
+    this.direction = facts.direction;
+    this.identity = facts.identity;
+    this.connectionId = facts.connectionId;
+    this.#introduction = facts.introduction;
+    this.#frames = frames;
+    this.#options = options;
+    this.#listener = listener;
+    this.#acknowledged = new Promise(resolve => {
+      this.#acknowledge = resolve;
+    });
+    this.#heartbeat = setInterval(() => this.#sendHeartbeat(), options.heartbeatIntervalMs).unref();
+    this.#silence = setTimeout(() => this.#onSilence(), options.heartbeatTimeoutMs).unref();
+    void frames.ended.then(end => {
+      this.#finish({ reason: end.clean ? 'peer_closed' : 'connection_error', detail: end.detail, by: 'peer' });
+    });
+  }
+
+  /** Starts to take frames. Apart from the constructor, so that the owner knows the stream before it hears of it. */
+  open(): void {
+    this.#frames.receive(
+      frame => this.#onFrame(frame),
+      () => this.#flushAdvertisement(),
+    );
+  }
+
+  /** What the peer last said of itself. */
+  get introduction(): Introduction {
+    return this.#introduction;
+  }
+
+  get node(): string {
+    return this.#introduction.nodeName;
+  }
+
+  /** Why the stream is over; undefined while it lives. */
+  get closing(): Closing | undefined {
+    return this.#closing;
+  }
+
+  /** Tells the peer that our own introduction changed. */
+  advertise(introduction: Introduction): void {
+    this.#unsentAdvertisement = introduction;
+    this.#flushAdvertisement();
+  }
+
+  /** Tells the peer that this node takes nothing new. Resolves when it acknowledged, or the stream is over. */
+  announceDraining(): Promise<void> {
+    this.#frames.send({ draining: {} });
+    return this.#acknowledged;
+  }
+
+  /** Says goodbye and ends the stream. Resolves when that is sent, at the latest after a second. */
+  async close(reason: Closing['reason'], detail = ''): Promise<void> {
+    if (this.#closing === undefined) {
+      this.#frames.send({ goodbye: { reason, detail } });
+      this.#finish({ reason, detail, by: 'us' });
+    }
+    await this.#frames.end();
+  }
+
+  #onFrame(frame: Frame): void {
+    if (this.#closing !== undefined) return;
+    this.#framesSeen += 1;
+    this.#silence.refresh();
+    switch (frame.body) {
+      case 'advertisement':
+        return this.#onAdvertisement(frame);
+      case 'draining':
+        return this.#onDraining();
+      case 'drainingAcknowledged':
+        return this.#acknowledge();
+      case 'goodbye':
+        return this.#onGoodbye(frame);
+      case 'hello':
+      case 'welcome':
+        return void this.close('connection_error', `a second ${frame.body}`);
+      // A kind of frame that a newer version sends is a sign of life all the same.
+      default:
+        return;
+    }
+  }
+
+  #onAdvertisement(frame: Frame): void {
+    let next: Introduction;
+    try {
+      next = parseIntroduction(frame.advertisement?.introduction);
+    } catch (error) {
+      return void this.close('connection_error', messageOf(error));
+    }
+    const { clusterName, nodeName, generation } = this.#introduction;
+    if (next.clusterName !== clusterName || next.nodeName !== nodeName || next.generation !== generation)
+      return void this.close('connection_error', 'an advertisement of another node');
+    this.#introduction = next;
+    this.#listener.advertised(this, next);
+  }
+
+  #onDraining(): void {
+    if (this.#drainingHeard) return;
+    this.#drainingHeard = true;
+    this.#listener.draining(this);
+    this.#frames.send({ drainingAcknowledged: {} });
+  }
+
+  #onGoodbye({ goodbye }: Frame): void {
+    const reason = isCloseReason(goodbye?.reason) ? goodbye.reason : 'peer_closed';
+    this.#finish({ reason, detail: printable(goodbye?.detail ?? ''), by: 'peer' });
+    void this.#frames.end();
+  }
+
+  #sendHeartbeat(): void {
+    if (this.#frames.congested) return;
+    this.#heartbeatsSent += 1;
+    this.#frames.send({ heartbeat: { sequence: this.#heartbeatsSent } });
+  }
+
+  #flushAdvertisement(): void {
+    if (this.#unsentAdvertisement === undefined || this.#frames.congested || this.#closing !== undefined) return;
+    const introduction = introductionToWire(this.#unsentAdvertisement);
+    this.#unsentAdvertisement = undefined;
+    this.#frames.send({ advertisement: { introduction } });
+  }
+
+  /** A process that was itself stalled first reads what waits for it: two turns of the event loop. */
+  #onSilence(): void {
+    const seen = this.#framesSeen;
+    const judge = () => {
+      if (this.#framesSeen !== seen) return;
+      void this.close('heartbeat_timeout', `nothing was heard for ${this.#options.heartbeatTimeoutMs} ms`);
+    };
+    setImmediate(() => setImmediate(judge));
+  }
+
+  #finish(closing: Closing): void {
+    if (this.#closing !== undefined) return;
+    this.#closing = closing;
+    clearInterval(this.#heartbeat);
+    clearTimeout(this.#silence);
+    this.#acknowledge();
+    this.#listener.closed(this, closing);
+  }
+}
+
+/** What a peer gives as its reason is believed when it is a word of our closed lists. */
+function isCloseReason(word: string | undefined): word is Closing['reason'] {
+  if (word === undefined) return false;
+  return (CLOSE_REASONS as readonly string[]).includes(word) || isRefusalReason(word);
+}

@@ -1,0 +1,278 @@
+import { isDeepStrictEqual } from 'node:util';
+import type * as grpc from '@grpc/grpc-js';
+import type { CloseReason } from '../errors/refusal-reason.ts';
+import { SelvedgeError } from '../errors/selvedge-error.ts';
+import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
+import type { Caller } from '../rpc/caller.ts';
+import type { Security } from '../rpc/security.ts';
+import { dialPeer } from './dial-peer.ts';
+import { implementFabric } from './fabric-service.ts';
+import { fabricDefinition } from './frame.ts';
+import type { FrameStream } from './frame-stream.ts';
+import { type Introduction, introductionToWire } from './introduction.ts';
+import type { Hello, HelloContext } from './judge-hello.ts';
+import { KnownGenerations } from './known-generations.ts';
+import { PeerLink } from './peer-link.ts';
+import { DEFAULT_HELLO_TIMEOUT_MS, type KnownMember, type PeerStreamsParts } from './peer-parts.ts';
+import { PeerStream, type PeerStreamFacts } from './peer-stream.ts';
+import type { PeerEntry } from './peer-table.ts';
+import { RefusalLog } from './refusal-log.ts';
+
+/**
+ * The streams between this node and all others, and the table that says how each of them stands.
+ *
+ * N1. One link per member, from the moment the directory lists it until it no longer does; a stranger has one while its
+ *     stream is open, and only where the membership source lists no names.
+ * N2. Inbound and outbound streams come to their link through the same door (`#offer`), so that one rule decides.
+ * N3. What a peer says of itself reaches the directory together with how well it was proven.
+ */
+export class PeerStreams {
+  /** To be added to the server. Its calls must have a caller (see `callerOf`). */
+  readonly service: {
+    readonly definition: grpc.ServiceDefinition;
+    readonly implementation: grpc.UntypedServiceImplementation;
+  };
+  readonly #parts: PeerStreamsParts;
+  readonly #links = new Map<string, PeerLink>();
+  readonly #generations = new KnownGenerations();
+  readonly #refusals: RefusalLog;
+  readonly #peers = new MutableValue<readonly PeerEntry[]>([]);
+  readonly #unsubscribe: (() => void)[] = [];
+  #lastOrder = 0;
+  #state: 'new' | 'started' | 'draining' | 'closed' = 'new';
+
+  constructor(parts: PeerStreamsParts) {
+    this.#parts = parts;
+    this.#refusals = new RefusalLog(parts.logger, parts.metrics);
+    this.service = {
+      definition: fabricDefinition,
+      implementation: implementFabric({
+        helloTimeoutMs: parts.options.helloTimeoutMs ?? DEFAULT_HELLO_TIMEOUT_MS,
+        contextOf: (hello, caller, target) => this.#contextOf(hello, caller, target),
+        take: (hello, protocol, caller, frames) => this.#take(hello, protocol, caller, frames),
+        refusals: this.#refusals,
+      }),
+    };
+    this.#onMembers(parts.directory.members.value, []);
+    this.#unsubscribe.push(
+      parts.directory.members.subscribe((next, previous) => this.#onMembers(next, previous)),
+      parts.self.subscribe(self => this.#onSelf(self)),
+    );
+  }
+
+  /** Every member, sorted by name, and strangers that are connected. */
+  get peers(): ObservableValue<readonly PeerEntry[]> {
+    return this.#peers;
+  }
+
+  /** Begins to dial. Hellos are taken before that too. */
+  start(): void {
+    if (this.#state !== 'new') return;
+    this.#state = 'started';
+    for (const link of this.#links.values()) link.start();
+    const follow = setInterval(() => {
+      for (const link of this.#links.values()) link.follow();
+    }, this.#parts.options.heartbeatIntervalMs).unref();
+    this.#unsubscribe.push(() => clearInterval(follow));
+  }
+
+  /** Forgets the waits between dials to a member and dials it now, where no stream is open. */
+  wake(name: string): void {
+    this.#links.get(name)?.wake();
+  }
+
+  /** Ends the streams whose security `select` picks. The peers learn why; both sides may dial again. */
+  endWhere(select: (security: Security) => boolean, reason: CloseReason): void {
+    for (const stream of this.#live()) if (select(stream.security)) void stream.close(reason);
+  }
+
+  /** Ends the stream that runs over an inbound connection, if one does. The peer learns why; both sides may dial again. */
+  endConnection(connectionId: number, reason: CloseReason): void {
+    for (const stream of this.#live()) if (stream.connectionId === connectionId) void stream.close(reason);
+  }
+
+  /** The node whose stream runs over an inbound connection. */
+  nodeOf(connectionId: number): string | undefined {
+    return this.#live().find(stream => stream.connectionId === connectionId)?.node;
+  }
+
+  /**
+   * Tells every peer that this node takes nothing new; dials no more. Resolves when all that are connected have
+   * acknowledged, at the latest after `timeoutMs`.
+   */
+  async announceDraining(timeoutMs: number): Promise<void> {
+    if (this.#state === 'closed') return;
+    this.#state = 'draining';
+    for (const link of this.#links.values()) link.pause();
+    const acknowledged = Promise.all(this.#live().map(stream => stream.announceDraining()));
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<void>(resolve => {
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    await Promise.race([acknowledged, timeout]);
+    clearTimeout(timer);
+  }
+
+  /** Says goodbye on every stream, takes no Hello any more. Resolves when the goodbyes are sent, within a second or so. */
+  async close(reason: CloseReason = 'node_closed'): Promise<void> {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    for (const stop of this.#unsubscribe) stop();
+    await Promise.all([...this.#links.values()].map(link => link.close(reason)));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #live(): readonly PeerStream[] {
+    return [...this.#links.values()].flatMap(link => link.live ?? []);
+  }
+
+  #contextOf({ introduction }: Hello, caller: Caller, target: string | undefined): HelloContext {
+    const { self, directory, provesNode } = this.#parts;
+    const name = introduction.nodeName;
+    if (this.#state === 'closed')
+      throw new SelvedgeError('node_closed', 'the node is closed', { node: self.value.nodeName });
+    return {
+      self: self.value,
+      target,
+      lists: directory.lists,
+      isMember: directory.member(name) !== undefined,
+      proof: provesNode(name, caller.identity, caller.security),
+      knownGeneration: this.#generations.newest(name, caller.security.kind === 'mutual_tls'),
+    };
+  }
+
+  #take({ introduction }: Hello, protocol: number, caller: Caller, frames: FrameStream): void {
+    this.#refusals.welcomed(introduction.nodeName);
+    const facts: PeerStreamFacts = {
+      direction: 'inbound',
+      dialledBy: introduction.nodeName,
+      generation: introduction.generation,
+      introduction,
+      security: caller.security,
+      identity: caller.identity,
+      connectionId: caller.connectionId,
+      order: this.#nextOrder(),
+    };
+    this.#offer(facts, frames, () => {
+      const welcome = { introduction: introductionToWire(this.#parts.self.value), protocol };
+      frames.send({ welcome });
+    });
+  }
+
+  /** The one way in: a stream that would not stay is told so, one that does is the live one from here on. */
+  #offer(facts: PeerStreamFacts, frames: FrameStream, answer: () => void): void {
+    const { introduction, security, generation } = facts;
+    const name = introduction.nodeName;
+    const link = this.#links.get(name) ?? this.#addLink(name);
+    if (frames.finished) return this.#forgetStranger(link);
+    if (!link.wouldKeep(facts)) return link.decline(frames, facts.direction);
+    answer();
+    const proven = security.kind === 'mutual_tls';
+    this.#generations.remember(name, generation, proven);
+    const stream = new PeerStream(frames, facts, this.#parts.options, {
+      advertised: (advertising, next) => {
+        link.advertised(advertising);
+        this.#parts.directory.learn(name, next, proven);
+      },
+      draining: drained => link.draining(drained),
+      closed: (ended, closing) => {
+        link.ended(ended, closing);
+        this.#forgetStranger(link);
+      },
+    });
+    link.adopt(stream);
+    stream.open();
+    this.#parts.directory.learn(name, introduction, proven);
+    if (this.#state === 'draining') void stream.announceDraining();
+  }
+
+  #onMembers(next: readonly KnownMember[], previous: readonly KnownMember[]): void {
+    const before = new Map(previous.map(member => [member.name, member.addresses]));
+    for (const { name, addresses } of next) {
+      const link = this.#links.get(name) ?? this.#addLink(name);
+      if (!before.has(name)) {
+        if (this.#state === 'started') link.start();
+      } else if (!isDeepStrictEqual(before.get(name), addresses)) link.readdress();
+      before.delete(name);
+    }
+    for (const name of before.keys()) this.#removeMember(name);
+    this.#generations.trim(name => this.#parts.directory.member(name) !== undefined);
+    this.#publish();
+  }
+
+  #removeMember(name: string): void {
+    const link = this.#links.get(name);
+    if (link === undefined) return;
+    if (!this.#parts.directory.lists) return this.#forgetStranger(link);
+    this.#links.delete(name);
+    void link.close('not_a_member');
+  }
+
+  #onSelf(self: Introduction): void {
+    for (const link of this.#links.values()) {
+      link.live?.advertise(self);
+      link.consider();
+    }
+  }
+
+  #addLink(name: string): PeerLink {
+    const { connector, options, logger, metrics, self, directory } = this.#parts;
+    const link: PeerLink = new PeerLink({
+      name,
+      connector,
+      options,
+      logger,
+      self: () => self.value,
+      member: () => directory.member(name),
+      dial: signal =>
+        dialPeer({
+          node: name,
+          self: self.value,
+          connector,
+          options,
+          knownGeneration: proven => this.#generations.newest(name, proven),
+          refused: reason => metrics.connectionsRefused.inc({ reason }),
+          signal,
+        }),
+      welcomed: ({ frames, introduction, security, identity }) =>
+        this.#offer(
+          {
+            direction: 'outbound',
+            dialledBy: self.value.nodeName,
+            generation: introduction.generation,
+            introduction,
+            security,
+            identity,
+            connectionId: undefined,
+            order: this.#nextOrder(),
+          },
+          frames,
+          () => {},
+        ),
+      changed: () => this.#publish(),
+    });
+    this.#links.set(name, link);
+    return link;
+  }
+
+  #forgetStranger(link: PeerLink): void {
+    if (link.live !== undefined || this.#parts.directory.member(link.name) !== undefined) return;
+    if (this.#links.get(link.name) === link) this.#links.delete(link.name);
+    this.#publish();
+  }
+
+  #nextOrder(): number {
+    this.#lastOrder += 1;
+    return this.#lastOrder;
+  }
+
+  #publish(): void {
+    const entries = [...this.#links.values()].map(link => link.entry);
+    this.#peers.set(entries.sort((a, b) => (a.name < b.name ? -1 : 1)));
+    const plaintext = this.#live().filter(stream => stream.security.kind !== 'mutual_tls').length;
+    this.#parts.metrics.plaintextPeers.set(plaintext);
+  }
+}

@@ -1,0 +1,35 @@
+import type { Address } from '../identity/address.ts';
+import type { PeerIdentity } from '../identity/peer-identity.ts';
+import type { Security } from '../rpc/security.ts';
+import type { NodeMode } from './introduction.ts';
+
+/**
+ * `connected`: a stream is open. `draining`: it is, and the peer takes nothing new. `connecting`: none is, and no dial has
+ * failed since. `refused`: one side turned the other away. `unreachable`: nobody answered.
+ */
+export type PeerState = 'connected' | 'connecting' | 'refused' | 'unreachable' | 'draining';
+
+/** One line of the peer table: a member, or a stranger that is let in, and why it is not connected. */
+export interface PeerEntry {
+  readonly name: string;
+  readonly state: PeerState;
+  /** Of the stream; undefined while there is none. */
+  readonly security: Security | undefined;
+  readonly direction: 'inbound' | 'outbound' | undefined;
+  /** Why it is not connected: a refusal or close reason code where there is one. */
+  readonly reason: string | undefined;
+  /** The reason in words, printable. */
+  readonly detail: string | undefined;
+  /** As the peer last said, also after its stream ended; undefined before the first stream. */
+  readonly generation: number | undefined;
+  readonly mode: NodeMode | undefined;
+  readonly version: string | undefined;
+  /** Those of the membership source, overlaid by what the peer says of itself while it is connected. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** When state or reason last changed. */
+  readonly since: Date;
+  /** Who the peer's verified certificate says it is; undefined without one and while not connected. */
+  readonly identity: PeerIdentity | undefined;
+  /** What is dialled; empty for a stranger. */
+  readonly addresses: readonly Address[];
+}

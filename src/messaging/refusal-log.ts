@@ -1,0 +1,56 @@
+import type { RefusalReason } from '../errors/refusal-reason.ts';
+import type { Caller } from '../rpc/caller.ts';
+import { type Logger, printable } from '../telemetry/logger.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+
+/** Distinct problems that are remembered; beyond it the oldest is forgotten, and logged again if it comes again. */
+const MAX_REMEMBERED = 1_000;
+
+export interface RefusedHello {
+  /** Name the Hello claims; undefined where none could be read. Must be a node name. */
+  readonly node: string | undefined;
+  readonly reason: RefusalReason;
+  readonly detail: string;
+  readonly caller: Caller;
+}
+
+/**
+ * Counts and logs Hellos that were refused. A node that is refused tries again for as long as it runs: each try is
+ * counted, a problem is logged when it is new, and again only after that node was welcome in between.
+ */
+export class RefusalLog {
+  readonly #logger: Logger;
+  readonly #metrics: Pick<Metrics, 'connectionsRefused'>;
+  /** Problem to node name. */
+  readonly #logged = new Map<string, string>();
+
+  constructor(logger: Logger, metrics: Pick<Metrics, 'connectionsRefused'>) {
+    this.#logger = logger;
+    this.#metrics = metrics;
+  }
+
+  refused({ node, reason, detail, caller }: RefusedHello): void {
+    this.#metrics.connectionsRefused.inc({ reason });
+    const host = caller.remoteAddress.replace(/:[0-9]+$/, '');
+    const problem = JSON.stringify([node, reason, host]);
+    if (this.#logged.has(problem)) return;
+    this.#logged.set(problem, node ?? '');
+    for (const oldest of this.#logged.keys()) {
+      if (this.#logged.size <= MAX_REMEMBERED) break;
+      this.#logged.delete(oldest);
+    }
+    const { identity } = caller;
+    this.#logger.warn('connection.refused', {
+      direction: 'inbound',
+      node,
+      remote: caller.remoteAddress,
+      reason,
+      detail: printable(detail),
+      ...(identity === undefined ? {} : { subject: printable(identity.subject), fingerprint: identity.fingerprint256 }),
+    });
+  }
+
+  welcomed(node: string): void {
+    for (const [problem, name] of this.#logged) if (name === node) this.#logged.delete(problem);
+  }
+}

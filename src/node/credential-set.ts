@@ -1,0 +1,137 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { CredentialFiles } from '../credentials/credential-files.ts';
+import { type CredentialsStore, openCredentialsStore, type ReloadTrigger } from '../credentials/credentials-store.ts';
+import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
+import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { TlsSettings } from './node-settings.ts';
+
+/** One set of files and what it is used for. */
+export interface UsedCredentials {
+  /** `server`, `client`, `profile 1`, ... the first of its uses. */
+  readonly usage: string;
+  readonly store: CredentialsStore;
+}
+
+/** The outcome of reading all sets again: the worst of them. */
+export interface CredentialsReload {
+  readonly result: 'ok' | 'unchanged' | 'failed';
+  readonly problems: readonly string[];
+  readonly generation: number;
+}
+
+/**
+ * All credentials of a node, one store for each different set of files.
+ *
+ * N1. `adopt` is all or nothing: every new set of files is read before any old one is let go.
+ */
+export class CredentialSet {
+  readonly #logger: Logger;
+  readonly #metrics: Metrics;
+  readonly #server = new MutableValue<TrustSnapshot | undefined>(undefined);
+  #stopServer: () => void = () => {};
+  #stores: readonly CredentialsStore[] = [];
+  #tls: TlsSettings | undefined;
+
+  constructor(logger: Logger, metrics: Metrics) {
+    this.#logger = logger;
+    this.#metrics = metrics;
+  }
+
+  /** What the listener shows and trusts; undefined without credentials. */
+  get server(): ObservableValue<TrustSnapshot | undefined> {
+    return this.#server;
+  }
+
+  /** Stores by use; sets of files that are the same share one. */
+  get used(): readonly UsedCredentials[] {
+    if (this.#tls === undefined) return [];
+    const uses = usesOf(this.#tls).map(({ usage, files }) => ({ usage, store: this.storeOf(files) }));
+    return uses.filter(({ store }, index) => uses.findIndex(other => other.store === store) === index);
+  }
+
+  storeOf(files: CredentialFiles): CredentialsStore {
+    const store = this.#stores.find(candidate => isDeepStrictEqual(candidate.files, files));
+    if (store === undefined) throw new TypeError('no such credentials are open');
+    return store;
+  }
+
+  /** Opens what `tls` names and lets go of what it no longer names. @throws credentials_invalid, with nothing changed. */
+  async adopt(tls: TlsSettings | undefined): Promise<void> {
+    const wanted = tls === undefined ? [] : usesOf(tls);
+    const next: CredentialsStore[] = [];
+    const opened: CredentialsStore[] = [];
+    try {
+      for (const { usage, files } of wanted) {
+        if (next.some(store => isDeepStrictEqual(store.files, files))) continue;
+        const known = this.#stores.find(store => isDeepStrictEqual(store.files, files));
+        const store = known ?? (await this.#open(usage, files, tls?.refreshIntervalMs ?? 3_600_000));
+        if (known === undefined) opened.push(store);
+        next.push(store);
+      }
+    } catch (error) {
+      await Promise.all(opened.map(store => store.close()));
+      throw error;
+    }
+    const dropped = this.#stores.filter(store => !next.includes(store));
+    this.#stores = next;
+    this.#tls = tls;
+    this.#followServer();
+    await Promise.all(dropped.map(store => store.close()));
+  }
+
+  async reload(trigger: ReloadTrigger): Promise<CredentialsReload> {
+    const results = await Promise.all(this.#stores.map(store => store.reload(trigger)));
+    const worst = (['failed', 'ok'] as const).find(result => results.some(each => each.result === result));
+    return {
+      result: worst ?? 'unchanged',
+      problems: results.flatMap(({ problems }) => problems.map(({ file, problem }) => `${file}: ${problem}`)),
+      generation: this.#server.value?.generation ?? 0,
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#stopServer();
+    await Promise.all(this.#stores.map(store => store.close()));
+  }
+
+  #open(usage: string, files: CredentialFiles, refreshIntervalMs: number): Promise<CredentialsStore> {
+    const metrics = this.#metrics;
+    return openCredentialsStore({
+      files,
+      refreshIntervalMs,
+      watch: true,
+      logger: this.#logger,
+      onReload: (trigger, { result }) => {
+        if (trigger !== 'start') metrics.tlsReloads.inc({ result });
+        if (result !== 'failed') metrics.tlsReloadSuccess.set(Date.now() / 1_000);
+      },
+    }).then(store => {
+      const show = (snapshot: TrustSnapshot) =>
+        metrics.certificateExpiration.set({ usage }, snapshot.own.identity.notAfter.getTime() / 1_000);
+      show(store.snapshot.value);
+      store.snapshot.subscribe(show);
+      return store;
+    });
+  }
+
+  #followServer(): void {
+    this.#stopServer();
+    const store = this.#tls === undefined ? undefined : this.storeOf(this.#tls.serverFiles);
+    const follow = (snapshot: TrustSnapshot | undefined) => {
+      this.#server.set(snapshot);
+      this.#metrics.tlsGeneration.set(snapshot?.generation ?? 0);
+    };
+    follow(store?.snapshot.value);
+    this.#stopServer = store?.snapshot.subscribe(follow) ?? (() => {});
+  }
+}
+
+function usesOf(tls: TlsSettings): readonly { usage: string; files: CredentialFiles }[] {
+  return [
+    { usage: 'server', files: tls.serverFiles },
+    { usage: 'client', files: tls.clientFiles },
+    ...tls.profiles.map((profile, index) => ({ usage: `profile ${index + 1}`, files: profile.files })),
+  ];
+}

@@ -1,0 +1,163 @@
+import type * as grpc from '@grpc/grpc-js';
+import type { StableChannel } from '../connector/stable-channel.ts';
+import { messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
+import { createLogger, type Logger } from '../telemetry/logger.ts';
+import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
+import type { CredentialsReload } from './credential-set.ts';
+import { type ClientConstructor, clientOver, type MemberSelector, selectorChannel } from './member-clients.ts';
+import type { FabricNodeOptions } from './node-options.ts';
+import { NodeParts } from './node-parts.ts';
+import { type ApplicationService, NodeServer } from './node-server.ts';
+import { checkLiveOnly, resolveOrThrow } from './reload-options.ts';
+
+export type { ClientConstructor, MemberSelector } from './member-clients.ts';
+export type { ApplicationService } from './node-server.ts';
+
+/** Collaborators of a node; each has a default. */
+export interface FabricNodeParts {
+  /** Default: JSON lines on standard output at the configured level. */
+  readonly logger?: Logger;
+  /** Default: a registry of its own, without the metrics of the process. */
+  readonly metrics?: Metrics;
+  /** gRPC services of the application, served beside those of the node. */
+  readonly services?: readonly ApplicationService[];
+}
+
+/** Facts of a node that serves; the `node.ready` log line. */
+export interface NodeReady {
+  readonly node: string;
+  readonly generation: number;
+  readonly mode: string;
+  /** Advertised addresses, real ports. */
+  readonly fabric: readonly string[];
+  /** `unix:PATH` of the admin socket. */
+  readonly admin: string;
+  /** URL of the side listener, where there is one. */
+  readonly observability?: string;
+}
+
+/** What a reload did. `failed`: nothing was taken. */
+export interface ReloadReport {
+  readonly result: 'ok' | 'unchanged' | 'failed';
+  readonly problems: readonly string[];
+}
+
+/**
+ * One node of the fabric: its listeners, its connections to the other members, and the services on both.
+ *
+ * N1. `start` resolves when the node serves, or rejects having closed everything it opened.
+ * N2. A reload is taken as a whole or not at all.
+ * N3. `drain` refuses new work, lets running calls finish until the drain timeout, and ends with everything closed;
+ *     `close` does the same without waiting for calls. Both may be called more than once.
+ */
+export class FabricNode implements AsyncDisposable {
+  readonly ready: NodeReady;
+  /** Resolves when the node has closed, whoever asked for it. */
+  readonly closed: Promise<void>;
+  readonly #parts: NodeParts;
+  readonly #server: NodeServer;
+  #options: FabricNodeOptions;
+  #ending: Promise<void> | undefined;
+  #resolveClosed: () => void = () => {};
+
+  /**
+   * @throws config_invalid (all mistakes at once), credentials_invalid, data_dir_locked, data_dir_unusable,
+   * address_in_use, listen_failed
+   */
+  static async start(options: FabricNodeOptions, parts: FabricNodeParts = {}): Promise<FabricNode> {
+    const { settings, warnings } = resolveOrThrow(options);
+    const logger = parts.logger ?? createLogger({ level: settings.logLevel });
+    for (const warning of warnings)
+      logger.warn('config.warning', { key: warning.path.join('.'), problem: warning.problem });
+    const nodeParts = await NodeParts.open(settings, logger, parts.metrics ?? createMetrics());
+    try {
+      const server = new NodeServer(nodeParts, parts.services ?? []);
+      const node = new FabricNode(options, nodeParts, server, await server.start());
+      server.onDrainRequested = () => void node.drain();
+      logger.info('node.ready', { ...node.ready });
+      return node;
+    } catch (error) {
+      await nodeParts.closing.close();
+      throw error;
+    }
+  }
+
+  private constructor(options: FabricNodeOptions, parts: NodeParts, server: NodeServer, ready: NodeReady) {
+    this.#options = options;
+    this.#parts = parts;
+    this.#server = server;
+    this.ready = ready;
+    this.closed = new Promise(resolve => {
+      this.#resolveClosed = resolve;
+    });
+  }
+
+  /**
+   * A client of another node: any generated grpc-js client class. It survives rotation, mode changes, moves and
+   * restarts of the other side; a call waits for a connection up to its deadline or the hold timeout.
+   * @param target a node name, or labels: then each call goes to a ready member that has them all.
+   */
+  client<Client extends grpc.Client>(Constructor: ClientConstructor<Client>, target: string | MemberSelector): Client {
+    return clientOver(
+      Constructor,
+      typeof target === 'string'
+        ? this.#channel(target)
+        : selectorChannel(this.#parts.connector, () => this.#server.candidates(), target),
+    );
+  }
+
+  /**
+   * Reads credentials again, and takes `next` options where they are given. Only `networking.tls`, `authorization` and
+   * `logLevel` can change; the members file is watched and needs no reload.
+   * @throws restart_required, config_invalid, credentials_invalid; then nothing was taken.
+   */
+  async reload(next: FabricNodeOptions = this.#options): Promise<ReloadReport> {
+    checkLiveOnly(this.#options, next);
+    const { settings } = resolveOrThrow(next);
+    if (this.#ending !== undefined)
+      throw new SelvedgeError('node_closed', 'the node is draining', { node: settings.nodeName });
+    const reload: CredentialsReload = await this.#parts.credentials.reload('signal');
+    if (next !== this.#options) {
+      await this.#parts.adopt(settings);
+      this.#options = next;
+      this.#parts.logger.setLevel(settings.logLevel);
+      this.#server.enforceMode();
+    }
+    return {
+      result: next === this.#options && reload.result === 'unchanged' ? 'unchanged' : reload.result,
+      problems: reload.problems,
+    };
+  }
+
+  /** Resolves when all is closed. */
+  drain(): Promise<void> {
+    this.#ending ??= this.#end(this.#parts.settings.value.networking.drainTimeoutMs);
+    return this.#ending;
+  }
+
+  close(): Promise<void> {
+    this.#ending ??= this.#end(0);
+    return this.#ending;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #end(graceMs: number): Promise<void> {
+    const { logger, settings } = this.#parts;
+    logger.info('node.draining', { node: settings.value.nodeName, graceMs });
+    try {
+      await this.#server.stop(graceMs);
+      await this.#parts.closing.close();
+    } catch (error) {
+      logger.error('node.close_failed', { problem: messageOf(error) });
+    }
+    logger.info('node.closed', { node: settings.value.nodeName });
+    this.#resolveClosed();
+  }
+
+  #channel(nodeName: string): StableChannel {
+    return this.#parts.connector.channel(nodeName);
+  }
+}

@@ -1,0 +1,127 @@
+import type { LogLevel } from '../telemetry/logger.ts';
+
+/** How the fabric listener treats plaintext and TLS, and what the connector dials. See `docs/configuration.md`. */
+export const TLS_MODES = ['plain', 'optional', 'strict'] as const;
+export type TlsMode = (typeof TLS_MODES)[number];
+
+export const TLS_VERSIONS = ['1.2', '1.3'] as const;
+export type TlsVersion = (typeof TLS_VERSIONS)[number];
+
+/** Where credentials lie. Each file is PEM. */
+export interface CredentialFileOptions {
+  /** Leaf first, then intermediates. */
+  readonly certFile?: string;
+  /** The private key of the leaf; should not be readable by others. */
+  readonly keyFile?: string;
+  /** Trust anchors; each file may be a bundle. */
+  readonly caFiles?: readonly string[];
+  /** Certificate revocation lists. Default none. */
+  readonly crlFiles?: readonly string[];
+}
+
+/** Credentials and expectations for some destinations; the first profile that matches wins. */
+export interface TlsProfileOptions extends CredentialFileOptions {
+  /** Which addresses, such as `https://*.blue.example:*`. */
+  readonly destinations: readonly string[];
+  /** Patterns of who may answer there. Default: that of the node. */
+  readonly serverSubjectNames?: readonly string[];
+}
+
+/** Certificate, key and CA are required, except in `plain` mode without any of them. */
+export interface TlsOptions extends CredentialFileOptions {
+  /** Default `strict`. */
+  readonly mode?: TlsMode;
+  /** Whether a TLS client must show a certificate. Default true. */
+  readonly requireClientAuth?: boolean;
+  /** Subject-name patterns of those who may connect as `peer`. Must not be empty when `requireClientAuth` is true. */
+  readonly allowedSubjectNames?: readonly string[];
+  /** Patterns of who may answer when this node dials. Empty (default): the dialled host must be in the certificate. */
+  readonly serverSubjectNames?: readonly string[];
+  /** The name a node called X must prove, in both directions, with `{node-name}` in it. Default: not checked. */
+  readonly nodeIdentity?: string;
+  /** Default `1.3`. */
+  readonly minVersion?: TlsVersion;
+  /** Deadline of a TLS handshake, inbound. Default 5,000. */
+  readonly handshakeTimeoutMs?: number;
+  /** Deadline of the first bytes of a connection. Default 5,000. */
+  readonly sniffTimeoutMs?: number;
+  /** In `optional` mode: once a member spoke TLS, refuse plaintext to and from it. Default false. */
+  readonly refuseDowngrade?: boolean;
+  /** Files are read again this often even when no change was seen. Default 3,600,000. */
+  readonly refreshIntervalMs?: number;
+  /** Credentials for dialling where they differ; each key left out is inherited. */
+  readonly client?: CredentialFileOptions;
+  readonly profiles?: readonly TlsProfileOptions[];
+}
+
+export interface NetworkingOptions {
+  /** `host:port` or `unix:/path`. Port 0 takes a free one. Default `0.0.0.0:5122`. */
+  readonly bindAddress?: string;
+  /** What peers are told to dial. Without a scheme it gets the scheme(s) of the mode. Default: the bind address, or the host name where that is a wildcard. */
+  readonly advertisedAddresses?: readonly string[];
+  /** Calls and streams that still run this long after a drain began are cut, with a reason. Default 30,000. */
+  readonly drainTimeoutMs?: number;
+  /** Open inbound connections; the next one is refused. Default 10,000. */
+  readonly maxConnections?: number;
+  /** Connections that have not finished sniffing or handshaking; beyond it the oldest is dropped. Default 1,000. */
+  readonly maxUnfinishedHandshakes?: number;
+  /** Largest message received or sent, in bytes. Default 4,194,304. */
+  readonly maxMessageBytes?: number;
+  /** How often each side of a peer stream says it is alive. Default 5,000. */
+  readonly heartbeatIntervalMs?: number;
+  /** A peer stream that was silent this long is given up. Default 15,000. */
+  readonly heartbeatTimeoutMs?: number;
+  /** Longest wait between two dials of the same peer. Default 5,000. */
+  readonly reconnectMaxDelayMs?: number;
+  /** Deadline of one dial: TCP, TLS and the server's first answer. Default 10,000. */
+  readonly connectTimeoutMs?: number;
+  /** How long a call waits for a member that cannot be reached. Its own deadline ends it earlier. Default 30,000. */
+  readonly holdTimeoutMs?: number;
+  /** How long a call waits for a member that refuses us. Default 3,000. */
+  readonly refusedHoldTimeoutMs?: number;
+  /** Without it the mode is `plain`. */
+  readonly tls?: TlsOptions;
+}
+
+export interface MembershipOptions {
+  /** Only `file` in this version. */
+  readonly source: 'file';
+  /** TOML with `[[member]]` tables; watched. */
+  readonly membersFile: string;
+}
+
+export interface AuthorizationOptions {
+  /** Patterns of those who hold the role `admin`. Default none. */
+  readonly adminSubjectNames?: readonly string[];
+  /** Patterns of those who hold the role `observer`. Default none. */
+  readonly observerSubjectNames?: readonly string[];
+}
+
+export interface ObservabilityOptions {
+  /** `host:port` of the HTTP listener for `/healthz`, `/readyz` and `/metrics`. */
+  readonly bindAddress: string;
+}
+
+/**
+ * Everything a node is told. Texts are parsed when the node starts; all mistakes are reported at once
+ * (`config_invalid`). Paths are taken as they are, relative to the working directory.
+ */
+export interface FabricNodeOptions {
+  /** Peers of another cluster are refused. */
+  readonly clusterName: string;
+  /** Stable and unique in the cluster: `[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?`. */
+  readonly nodeName: string;
+  /** Lock, generation and admin socket live here; created with mode 0700 where it is missing. */
+  readonly dataDir: string;
+  /** Path of the unix socket for local administration. Default `admin.sock` in `dataDir`. */
+  readonly adminSocket?: string;
+  /** Told to peers; clients can ask for "any ready member with this label". Default none. */
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly logLevel?: LogLevel;
+  readonly networking?: NetworkingOptions;
+  /** Default: no members but this node. */
+  readonly membership?: MembershipOptions;
+  readonly authorization?: AuthorizationOptions;
+  /** Default: no side listener. */
+  readonly observability?: ObservabilityOptions;
+}

@@ -1,0 +1,154 @@
+import { hostname } from 'node:os';
+import { rolesOf } from '../authorization/admission.ts';
+import { Connector } from '../connector/connector.ts';
+import { chooseTargets, targetKey } from '../connector/dial-target.ts';
+import type { OutboundPolicy } from '../connector/trust-profile.ts';
+import { messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
+import { formatAddress } from '../identity/address.ts';
+import { explainMatch } from '../identity/match-identity.ts';
+import { ClosingStack } from '../lifecycle/closing-stack.ts';
+import { MutableValue } from '../lifecycle/observable-value.ts';
+import type { Admit } from '../listener/listener-policy.ts';
+import type { Member } from '../membership/member.ts';
+import { type BeliefPolicy, MemberDirectory } from '../membership/member-directory.ts';
+import { type MembershipSource, openMembersFile } from '../membership/members-file-source.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { CredentialSet } from './credential-set.ts';
+import { type DataDirectory, openDataDirectory } from './data-directory.ts';
+import type { NodeSettings } from './node-settings.ts';
+import { beliefPolicyOf, outboundPolicyOf, roleListsOf } from './policies.ts';
+
+/**
+ * What a node is made of below its server, built in order and closed in reverse: data directory, credentials,
+ * members, connector. Settings are the one thing that changes; everything else follows them.
+ */
+export class NodeParts {
+  readonly settings: MutableValue<NodeSettings>;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly data: DataDirectory;
+  readonly credentials: CredentialSet;
+  readonly directory: MemberDirectory;
+  readonly connector: Connector;
+  readonly closing: ClosingStack;
+  readonly hostName: string = hostname().toLowerCase();
+  readonly #outbound: MutableValue<OutboundPolicy>;
+  readonly #belief: MutableValue<BeliefPolicy>;
+
+  static async open(settings: NodeSettings, logger: Logger, metrics: Metrics): Promise<NodeParts> {
+    const closing = new ClosingStack((name, error) =>
+      logger.error('node.close_failed', { part: name, problem: messageOf(error) }),
+    );
+    try {
+      const data = closing.use('data directory', await openDataDirectory(settings.dataDir));
+      const credentials = closing.use('credentials', new CredentialSet(logger, metrics));
+      await credentials.adopt(settings.tls);
+      const current = new MutableValue(settings);
+      const source = closing.use('members', await openMembers(current, logger));
+      return new NodeParts({ settings: current, logger, metrics, data, credentials, source, closing });
+    } catch (error) {
+      await closing.close();
+      throw error;
+    }
+  }
+
+  private constructor(parts: {
+    settings: MutableValue<NodeSettings>;
+    logger: Logger;
+    metrics: Metrics;
+    data: DataDirectory;
+    credentials: CredentialSet;
+    source: MembershipSource;
+    closing: ClosingStack;
+  }) {
+    const { settings, logger, metrics, credentials, closing } = parts;
+    this.settings = settings;
+    this.logger = logger;
+    this.metrics = metrics;
+    this.data = parts.data;
+    this.credentials = credentials;
+    this.closing = closing;
+    this.#belief = new MutableValue(beliefPolicyOf(settings.value));
+    this.#outbound = new MutableValue(outboundPolicyOf(settings.value, credentials));
+    this.directory = closing.use(
+      'directory',
+      new MemberDirectory({
+        source: parts.source.members,
+        policy: this.#belief,
+        self: settings.value.nodeName,
+        lists: settings.value.membership !== undefined,
+      }),
+    );
+    this.connector = closing.use(
+      'connector',
+      new Connector({
+        directory: this.directory,
+        policy: this.#outbound,
+        options: settings.value.networking,
+        logger,
+        metrics,
+      }),
+    );
+  }
+
+  /** Takes new settings, live ones only. @throws credentials_invalid, config_invalid, with nothing changed. */
+  async adopt(next: NodeSettings): Promise<void> {
+    checkReachable(next, this.directory.members.value);
+    await this.credentials.adopt(next.tls);
+    this.#belief.set(beliefPolicyOf(next));
+    this.settings.set(next);
+    this.#outbound.set(outboundPolicyOf(next, this.credentials));
+  }
+
+  /** The gate of the fabric listener: who is in one of the lists may connect. The mode was checked before. */
+  readonly admit: Admit = identity => {
+    const lists = roleListsOf(this.settings.value);
+    const roles = rolesOf(lists, identity);
+    if (roles.size > 0 || identity === undefined) return { admitted: true, roles };
+    const explained = explainMatch([...lists.peer, ...lists.admin, ...lists.observer], identity);
+    const nearest = 'nearest' in explained ? explained.nearest : undefined;
+    const detail =
+      nearest === undefined
+        ? 'no name of the certificate is in any list'
+        : `nearest: ${nearest.pattern} against ${nearest.kind}:${nearest.value}, ${nearest.why}`;
+    return { admitted: false, reason: 'subject_not_allowed', detail };
+  };
+}
+
+async function openMembers(settings: MutableValue<NodeSettings>, logger: Logger): Promise<MembershipSource> {
+  const { membership } = settings.value;
+  if (membership === undefined) return { members: new MutableValue<readonly Member[]>([]), close: async () => {} };
+  return openMembersFile({
+    file: membership.membersFile,
+    logger,
+    check: members => checkReachable(settings.value, members),
+  });
+}
+
+/** Strict does not start while a member lists http alone: it could never be reached. @throws config_invalid */
+function checkReachable({ mode, nodeName, membership }: NodeSettings, members: readonly Member[]): void {
+  if (mode !== 'strict') return;
+  const problems = members
+    .filter(member => member.name !== nodeName && !isReachable(member))
+    .map(member => ({
+      key: `member ${member.name}`,
+      place: membership?.membersFile ?? '',
+      problem: `lists ${member.addresses.map(formatAddress).join(', ')}, which mode strict does not dial`,
+      remedy: 'Give it an https address or one without a scheme, or stay in optional until it has one.',
+    }));
+  if (problems.length === 0) return;
+  throw new SelvedgeError(
+    'config_invalid',
+    problems.map(each => `${each.place}: ${each.key} ${each.problem}`).join('\n'),
+    { problems },
+  );
+}
+
+function isReachable(member: Member): boolean {
+  try {
+    return chooseTargets('strict', member.addresses).map(targetKey).length > 0;
+  } catch {
+    return false;
+  }
+}

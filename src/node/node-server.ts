@@ -1,0 +1,247 @@
+import * as grpc from '@grpc/grpc-js';
+import { mayCall } from '../authorization/method-rules.ts';
+import { createClusterControl } from '../control/cluster-control.ts';
+import { createNodeControl } from '../control/node-control.ts';
+import type { NodeFacts, NodeState } from '../control/node-facts.ts';
+import { addStandardServices, type StandardServices } from '../control/standard-services.ts';
+import { type Address, formatAddress, type TcpAddress } from '../identity/address.ts';
+import { matchIdentity } from '../identity/match-identity.ts';
+import { derived, MutableValue } from '../lifecycle/observable-value.ts';
+import { FabricListener } from '../listener/fabric-listener.ts';
+import type { ListenerPolicy } from '../listener/listener-policy.ts';
+import type { Introduction } from '../messaging/introduction.ts';
+import { PeerStreams } from '../messaging/peer-streams.ts';
+import type { Role } from '../rpc/caller.ts';
+import { clusterControl, nodeControl } from '../rpc/control-messages.ts';
+import { advertisedAddresses } from './advertised-addresses.ts';
+import { inboundMessage, outboundMessage } from './connection-messages.ts';
+import type { NodeReady } from './fabric-node.ts';
+import { type Candidate, clientOver } from './member-clients.ts';
+import type { NodeParts } from './node-parts.ts';
+import type { NodeSettings } from './node-settings.ts';
+import { type ObservabilityServer, startObservabilityServer } from './observability-server.ts';
+import { listenerPolicyOf, nodeIdentityOf } from './policies.ts';
+import { VERSION } from './version.ts';
+
+/** A gRPC service of the application, as `Server.addService` takes it. */
+export interface ApplicationService {
+  readonly definition: grpc.ServiceDefinition;
+  readonly implementation: grpc.UntypedServiceImplementation;
+}
+
+/** How long peers may take to say that they will send nothing more. */
+const DRAINING_ACKNOWLEDGED_MS = 2_000;
+
+const LOCAL: ReadonlySet<Role> = new Set<Role>(['local']);
+
+/**
+ * The serving side of a node: one grpc-js server, fed by the fabric listener and by the admin socket, with the peer
+ * streams and the services of node and application on it.
+ */
+export class NodeServer {
+  readonly #parts: NodeParts;
+  readonly #server: grpc.Server;
+  readonly #fabric: FabricListener;
+  readonly #admin: FabricListener;
+  readonly #standard: StandardServices;
+  readonly #streams: PeerStreams;
+  readonly #introduction: MutableValue<Introduction>;
+  readonly #startedAt: Date = new Date();
+  #observability: ObservabilityServer | undefined;
+  #boundAddress: Address;
+  #state: NodeState = 'starting';
+  /** Called when an operator asks the node to drain. */
+  onDrainRequested: () => void = () => {};
+
+  constructor(parts: NodeParts, services: readonly ApplicationService[]) {
+    const { settings, logger, metrics } = parts;
+    const { networking } = settings.value;
+    this.#parts = parts;
+    this.#boundAddress = networking.bindAddress;
+    this.#server = new grpc.Server({
+      'grpc.enable_channelz': 0,
+      'grpc.max_receive_message_length': networking.maxMessageBytes,
+      'grpc.max_send_message_length': networking.maxMessageBytes,
+    });
+    this.#introduction = new MutableValue(this.#introduce());
+    this.#streams = new PeerStreams({
+      self: this.#introduction,
+      directory: parts.directory,
+      connector: parts.connector,
+      provesNode: (nodeName, identity, security) => provesNode(settings.value, nodeName, identity, security.kind),
+      options: networking,
+      logger,
+      metrics,
+    });
+    this.#fabric = this.#listener(derived(settings, listenerPolicyOf), parts.admit);
+    this.#admin = this.#listener(
+      derived(settings, current => ({ ...listenerPolicyOf(current), mode: 'plain' as const })),
+      () => ({ admitted: true, roles: LOCAL }),
+    );
+    const facts = this.#facts();
+    this.#server.addService(this.#streams.service.definition, this.#streams.service.implementation);
+    this.#server.addService(nodeControl.definition, createNodeControl(facts));
+    this.#server.addService(clusterControl.definition, createClusterControl(facts));
+    for (const { definition, implementation } of services) this.#server.addService(definition, implementation);
+    this.#standard = addStandardServices(
+      this.#server,
+      Object.fromEntries(services.map(({ definition }) => [serviceNameOf(definition), definition])),
+    );
+  }
+
+  /** Listens everywhere, then begins to dial the members. */
+  async start(): Promise<NodeReady> {
+    const { settings, closing, logger, metrics, data } = this.#parts;
+    const { networking, adminSocket, observability, nodeName } = settings.value;
+    const stopping = () => this.stop(0);
+    closing.defer('server', stopping);
+    this.#boundAddress = await this.#fabric.listen(networking.bindAddress);
+    await this.#admin.listen({ kind: 'unix', path: adminSocket });
+    if (observability !== undefined) {
+      const readiness = () => ({ ready: this.#state === 'ready', detail: this.#state });
+      this.#observability = await startObservabilityServer({ address: observability.bindAddress, metrics, readiness });
+    }
+    this.#introduction.set(this.#introduce());
+    closing.defer(
+      'introduction',
+      settings.subscribe(() => this.#introduction.set(this.#introduce())),
+    );
+    this.#showMode();
+    closing.defer(
+      'mode metric',
+      settings.subscribe(() => this.#showMode()),
+    );
+    this.#streams.start();
+    this.#state = 'ready';
+    this.#standard.setServing(true);
+    logger.debug('node.listening', { address: formatAddress(this.#boundAddress) });
+    return {
+      node: nodeName,
+      generation: data.generation,
+      mode: settings.value.mode,
+      fabric: this.#advertised().map(formatAddress),
+      admin: `unix:${adminSocket}`,
+      ...(this.#observability === undefined ? {} : { observability: this.#observability.url }),
+    };
+  }
+
+  /** After a change of the mode: ends the connections that it no longer allows, letting running calls finish. */
+  enforceMode(): void {
+    const { mode, networking } = this.#parts.settings.value;
+    if (mode === 'optional') return;
+    const forbidden = mode === 'strict' ? 'none' : 'mutual_tls';
+    this.#streams.endWhere(stream => (stream.kind === 'none') === (forbidden === 'none'), 'mode_changed');
+    void this.#fabric.drainConnections('mode_changed', networking.drainTimeoutMs, ({ caller }) => {
+      return (caller.security.kind === 'none') === (forbidden === 'none');
+    });
+  }
+
+  /** Members as clients may pick them. */
+  candidates(): readonly Candidate[] {
+    return this.#streams.peers.value.map(({ name, labels, state }) => ({ name, labels, ready: state === 'connected' }));
+  }
+
+  /** Takes nothing new, lets calls finish within `graceMs`, and resolves when every listener and stream is closed. */
+  async stop(graceMs: number): Promise<void> {
+    this.#state = 'draining';
+    this.#standard.setServing(false);
+    if (graceMs > 0) await this.#streams.announceDraining(Math.min(graceMs, DRAINING_ACKNOWLEDGED_MS));
+    const fabricClosed = this.#fabric.close('node_draining', graceMs);
+    await this.#streams.close('node_draining');
+    await fabricClosed;
+    await this.#admin.close('node_draining', Math.min(graceMs, 1_000));
+    await this.#observability?.close();
+    this.#server.forceShutdown();
+  }
+
+  #listener(
+    policy: { readonly value: ListenerPolicy } & ReturnType<typeof derived<NodeSettings, ListenerPolicy>>,
+    admit: NodeParts['admit'],
+  ): FabricListener {
+    const { settings, credentials, logger, metrics } = this.#parts;
+    return new FabricListener({
+      server: this.#server,
+      policy,
+      trust: credentials.server,
+      limits: settings.value.networking,
+      admit,
+      authorize: (caller, path) => mayCall(caller, path, settings.value.mode === 'strict'),
+      logger,
+      metrics,
+    });
+  }
+
+  #introduce(): Introduction {
+    const { settings, data } = this.#parts;
+    const { clusterName, nodeName, mode, labels } = settings.value;
+    const addresses = this.#advertised().filter((address): address is TcpAddress => address.kind === 'tcp');
+    return { clusterName, nodeName, generation: data.generation, addresses, mode, labels, version: VERSION };
+  }
+
+  #advertised(): readonly Address[] {
+    const { settings, hostName } = this.#parts;
+    const { mode, networking } = settings.value;
+    return advertisedAddresses({ mode, configured: networking.advertised, boundAddress: this.#boundAddress, hostName });
+  }
+
+  #showMode(): void {
+    const { metrics, settings } = this.#parts;
+    for (const mode of ['plain', 'optional', 'strict'] as const) {
+      metrics.tlsMode.set({ mode }, settings.value.mode === mode ? 1 : 0);
+    }
+  }
+
+  #facts(): NodeFacts {
+    const { settings, data, credentials, connector } = this.#parts;
+    const { clusterName, nodeName, labels } = settings.value;
+    return {
+      clusterName,
+      nodeName,
+      generation: data.generation,
+      version: VERSION,
+      startedAt: this.#startedAt,
+      labels,
+      state: () => this.#state,
+      mode: () => settings.value.mode,
+      advertisedAddresses: () => this.#advertised().map(formatAddress),
+      peers: () => this.#streams.peers.value,
+      connections: () => [
+        ...[...this.#fabric.connections, ...this.#admin.connections].map(connection =>
+          inboundMessage(connection, this.#streams.nodeOf(connection.id) ?? ''),
+        ),
+        ...connector.connections.map(outboundMessage),
+      ],
+      tls: () => {
+        const { tls } = settings.value;
+        if (tls === undefined) return undefined;
+        const { requireClientAuth, minVersion, allowedSubjectNames } = tls;
+        return { requireClientAuth, minVersion, allowedSubjectNames: allowedSubjectNames.map(pattern => pattern.text) };
+      },
+      credentials: () => credentials.used,
+      reloadTls: () => credentials.reload('admin'),
+      drain: () => this.onDrainRequested(),
+      askMember: name => clientOver(grpc.Client, connector.channel(name).impatient),
+    };
+  }
+}
+
+type Proof = { readonly ok: true } | { readonly ok: false; readonly detail: string };
+
+/** Whether a certificate proves the node name that a peer claims. Without TLS there is nothing to prove it with. */
+function provesNode(
+  settings: NodeSettings,
+  nodeName: string,
+  identity: Parameters<typeof matchIdentity>[1] | undefined,
+  security: string,
+): Proof {
+  const patternOf = nodeIdentityOf(settings.tls);
+  if (patternOf === undefined || security === 'none') return { ok: true };
+  const pattern = patternOf(nodeName);
+  if (identity !== undefined && matchIdentity([pattern], identity) !== undefined) return { ok: true };
+  return { ok: false, detail: `the certificate does not prove ${nodeName}` };
+}
+
+function serviceNameOf(definition: grpc.ServiceDefinition): string {
+  const path = Object.values(definition)[0]?.path ?? '/unknown/';
+  return path.slice(1, path.lastIndexOf('/'));
+}

@@ -1,0 +1,134 @@
+import { join, resolve } from 'node:path';
+import { MAX_SOCKET_PATH_BYTES, parseAddress, type TcpAddress } from '../identity/address.ts';
+import { parseNodeName } from '../identity/node-name.ts';
+import { LOG_LEVELS } from '../telemetry/logger.ts';
+import { type FabricNodeOptions, TLS_MODES, type TlsMode, type TlsOptions } from './node-options.ts';
+import type {
+  AuthorizationSettings,
+  MembershipSettings,
+  NodeSettings,
+  ObservabilitySettings,
+  OptionProblem,
+} from './node-settings.ts';
+import { OptionProblems } from './option-problems.ts';
+import { resolveNetworking } from './resolve-networking.ts';
+import { resolvePatterns, resolveTls } from './resolve-tls.ts';
+
+export type { NodeSettings, OptionProblem } from './node-settings.ts';
+
+export type ResolvedOptions =
+  | { readonly settings: NodeSettings; readonly warnings: readonly OptionProblem[] }
+  | { readonly problems: readonly OptionProblem[] };
+
+const MAX_NAME_LENGTH = 128;
+
+/**
+ * The settings that `options` mean, or everything that is wrong with them, at once. Looks at no
+ * file: what the certificates hold is the business of whoever loads them.
+ */
+export function resolveNodeOptions(options: FabricNodeOptions): ResolvedOptions {
+  const found = new OptionProblems();
+  const tlsOptions = options.networking?.tls;
+  const mode = modeOf(tlsOptions, found);
+  const nodeName = resolveNodeName(options.nodeName, found);
+  const networking = resolveNetworking(options.networking ?? {}, mode, found);
+  const tls = tlsOptions === undefined ? undefined : resolveTls(tlsOptions, mode, nodeName, found);
+  const settings = {
+    clusterName: resolveClusterName(options.clusterName, found),
+    nodeName: nodeName ?? '',
+    dataDir: resolve(found.required(['dataDir'], options.dataDir, 'where the node may keep its files')),
+    adminSocket: resolveAdminSocket(options, found),
+    labels: resolveLabels(options.labels ?? {}, found),
+    logLevel: found.oneOf(['logLevel'], options.logLevel ?? 'info', LOG_LEVELS) ?? 'info',
+    membership: resolveMembership(options, found),
+    authorization: resolveAuthorization(options, found),
+    observability: resolveObservability(options, found),
+  };
+  if (found.problems.length > 0 || networking === undefined || mode === undefined) return { problems: found.problems };
+  return { settings: { ...settings, mode, networking, tls }, warnings: found.warnings };
+}
+
+/** Undefined where it is no mode: then no rule about modes is judged. */
+function modeOf(tls: TlsOptions | undefined, found: OptionProblems): TlsMode | undefined {
+  if (tls === undefined) return 'plain';
+  return found.oneOf(['networking', 'tls', 'mode'], tls.mode ?? 'strict', TLS_MODES);
+}
+
+function resolveNodeName(name: string | undefined, found: OptionProblems): string | undefined {
+  const given = found.required(['nodeName'], name, 'how this node is called, such as "node-1"');
+  return given.trim() === '' ? undefined : found.parse(['nodeName'], given, parseNodeName);
+}
+
+function resolveClusterName(name: string | undefined, found: OptionProblems): string {
+  const given = found.required(['clusterName'], name, 'which cluster the node belongs to');
+  if (given.length > MAX_NAME_LENGTH)
+    found.add(['clusterName'], `A cluster name has at most ${MAX_NAME_LENGTH} characters.`);
+  return given;
+}
+
+function resolveAdminSocket({ adminSocket, dataDir }: FabricNodeOptions, found: OptionProblems): string {
+  if (adminSocket !== undefined) found.required(['adminSocket'], adminSocket, 'the path of the socket');
+  const path = resolve(adminSocket ?? join(dataDir ?? '', 'admin.sock'));
+  const bytes = Buffer.byteLength(path);
+  if (bytes > MAX_SOCKET_PATH_BYTES)
+    found.add(
+      adminSocket === undefined ? ['dataDir'] : ['adminSocket'],
+      `The admin socket would be ${path}, which is ${bytes} bytes; the system takes at most ${MAX_SOCKET_PATH_BYTES}.`,
+      'Give `adminSocket` a shorter path.',
+    );
+  return path;
+}
+
+function resolveLabels(
+  labels: Readonly<Record<string, string>>,
+  found: OptionProblems,
+): Readonly<Record<string, string>> {
+  for (const [name, value] of Object.entries(labels)) {
+    if (name.trim() === '') found.add(['labels', name], 'A label needs a name.');
+    if (name.length > MAX_NAME_LENGTH || value.length > MAX_NAME_LENGTH || /\p{Cc}/u.test(name + value))
+      found.add(
+        ['labels', name],
+        `The name and the value of a label have at most ${MAX_NAME_LENGTH} characters, none of them a control character.`,
+      );
+  }
+  return labels;
+}
+
+function resolveMembership({ membership }: FabricNodeOptions, found: OptionProblems): MembershipSettings | undefined {
+  if (membership === undefined) return undefined;
+  const source: string | undefined = membership.source;
+  if (source === undefined) found.add(['membership', 'source'], 'This is missing.', 'Say "file".');
+  else if (source !== 'file')
+    found.add(['membership', 'source'], `"${source}" is not supported in this version.`, 'Use "file".');
+  const meaning = 'which TOML file lists the members';
+  return {
+    source: 'file',
+    membersFile: resolve(found.required(['membership', 'membersFile'], membership.membersFile, meaning)),
+  };
+}
+
+function resolveAuthorization({ authorization }: FabricNodeOptions, found: OptionProblems): AuthorizationSettings {
+  const read = (list: 'adminSubjectNames' | 'observerSubjectNames') =>
+    resolvePatterns(['authorization', list], authorization?.[list] ?? [], found);
+  return { adminSubjectNames: read('adminSubjectNames'), observerSubjectNames: read('observerSubjectNames') };
+}
+
+function resolveObservability(
+  { observability }: FabricNodeOptions,
+  found: OptionProblems,
+): ObservabilitySettings | undefined {
+  if (observability === undefined) return undefined;
+  const path = ['observability', 'bindAddress'];
+  const given = found.required(path, observability.bindAddress, 'host and port, such as "127.0.0.1:9464"');
+  if (given.trim() === '') return undefined;
+  const bindAddress = found.parse(path, given, parseAddress);
+  if (bindAddress === undefined) return undefined;
+  if (isBareHostPort(bindAddress, given)) return { bindAddress };
+  found.add(path, `"${given}" is not a host and a port.`, 'Write it like "127.0.0.1:9464".');
+  return undefined;
+}
+
+/** The port must be there: its default is that of the fabric. */
+function isBareHostPort(address: ReturnType<typeof parseAddress>, given: string): address is TcpAddress {
+  return address.kind === 'tcp' && address.scheme === undefined && /:\d+$/.test(given);
+}

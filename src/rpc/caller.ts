@@ -1,0 +1,36 @@
+import type { Metadata } from '@grpc/grpc-js';
+import type { PeerIdentity } from '../identity/peer-identity.ts';
+import type { Security } from './security.ts';
+
+/** What an admitted caller is. A connection holds a set of roles; see `docs/security.md`. */
+export const ROLES = ['peer', 'admin', 'observer', 'anonymous', 'local'] as const;
+export type Role = (typeof ROLES)[number];
+
+/** Who is at the other end of a call: bound to its connection once, when that was admitted. */
+export interface Caller {
+  /** The inbound connection the call came over; the same number stands in logs and in `selvedgectl connections`. */
+  readonly connectionId: number;
+  /** `host:port`, or `unix` for a unix socket. */
+  readonly remoteAddress: string;
+  readonly security: Security;
+  /** Names of the verified client certificate; undefined where none was shown. */
+  readonly identity: PeerIdentity | undefined;
+  readonly roles: ReadonlySet<Role>;
+}
+
+const callers = new WeakMap<Metadata, Caller>();
+
+/** Binds the caller to one call. Keyed by the call's metadata object, which a peer cannot forge or share. */
+export function bindCaller(metadata: Metadata, caller: Caller): void {
+  callers.set(metadata, caller);
+}
+
+/**
+ * The verified caller of a call, inside any handler of a server whose connections Selvedge admitted.
+ * @throws TypeError on a call that did not come through a fabric listener or `FabricServerCredentials`.
+ */
+export function callerOf(call: { readonly metadata: Metadata }): Caller {
+  const caller = callers.get(call.metadata);
+  if (caller === undefined) throw new TypeError('callerOf: this call did not come through a Selvedge listener');
+  return caller;
+}

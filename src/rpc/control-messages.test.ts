@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  type CertificateState,
+  type CheckModeResponse,
+  type ClusterControlMethods,
+  type Connection,
+  type ConnectionCounts,
+  type CredentialState,
+  clusterControl,
+  type NodeControlMethods,
+  type NodeStatus,
+  nodeControl,
+  type Peer,
+  type Unreachable,
+} from './control-messages.ts';
+import { packageDefinition, type UnaryMethods, type UnaryService } from './service.ts';
+
+type Samples<Methods extends UnaryMethods> = {
+  readonly [Name in keyof Methods]: {
+    readonly request: Methods[Name]['request'];
+    readonly response: Methods[Name]['response'];
+  };
+};
+
+const peer: Required<Peer> = {
+  nodeName: 'node-2',
+  state: 'connected',
+  security: 'none',
+  securityReason: 'peer_without_tls',
+  reason: 'subject_not_allowed',
+  detail: 'why',
+  generation: 1_700_000_000_123,
+  mode: 'optional',
+  addresses: ['https://node-2.example:5122'],
+  labels: { role: 'worker' },
+  version: '0.1.0',
+  direction: 'outbound',
+  sinceMs: 1_700_000_000_456,
+  subject: 'CN=node-2',
+};
+const connectionCounts: Required<ConnectionCounts> = {
+  inboundMutualTls: 1,
+  inboundTls: 2,
+  inboundNone: 3,
+  outboundMutualTls: 4,
+  outboundTls: 5,
+  outboundNone: 6,
+};
+const nodeStatus: Required<NodeStatus> = {
+  clusterName: 'dev',
+  nodeName: 'node-1',
+  generation: 1_700_000_000_123,
+  version: '0.1.0',
+  state: 'ready',
+  mode: 'strict',
+  advertisedAddresses: ['https://node-1.example:5122'],
+  startedAtMs: 1_700_000_000_000,
+  labels: { zone: 'a' },
+  peers: [peer],
+  connections: connectionCounts,
+  certificateExpiresAtMs: 1_800_000_000_000,
+  addressesRedacted: true,
+};
+const connection: Required<Connection> = {
+  id: 7,
+  direction: 'inbound',
+  remoteAddress: '10.0.0.2:40000',
+  security: 'mutual_tls',
+  securityReason: 'unix_socket',
+  tlsVersion: 'TLSv1.3',
+  cipher: 'TLS_AES_256_GCM_SHA384',
+  subject: 'CN=node-2',
+  identity: 'spiffe://dev/fabric/node-2',
+  fingerprintSha256: 'ab:cd',
+  roles: ['peer'],
+  openedAtMs: 1_700_000_000_000,
+  activeCalls: 2,
+  certificateExpiresAtMs: 1_800_000_000_000,
+  nodeName: 'node-2',
+};
+const certificate: Required<CertificateState> = {
+  subject: 'CN=node-1',
+  issuer: 'CN=dev CA',
+  names: ['dns:node-1.example'],
+  fingerprintSha256: 'ab:cd',
+  serialNumber: '01',
+  notBeforeMs: 1_700_000_000_000,
+  notAfterMs: 1_800_000_000_000,
+};
+const credentialState: Required<CredentialState> = {
+  usage: 'server',
+  trustGeneration: 3,
+  certificate,
+  anchors: [certificate],
+  loadedAtMs: 1_700_000_000_000,
+  lastReloadResult: 'failed',
+  lastReloadAtMs: 1_700_000_000_001,
+  problem: 'the key does not belong to the certificate',
+  warnings: ['expires soon'],
+};
+const checkMode: Required<CheckModeResponse> = {
+  nodeName: 'node-1',
+  from: 'optional',
+  to: 'strict',
+  ready: true,
+  obstacles: ['node-3 speaks no TLS'],
+  addressesRedacted: true,
+};
+const unreachable: Required<Unreachable> = { nodeName: 'node-3', reason: 'connection refused' };
+
+const NODE_CONTROL: Samples<NodeControlMethods> = {
+  GetStatus: { request: {}, response: nodeStatus },
+  ListConnections: { request: {}, response: { connections: [connection], addressesRedacted: true } },
+  GetTlsState: {
+    request: {},
+    response: {
+      mode: 'strict',
+      requireClientAuth: true,
+      minVersion: '1.3',
+      allowedSubjectNames: ['uri:spiffe://dev/fabric/*'],
+      credentials: [credentialState],
+      addressesRedacted: true,
+    },
+  },
+  CheckMode: { request: { to: 'strict' }, response: checkMode },
+  ReloadTls: { request: {}, response: { result: 'ok', problems: ['none'], trustGeneration: 4 } },
+  Drain: { request: {}, response: { state: 'draining' } },
+};
+const CLUSTER_CONTROL: Samples<ClusterControlMethods> = {
+  GetClusterStatus: {
+    request: {},
+    response: { nodes: [nodeStatus], unreachable: [unreachable], addressesRedacted: true },
+  },
+  ListNodes: { request: {}, response: { nodes: [peer], addressesRedacted: true } },
+  Preflight: {
+    request: { to: 'optional' },
+    response: { ready: true, nodes: [checkMode], unreachable: [unreachable] },
+  },
+};
+
+test('every message of NodeControl has the fields of its proto definition and no other', () => {
+  assertRoundTrips(nodeControl, NODE_CONTROL);
+});
+
+test('every message of ClusterControl has the fields of its proto definition and no other', () => {
+  assertRoundTrips(clusterControl, CLUSTER_CONTROL);
+});
+
+test('the samples reach every message of the proto file', () => {
+  const reached = new Set<string>(['GetStatusRequest', 'ListConnectionsRequest', 'GetTlsStateRequest']);
+  for (const name of ['ReloadTlsRequest', 'DrainRequest', 'GetClusterStatusRequest', 'ListNodesRequest'])
+    reached.add(name);
+  for (const name of ['NodeStatus', 'Peer', 'ConnectionCounts', 'ListConnectionsResponse', 'Connection', 'TlsState'])
+    reached.add(name);
+  for (const name of ['CredentialState', 'Certificate', 'CheckModeRequest', 'CheckModeResponse', 'ReloadTlsResponse'])
+    reached.add(name);
+  for (const name of ['DrainResponse', 'ClusterStatus', 'Unreachable', 'ListNodesResponse', 'PreflightResponse'])
+    reached.add(name);
+  const messages = Object.entries(packageDefinition)
+    .filter(([name, definition]) => name.startsWith('selvedge.control.v1.') && 'format' in definition)
+    .map(([name]) => name.slice('selvedge.control.v1.'.length));
+  assert.deepEqual(messages.sort(), [...reached].sort());
+});
+
+/** A field missing in the interface is missing in the sample and comes back as a default; one too many is not sent. */
+function assertRoundTrips<Methods extends UnaryMethods>(
+  service: UnaryService<Methods>,
+  samples: Samples<Methods>,
+): void {
+  assert.deepEqual(Object.keys(samples).sort(), Object.keys(service.definition).sort());
+  for (const [name, method] of Object.entries(service.definition)) {
+    const sample = samples[name];
+    assert.ok(sample !== undefined);
+    assert.deepEqual(plain(method.requestDeserialize(method.requestSerialize(sample.request))), sample.request);
+    assert.deepEqual(plain(method.responseDeserialize(method.responseSerialize(sample.response))), sample.response);
+  }
+}
+
+/** Without the prototypes of the protobuf runtime, which strict equality compares. */
+function plain(message: object): unknown {
+  return JSON.parse(JSON.stringify(message));
+}

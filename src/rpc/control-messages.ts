@@ -1,0 +1,193 @@
+import { serviceDefinition, type UnaryService } from './service.ts';
+
+// The messages of `proto/selvedge/control/v1/control.proto`, as the loader of `service.ts` gives them: camelCase, every
+// field present, 64-bit numbers as `number`. A round-trip test holds both files together. What a field means stands there.
+
+/** A request that carries nothing. */
+export type EmptyRequest = Readonly<Record<string, never>>;
+
+export interface NodeStatus {
+  readonly clusterName: string;
+  readonly nodeName: string;
+  readonly generation: number;
+  readonly version: string;
+  /** starting, ready, degraded or draining. */
+  readonly state: string;
+  /** plain, optional or strict. */
+  readonly mode: string;
+  readonly advertisedAddresses: readonly string[];
+  readonly startedAtMs: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly peers: readonly Peer[];
+  /** Null when a caller of the wire left it out; our own nodes always send it. */
+  readonly connections: ConnectionCounts | null;
+  /** Unix milliseconds; 0 without TLS. */
+  readonly certificateExpiresAtMs: number;
+  readonly addressesRedacted: boolean;
+}
+
+/** A member, as the answering node sees it. */
+export interface Peer {
+  readonly nodeName: string;
+  /** connected, connecting, refused, unreachable, draining or self. */
+  readonly state: string;
+  /** mutual_tls, tls or none; empty while not connected. */
+  readonly security: string;
+  /** Why there is no TLS, where security is none. */
+  readonly securityReason: string;
+  /** Why it is not connected; a refusal reason code where there is one. */
+  readonly reason: string;
+  readonly detail: string;
+  readonly generation: number;
+  readonly mode: string;
+  readonly addresses: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly version: string;
+  /** inbound or outbound; empty while not connected. */
+  readonly direction: string;
+  readonly sinceMs: number;
+  readonly subject: string;
+}
+
+export interface ConnectionCounts {
+  readonly inboundMutualTls: number;
+  readonly inboundTls: number;
+  readonly inboundNone: number;
+  readonly outboundMutualTls: number;
+  readonly outboundTls: number;
+  readonly outboundNone: number;
+}
+
+export interface ListConnectionsResponse {
+  readonly connections: readonly Connection[];
+  readonly addressesRedacted: boolean;
+}
+
+export interface Connection {
+  readonly id: number;
+  /** inbound or outbound. */
+  readonly direction: string;
+  readonly remoteAddress: string;
+  readonly security: string;
+  readonly securityReason: string;
+  readonly tlsVersion: string;
+  readonly cipher: string;
+  readonly subject: string;
+  readonly identity: string;
+  readonly fingerprintSha256: string;
+  readonly roles: readonly string[];
+  readonly openedAtMs: number;
+  readonly activeCalls: number;
+  readonly certificateExpiresAtMs: number;
+  readonly nodeName: string;
+}
+
+export interface TlsState {
+  readonly mode: string;
+  readonly requireClientAuth: boolean;
+  readonly minVersion: string;
+  readonly allowedSubjectNames: readonly string[];
+  readonly credentials: readonly CredentialState[];
+  readonly addressesRedacted: boolean;
+}
+
+export interface CredentialState {
+  /** server, client or the name of a profile. */
+  readonly usage: string;
+  readonly trustGeneration: number;
+  /** Null when there is no own certificate, as in a client profile that only trusts. */
+  readonly certificate: CertificateState | null;
+  readonly anchors: readonly CertificateState[];
+  readonly loadedAtMs: number;
+  /** ok, unchanged or failed. */
+  readonly lastReloadResult: string;
+  readonly lastReloadAtMs: number;
+  readonly problem: string;
+  readonly warnings: readonly string[];
+}
+
+/** The proto message `Certificate`: what may be told about one to somebody who does not hold it. */
+export interface CertificateState {
+  readonly subject: string;
+  readonly issuer: string;
+  readonly names: readonly string[];
+  readonly fingerprintSha256: string;
+  readonly serialNumber: string;
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+}
+
+export interface CheckModeRequest {
+  /** plain, optional or strict. */
+  readonly to: string;
+}
+
+export interface CheckModeResponse {
+  readonly nodeName: string;
+  readonly from: string;
+  readonly to: string;
+  readonly ready: boolean;
+  readonly obstacles: readonly string[];
+  readonly addressesRedacted: boolean;
+}
+
+export interface ReloadTlsResponse {
+  /** ok, unchanged or failed. */
+  readonly result: string;
+  readonly problems: readonly string[];
+  readonly trustGeneration: number;
+}
+
+export interface DrainResponse {
+  /** draining. */
+  readonly state: string;
+}
+
+export interface ClusterStatus {
+  readonly nodes: readonly NodeStatus[];
+  readonly unreachable: readonly Unreachable[];
+  readonly addressesRedacted: boolean;
+}
+
+export interface Unreachable {
+  readonly nodeName: string;
+  readonly reason: string;
+}
+
+export interface ListNodesResponse {
+  readonly nodes: readonly Peer[];
+  readonly addressesRedacted: boolean;
+}
+
+export interface PreflightResponse {
+  readonly ready: boolean;
+  readonly nodes: readonly CheckModeResponse[];
+  readonly unreachable: readonly Unreachable[];
+}
+
+export type NodeControlMethods = {
+  readonly GetStatus: { readonly request: EmptyRequest; readonly response: NodeStatus };
+  readonly ListConnections: { readonly request: EmptyRequest; readonly response: ListConnectionsResponse };
+  readonly GetTlsState: { readonly request: EmptyRequest; readonly response: TlsState };
+  readonly CheckMode: { readonly request: CheckModeRequest; readonly response: CheckModeResponse };
+  readonly ReloadTls: { readonly request: EmptyRequest; readonly response: ReloadTlsResponse };
+  readonly Drain: { readonly request: EmptyRequest; readonly response: DrainResponse };
+};
+
+export type ClusterControlMethods = {
+  readonly GetClusterStatus: { readonly request: EmptyRequest; readonly response: ClusterStatus };
+  readonly ListNodes: { readonly request: EmptyRequest; readonly response: ListNodesResponse };
+  readonly Preflight: { readonly request: CheckModeRequest; readonly response: PreflightResponse };
+};
+
+/** One node, as operators see and steer it. */
+export const nodeControl: UnaryService<NodeControlMethods> = {
+  name: 'selvedge.control.v1.NodeControl',
+  definition: serviceDefinition('selvedge.control.v1.NodeControl'),
+};
+
+/** The cluster as one node sees it. */
+export const clusterControl: UnaryService<ClusterControlMethods> = {
+  name: 'selvedge.control.v1.ClusterControl',
+  definition: serviceDefinition('selvedge.control.v1.ClusterControl'),
+};

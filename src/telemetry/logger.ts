@@ -1,0 +1,77 @@
+import { type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino';
+import pretty from 'pino-pretty';
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Facts of a log line. Never put key material or a peer's unchecked text in (see {@link printable}). */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** One line a call: `event` is a stable name such as `connection.refused`, meant to be matched by machines. */
+export interface Logger {
+  debug(event: string, fields?: LogFields, message?: string): void;
+  info(event: string, fields?: LogFields, message?: string): void;
+  warn(event: string, fields?: LogFields, message?: string): void;
+  error(event: string, fields?: LogFields, message?: string): void;
+  /** A logger that adds `fields` to each line. */
+  child(fields: LogFields): Logger;
+  setLevel(level: LogLevel): void;
+}
+
+export interface LoggerOptions {
+  /** Default `info`. */
+  readonly level?: LogLevel;
+  /** People-friendly lines instead of JSON. Default false. */
+  readonly pretty?: boolean;
+  /** Where lines go. Default the process's standard output. */
+  readonly write?: (line: string) => void;
+}
+
+/** A logger that writes one JSON object a line, ISO time, level by name. */
+export function createLogger(options: LoggerOptions = {}): Logger {
+  const settings = {
+    level: options.level ?? 'info',
+    base: null,
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
+  const write = options.write;
+  if (write !== undefined) return wrap(pino(settings, { write }));
+  if (options.pretty === true)
+    return wrap(pino(settings, pretty({ sync: true, ignore: 'event', messageFormat: '{event} {msg}' })));
+  return wrap(pino(settings, pino.destination({ dest: 1, sync: true })));
+}
+
+/** A logger that writes nothing: the default of every part that can be used alone. */
+export const silentLogger: Logger = wrap(pino({ level: 'silent' }));
+
+function wrap(inner: PinoLogger): Logger {
+  const children: Logger[] = [];
+  return {
+    debug: (event, fields, message) => inner.debug({ event, ...fields }, message),
+    info: (event, fields, message) => inner.info({ event, ...fields }, message),
+    warn: (event, fields, message) => inner.warn({ event, ...fields }, message),
+    error: (event, fields, message) => inner.error({ event, ...fields }, message),
+    child: fields => {
+      const child = wrap(inner.child(fields));
+      children.push(child);
+      return child;
+    },
+    setLevel: level => {
+      inner.level = level;
+      for (const child of children) child.setLevel(level);
+    },
+  };
+}
+
+/**
+ * Text that came from outside, made safe to print and to log: control characters become `\xNN`-style escapes and the
+ * rest is cut at `maxLength` (default 200) characters.
+ */
+export function printable(text: string, maxLength = 200): string {
+  const cut = text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
+  return cut.replace(
+    /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
+    character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}

@@ -1,0 +1,125 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+/**
+ * Every metric of the product, in one registry of its own. Invariant: no label holds a text a peer supplied; all are
+ * from closed lists (reasons, modes, methods that are registered here).
+ */
+export interface Metrics {
+  readonly certificateExpiration: Gauge<'usage'>;
+  readonly tlsReloads: Counter<'result'>;
+  readonly tlsReloadSuccess: Gauge;
+  readonly tlsGeneration: Gauge;
+  readonly tlsMode: Gauge<'mode'>;
+  readonly connections: Gauge<'direction' | 'security'>;
+  readonly connectionsRefused: Counter<'reason'>;
+  readonly connectionsClosed: Counter<'reason'>;
+  readonly handshakeDuration: Histogram;
+  readonly authorizationDecisions: Counter<'service' | 'decision'>;
+  readonly plaintextPeers: Gauge;
+  readonly serverCallsStarted: Counter<'grpc_method'>;
+  readonly serverCallDuration: Histogram<'grpc_method' | 'grpc_status'>;
+  readonly clientCallDuration: Histogram<'grpc_method' | 'grpc_status'>;
+  /** The Prometheus text format. */
+  expose(): Promise<string>;
+  readonly contentType: string;
+}
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+export interface MetricsOptions {
+  /** Whether to add the process's own metrics (CPU, memory, event loop). Default false: they are the daemon's to add. */
+  readonly process?: boolean;
+}
+
+export function createMetrics(options: MetricsOptions = {}): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  if (options.process === true) collectDefaultMetrics({ register: registry });
+  return {
+    certificateExpiration: new Gauge({
+      name: 'selvedge_tls_certificate_expiration_timestamp_seconds',
+      help: 'When the certificate of each usage expires, in Unix seconds.',
+      labelNames: ['usage'],
+      registers,
+    }),
+    tlsReloads: new Counter({
+      name: 'selvedge_tls_reload_total',
+      help: 'Times the credentials were read again, by result.',
+      labelNames: ['result'],
+      registers,
+    }),
+    tlsReloadSuccess: new Gauge({
+      name: 'selvedge_tls_reload_success_timestamp_seconds',
+      help: 'When credentials were last read without a problem, in Unix seconds.',
+      registers,
+    }),
+    tlsGeneration: new Gauge({
+      name: 'selvedge_tls_generation',
+      help: 'Generation of the trust snapshot in use.',
+      registers,
+    }),
+    tlsMode: new Gauge({
+      name: 'selvedge_tls_mode',
+      help: '1 for the mode of the fabric listener.',
+      labelNames: ['mode'],
+      registers,
+    }),
+    connections: new Gauge({
+      name: 'selvedge_connections',
+      help: 'Open connections of the fabric.',
+      labelNames: ['direction', 'security'],
+      registers,
+    }),
+    connectionsRefused: new Counter({
+      name: 'selvedge_connections_refused_total',
+      help: 'Connections, Hellos and dials that were refused, by reason.',
+      labelNames: ['reason'],
+      registers,
+    }),
+    connectionsClosed: new Counter({
+      name: 'selvedge_connections_closed_total',
+      help: 'Connections that ended after they were admitted, by reason.',
+      labelNames: ['reason'],
+      registers,
+    }),
+    handshakeDuration: new Histogram({
+      name: 'selvedge_handshake_duration_seconds',
+      help: 'Time from the first byte to the admission of a TLS connection.',
+      buckets: SECONDS,
+      registers,
+    }),
+    authorizationDecisions: new Counter({
+      name: 'selvedge_authorization_decisions_total',
+      help: 'Decisions on calls, by service.',
+      labelNames: ['service', 'decision'],
+      registers,
+    }),
+    plaintextPeers: new Gauge({
+      name: 'selvedge_plaintext_peers',
+      help: 'Members whose stream to this node is not mutual TLS.',
+      registers,
+    }),
+    serverCallsStarted: new Counter({
+      name: 'grpc_server_call_started_total',
+      help: 'Calls that reached a handler of this server (gRFC A66 grpc.server.call.started).',
+      labelNames: ['grpc_method'],
+      registers,
+    }),
+    serverCallDuration: new Histogram({
+      name: 'grpc_server_call_duration_seconds',
+      help: 'Time from the first to the last byte of a call (gRFC A66 grpc.server.call.duration).',
+      labelNames: ['grpc_method', 'grpc_status'],
+      buckets: SECONDS,
+      registers,
+    }),
+    clientCallDuration: new Histogram({
+      name: 'grpc_client_call_duration_seconds',
+      help: 'Time of a call of the fabric connector, waiting included (gRFC A66 grpc.client.call.duration).',
+      labelNames: ['grpc_method', 'grpc_status'],
+      buckets: SECONDS,
+      registers,
+    }),
+    expose: () => registry.metrics(),
+    contentType: registry.contentType,
+  };
+}

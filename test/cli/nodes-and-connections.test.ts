@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startFakeNode } from './fake-node.ts';
+import { runCtl } from './programs.ts';
+import { NOW, sampleConnection, samplePeer } from './samples.ts';
+
+test('nodes list shows how each member is connected, and why one is not', async t => {
+  const node = await startFakeNode(t, {
+    ListNodes: {
+      nodes: [
+        samplePeer({ nodeName: 'node-1', state: 'self', security: '' }),
+        samplePeer({ security: 'none', securityReason: 'peer_without_tls' }),
+        samplePeer({ nodeName: 'node-3', state: 'refused', security: '', reason: 'unknown_ca', detail: 'no anchor' }),
+      ],
+      addressesRedacted: false,
+    },
+  });
+  const { stdout, exitCode } = await runCtl(['nodes', 'list', '-s', node.address], { now: NOW });
+  assert.equal(exitCode, 0);
+  const [, self, plaintext, refused] = stdout.split('\n').map(line => line.split(/ {3,}/));
+  assert.deepEqual(self?.slice(0, 3), ['node-1', 'self', '-']);
+  assert.equal(plaintext?.[2], 'none (peer_without_tls)');
+  assert.equal(refused?.at(-1), 'unknown_ca: no anchor');
+});
+
+test('nodes list -o json is an array that says whether addresses were kept back', async t => {
+  const node = await startFakeNode(t, {
+    ListNodes: { nodes: [samplePeer({ addresses: [], labels: {} })], addressesRedacted: true },
+  });
+  const { stdout } = await runCtl(['nodes', 'list', '-s', node.address, '-o', 'json']);
+  const [first] = JSON.parse(stdout);
+  assert.equal(first.addresses_redacted, true);
+  assert.equal(first.since_ms, samplePeer().sinceMs);
+});
+
+test('connections shows who is at the other end and for how long its certificate is good', async t => {
+  const node = await startFakeNode(t, {
+    ListConnections: {
+      connections: [
+        sampleConnection(),
+        sampleConnection({
+          id: 4,
+          security: 'none',
+          securityReason: 'unix_socket',
+          remoteAddress: 'unix',
+          identity: '',
+          roles: ['local'],
+          certificateExpiresAtMs: 0,
+        }),
+      ],
+      addressesRedacted: false,
+    },
+  });
+  const { stdout } = await runCtl(['connections', '-s', node.address], { now: NOW });
+  const [, first, second] = stdout.split('\n').map(line => line.split(/ {3,}/));
+  assert.deepEqual(first, [
+    '3',
+    'inbound',
+    '10.0.0.2:40000',
+    'mutual_tls',
+    'TLSv1.3',
+    'spiffe://dev/fabric/node-2',
+    'node-2',
+    'peer,admin',
+    '1',
+    '2m ago',
+    'expires in 3d',
+  ]);
+  assert.equal(second?.[3], 'none (unix_socket)');
+  assert.equal(second?.at(-1), '-');
+});
+
+test('a redacted connection without TLS has no identity to keep back', async t => {
+  const kept = { remoteAddress: '', identity: '', subject: '', fingerprintSha256: '' };
+  const node = await startFakeNode(t, {
+    ListConnections: {
+      connections: [sampleConnection(kept), sampleConnection({ ...kept, security: 'none' })],
+      addressesRedacted: true,
+    },
+  });
+  const { stdout } = await runCtl(['connections', '-s', node.address], { now: NOW });
+  const [, first, second] = stdout.split('\n').map(line => line.split(/ {3,}/));
+  assert.deepEqual([first?.[2], first?.[5]], ['(redacted)', '(redacted)']);
+  assert.deepEqual([second?.[2], second?.[5]], ['(redacted)', '-']);
+});

@@ -1,0 +1,233 @@
+import * as grpc from '@grpc/grpc-js';
+import { StableChannel } from '../../src/connector/stable-channel.ts';
+import type { RefusalReason } from '../../src/errors/refusal-reason.ts';
+import { parseAddress, type TcpAddress } from '../../src/identity/address.ts';
+import { constant, MutableValue } from '../../src/lifecycle/observable-value.ts';
+import type { Frame } from '../../src/messaging/frame.ts';
+import type { Introduction } from '../../src/messaging/introduction.ts';
+import type { NodeProof } from '../../src/messaging/judge-hello.ts';
+import type { KnownMember, PeerStreamsOptions } from '../../src/messaging/peer-parts.ts';
+import { PeerStreams } from '../../src/messaging/peer-streams.ts';
+import type { PeerEntry } from '../../src/messaging/peer-table.ts';
+import { bindCaller } from '../../src/rpc/caller.ts';
+import type { Security } from '../../src/rpc/security.ts';
+import type { LogFields, Logger } from '../../src/telemetry/logger.ts';
+import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts';
+
+export const PLAINTEXT: Security = { kind: 'none', reason: 'plaintext_peer' };
+export const mutualTls = (): Security => ({ kind: 'mutual_tls', protocol: 'TLSv1.3', cipher: 'test' });
+
+/** Patient enough for a slow machine: nothing in these tests waits for a timeout unless it is about one. */
+const OPTIONS: PeerStreamsOptions = {
+  heartbeatIntervalMs: 25,
+  heartbeatTimeoutMs: 30_000,
+  reconnectMaxDelayMs: 50,
+  connectTimeoutMs: 30_000,
+  helloTimeoutMs: 30_000,
+};
+
+export interface LoopbackNodeOptions {
+  readonly name: string;
+  readonly generation?: number;
+  readonly cluster?: string;
+  readonly options?: Partial<PeerStreamsOptions>;
+  /** 0 (default) takes a free one. */
+  readonly port?: number;
+  readonly lists?: boolean;
+  readonly provesNode?: (name: string) => NodeProof;
+}
+
+export interface LogLine extends LogFields {
+  readonly event: string;
+}
+
+/**
+ * Peer streams over a real grpc-js server and real channels on loopback. What protects a connection is pretended:
+ * `inbound` for those that others make, `outbound` for our own.
+ */
+export class LoopbackNode implements AsyncDisposable {
+  readonly name: string;
+  readonly streams: PeerStreams;
+  readonly self: MutableValue<Introduction>;
+  readonly members: MutableValue<readonly KnownMember[]> = new MutableValue<readonly KnownMember[]>([]);
+  readonly learned: { name: string; addresses: readonly TcpAddress[]; overMutualTls: boolean }[] = [];
+  readonly log: LogLine[] = [];
+  readonly metrics: Metrics = createMetrics();
+  readonly paused: string[] = [];
+  /** Frames that came in over calls that others made, by kind. */
+  readonly received: Record<string, number> = {};
+  readonly port: number;
+  readonly lists: boolean;
+  inbound: Security = PLAINTEXT;
+  outbound: Security = PLAINTEXT;
+  readonly #server: grpc.Server;
+  readonly #channels = new Map<string, StableChannel>();
+  #connections = 0;
+
+  static async start(options: LoopbackNodeOptions): Promise<LoopbackNode> {
+    let count: (frame: Frame) => void = () => {};
+    let bind: (metadata: grpc.Metadata) => void = () => {};
+    const server = new grpc.Server({
+      interceptors: [
+        (_method, call) =>
+          new grpc.ServerInterceptingCall(call, {
+            start: next =>
+              next({
+                onReceiveMetadata: (metadata, forward) => {
+                  bind(metadata);
+                  forward(metadata);
+                },
+                onReceiveMessage: (message, forward) => {
+                  count(message as Frame);
+                  forward(message);
+                },
+              }),
+          }),
+      ],
+    });
+    const port = await listen(server, options.port ?? 0);
+    const node = new LoopbackNode(options, server, port);
+    count = frame => {
+      const kind = frame.body ?? 'unknown';
+      node.received[kind] = (node.received[kind] ?? 0) + 1;
+    };
+    bind = metadata => node.#bind(metadata);
+    return node;
+  }
+
+  private constructor(options: LoopbackNodeOptions, server: grpc.Server, port: number) {
+    this.name = options.name;
+    this.#server = server;
+    this.port = port;
+    this.lists = options.lists ?? true;
+    this.self = new MutableValue<Introduction>({
+      clusterName: options.cluster ?? 'test',
+      nodeName: options.name,
+      generation: options.generation ?? 1,
+      addresses: [this.address],
+      mode: 'plain',
+      labels: { role: options.name },
+      version: '0.0.0',
+    });
+    this.streams = new PeerStreams({
+      self: this.self,
+      directory: {
+        members: this.members,
+        lists: this.lists,
+        member: name => this.members.value.find(member => member.name === name),
+        learn: (name, { addresses }, overMutualTls) => void this.learned.push({ name, addresses, overMutualTls }),
+      },
+      connector: {
+        channel: name => {
+          const channel = this.#channel(name);
+          return { impatient: channel.impatient, failure: channel.failure, pause: () => void this.paused.push(name) };
+        },
+        securityOf: name => (this.#channels.get(name)?.security === undefined ? undefined : this.outbound),
+        connections: [],
+      },
+      provesNode: options.provesNode ?? (() => ({ ok: true })),
+      options: { ...OPTIONS, ...options.options },
+      logger: collectingLogger(this.log),
+      metrics: this.metrics,
+    });
+    server.addService(this.streams.service.definition, this.streams.service.implementation);
+  }
+
+  get address(): TcpAddress {
+    return loopback(this.port);
+  }
+
+  /** Lists these nodes as members, under their own names unless told otherwise. */
+  knows(...others: readonly { readonly name: string; readonly address: TcpAddress }[]): this {
+    this.members.set(others.map(({ name, address }) => ({ name, addresses: [address], labels: {} })));
+    return this;
+  }
+
+  peer(name: string): PeerEntry | undefined {
+    return this.streams.peers.value.find(peer => peer.name === name);
+  }
+
+  logged(event: string): readonly LogLine[] {
+    return this.log.filter(line => line.event === event);
+  }
+
+  async refusals(reason: RefusalReason): Promise<number> {
+    const { values } = await this.metrics.connectionsRefused.get();
+    return values.find(({ labels }) => labels.reason === reason)?.value ?? 0;
+  }
+
+  /** Ends everything at once, as a process that is killed. */
+  kill(): void {
+    this.#server.forceShutdown();
+    for (const channel of this.#channels.values()) channel.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.streams.close();
+    this.kill();
+  }
+
+  #bind(metadata: grpc.Metadata): void {
+    this.#connections += 1;
+    bindCaller(metadata, {
+      connectionId: this.#connections,
+      remoteAddress: '127.0.0.1:1',
+      security: this.inbound,
+      identity: undefined,
+      roles: new Set(['peer']),
+    });
+  }
+
+  #channel(name: string): StableChannel {
+    const known = this.#channels.get(name);
+    if (known !== undefined) return known;
+    const [address] = this.members.value.find(member => member.name === name)?.addresses ?? [];
+    if (address?.kind !== 'tcp') throw new TypeError(`${name} has no address`);
+    const channel = new StableChannel({
+      name,
+      plan: constant({
+        dials: [
+          {
+            target: { scheme: 'http', address, reason: 'mode_plain' },
+            security: { kind: 'none', reason: 'mode_plain' },
+            epoch: '1',
+          },
+        ],
+        mayKeepPlaintext: true,
+      }),
+      options: {
+        connectTimeoutMs: 30_000,
+        reconnectMaxDelayMs: 100,
+        maxMessageBytes: 4_194_304,
+        drainTimeoutMs: 30_000,
+        holdTimeoutMs: 30_000,
+        refusedHoldTimeoutMs: 30_000,
+      },
+      metrics: this.metrics,
+      listener: () => ({}),
+    });
+    this.#channels.set(name, channel);
+    return channel;
+  }
+}
+
+export function loopback(port: number, scheme: 'http' | 'https' = 'http'): TcpAddress {
+  const address = parseAddress(`${scheme}://127.0.0.1:${port}`);
+  if (address.kind !== 'tcp') throw new TypeError('unreachable');
+  return address;
+}
+
+export function listen(server: grpc.Server, port = 0): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(`127.0.0.1:${port}`, grpc.ServerCredentials.createInsecure(), (error, bound) => {
+      if (error === null) resolve(bound);
+      else reject(error);
+    });
+  });
+}
+
+function collectingLogger(lines: LogLine[]): Logger {
+  const add = (event: string, fields?: LogFields) => void lines.push({ ...fields, event });
+  const logger: Logger = { debug: add, info: add, warn: add, error: add, child: () => logger, setLevel: () => {} };
+  return logger;
+}
