@@ -13,7 +13,7 @@ if (files.length === 0) {
   console.error(`no test files below ${roots.join(', ')}`);
   process.exit(1);
 }
-const child = spawn(process.execPath, ['--import', 'tsx', '--test', '--test-timeout=120000', ...files], {
+const child = spawn(process.execPath, ['--import', 'tsx', '--test', '--test-timeout=240000', ...files], {
   stdio: 'inherit',
 });
 child.on('exit', code => process.exit(code ?? 1));

@@ -1,4 +1,5 @@
 // The public API of the package, all of it.
+
 export {
   FabricChannelCredentials,
   type FabricChannelCredentialsOptions,
@@ -12,6 +13,13 @@ export {
   SelvedgeError,
 } from './errors/selvedge-error.ts';
 export type { PeerIdentity } from './identity/peer-identity.ts';
+export type { CredentialsReload } from './node/credential-set.ts';
+export {
+  type CredentialsInfo,
+  type FabricCredentials,
+  type FabricCredentialsOptions,
+  openFabricCredentials,
+} from './node/fabric-credentials.ts';
 export {
   type ApplicationService,
   type ClientConstructor,

@@ -1,8 +1,7 @@
-import { chooseTargets } from '../connector/dial-target.ts';
 import { type ConfigProblem, isSelvedgeError } from '../errors/selvedge-error.ts';
-import { formatAddress } from '../identity/address.ts';
 import type { Member } from '../membership/member.ts';
 import { loadMembersFile } from '../membership/members-file.ts';
+import { membersOutOfReach } from '../membership/unreachable-members.ts';
 import type { NodeSettings } from '../node/node-settings.ts';
 
 export interface MembersReport {
@@ -22,7 +21,7 @@ export async function checkMembers({ membership, mode, nodeName }: NodeSettings)
   const { list } = members;
   const others = list.filter(({ name }) => name !== nodeName);
   return {
-    problems: mode === 'strict' ? others.filter(member => !isDialledByStrict(member)).map(inPlaintextAlone(file)) : [],
+    problems: mode === 'strict' ? membersOutOfReach(list, nodeName, file) : [],
     warnings:
       others.length < list.length || list.length === 0
         ? []
@@ -40,22 +39,4 @@ async function tryLoadMembers(
     if (!isSelvedgeError(error, 'config_invalid')) throw error;
     return { problems: error.facts.problems };
   }
-}
-
-function isDialledByStrict({ addresses }: Member): boolean {
-  try {
-    return chooseTargets('strict', addresses).length > 0;
-  } catch (error) {
-    if (isSelvedgeError(error, 'refused')) return false;
-    throw error;
-  }
-}
-
-function inPlaintextAlone(file: string): (member: Member) => ConfigProblem {
-  return ({ name, addresses }) => ({
-    key: `member ${name}`,
-    place: file,
-    problem: `Only ${addresses.map(formatAddress).join(', ')} is listed, which the mode strict does not dial.`,
-    remedy: 'List an https address, or one without a scheme, or stay in the mode optional until there is one.',
-  });
 }

@@ -14,7 +14,7 @@ interface CompletionStep {
 interface CompletionWord {
   readonly word: string;
   readonly description: string;
-  readonly isCommand: boolean;
+  readonly kind: 'word' | 'flag' | 'option with value';
 }
 
 /** A script that teaches a shell the commands and options of `program`; values of options complete as file names. */
@@ -32,13 +32,24 @@ export function completionScript(program: Command, shell: Shell): string {
 
 function stepsOf(command: Command): CompletionStep[] {
   const words: CompletionWord[] = [
-    ...command.commands.map(child => ({ word: child.name(), description: child.description(), isCommand: true })),
-    ...command.options
-      .filter(option => !option.hidden && option.long !== undefined)
-      .map(option => ({ word: option.long ?? '', description: option.description, isCommand: false })),
-    { word: '--help', description: 'show help', isCommand: false },
+    ...command.commands.map(child => ({ word: child.name(), description: child.description(), kind: 'word' as const })),
+    ...command.registeredArguments.flatMap(({ argChoices = [], description }) =>
+      argChoices.map(word => ({ word, description, kind: 'word' as const })),
+    ),
+    ...command.options.map(({ long, description, required, optional }) => ({
+      word: long ?? '',
+      description,
+      kind: required || optional ? ('option with value' as const) : ('flag' as const),
+    })),
+    { word: '--help', description: 'show help', kind: 'flag' },
   ];
   return [{ path: pathOf(command), words }, ...command.commands.flatMap(stepsOf)];
+}
+
+/** `--config|--tls-ca|...`: after one of these comes a value, not another word. */
+function optionsWithValue(steps: readonly CompletionStep[]): string {
+  const words = steps.flatMap(step => step.words).filter(({ kind }) => kind === 'option with value');
+  return ['-s', '-o', ...new Set(words.map(({ word }) => word))].join('|');
 }
 
 /** Shell code that walks the words typed so far and leaves the command they name in `path`. */
@@ -52,6 +63,7 @@ function bashScript(name: string, steps: readonly CompletionStep[]): string {
   return `# Load it with: source <(${name} completion bash)
 _${name}() {
   local path="${name}" words="" index
+  case "\${COMP_WORDS[COMP_CWORD - 1]}" in ${optionsWithValue(steps)}) return ;; esac
   for ((index = 1; index < COMP_CWORD; index++)); do
     case "$path \${COMP_WORDS[index]}" in
 ${walk(steps, '      ')}
@@ -73,6 +85,7 @@ function zshScript(name: string, steps: readonly CompletionStep[]): string {
 _${name}() {
   local path_so_far="${name}" word
   local -a completions
+  case "$words[CURRENT-1]" in (${optionsWithValue(steps)}) _files; return ;; esac
   for word in "\${(@)words[2,CURRENT-1]}"; do
     case "$path_so_far $word" in
 ${walk(steps, '      ').replaceAll('path=', 'path_so_far=')}
@@ -81,15 +94,15 @@ ${walk(steps, '      ').replaceAll('path=', 'path_so_far=')}
   case "$path_so_far" in
 ${cases.join('\n')}
   esac
-  if [[ "$words[CURRENT-1]" != -* ]]; then _describe ${name} completions; else _files; fi
+  _describe ${name} completions || _files
 }
 compdef _${name} ${name}`;
 }
 
 function fishScript(name: string, steps: readonly CompletionStep[]): string {
   const lines = steps.flatMap(({ path, words }) =>
-    words.map(({ word, description, isCommand }) => {
-      const what = isCommand ? `-f -a ${word}` : `-l ${word.replace(/^--/, '')}`;
+    words.map(({ word, description, kind }) => {
+      const what = kind === 'word' ? `-f -a ${word}` : `-l ${word.replace(/^--/, '')}${kind === 'flag' ? '' : ' -r'}`;
       return `complete -c ${name} -n '__${name}_at "${path}"' ${what} -d ${quote(oneLine(description))}`;
     }),
   );

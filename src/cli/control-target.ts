@@ -1,4 +1,3 @@
-import { isIP } from 'node:net';
 import { loadConfig } from '../config/load-config.ts';
 import type { ServerExpectation } from '../connector/server-expectation.ts';
 import { describeProblem } from '../credentials/credential-problem.ts';
@@ -100,6 +99,5 @@ async function loadTrust(options: CtlOptions, addresses: readonly Address[], now
 function expectationOf(serverName: string | undefined): ServerExpectation {
   if (serverName === undefined) return { kind: 'host' };
   const isPattern = serverName.includes('://') || PATTERN_KINDS.some(kind => serverName.startsWith(`${kind}:`));
-  const kind = isIP(serverName) === 0 ? 'dns' : 'ip';
-  return { kind: 'names', patterns: [parsePattern(isPattern ? serverName : `${kind}:${serverName}`)] };
+  return isPattern ? { kind: 'names', patterns: [parsePattern(serverName)] } : { kind: 'host', name: serverName };
 }

@@ -51,10 +51,12 @@ export async function runDaemon({ sources, loaded, logger, startNode, process }:
       onError: error => logger.warn('config.watch_failed', { problem: messageOf(error) }),
     });
     try {
+      await watcher.ready;
+      // The file may have changed since it was read; where it has not, nothing happens.
+      void reloader.reload('file_changed');
       await Promise.race([stop.requested, node.closed]);
     } finally {
-      await watcher.close();
-      await node.drain();
+      await Promise.all([watcher.close(), node.drain()]);
       await node.close();
     }
     return EXIT.ok;

@@ -1,4 +1,6 @@
+import type { Socket } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
+import type { CloseReason } from '../errors/refusal-reason.ts';
 import type { Security } from '../rpc/security.ts';
 import type { PlannedDial } from './dial-plan.ts';
 import {
@@ -13,15 +15,19 @@ export interface DialOptions {
   readonly connectTimeoutMs: number;
   readonly reconnectMaxDelayMs: number;
   readonly maxMessageBytes: number;
-  /** A retired dial whose calls still run is closed after this. */
+  /** How long calls may go on over a connection that was replaced for a reason. */
   readonly drainTimeoutMs: number;
 }
+
+/** What a closed channel still has to say is said by then. */
+const LAST_BYTES_MS = 500;
 
 /**
  * One grpc-js channel to one planned address. It reconnects by itself with the newest credentials; a change of the
  * plan makes a new one.
  *
- * D1. A retired dial takes no new calls and is closed when its last call ends, at the latest after the drain timeout.
+ * D1. A retired dial takes no new calls and is closed when its last call ends. Where it is retired for a reason, calls
+ *     that outlive the drain timeout are cut with that reason.
  * D2. `failure` is why the newest attempt failed, as far as our own handshake knows; undefined after a success.
  */
 export class Dial {
@@ -30,7 +36,9 @@ export class Dial {
   readonly #options: DialOptions;
   readonly #onState: (dial: Dial) => void;
   readonly #calls = new Set<FacadeCall>();
+  readonly #sockets = new Set<Socket>();
   #retired = false;
+  #cutTimer: NodeJS.Timeout | undefined;
   #closed = false;
   failure: unknown;
   /** What protects the newest connection; undefined before the first. */
@@ -47,6 +55,11 @@ export class Dial {
         connected: (socket, facts) => {
           this.failure = undefined;
           this.security = facts.security;
+          this.#sockets.add(socket);
+          socket.once('close', () => this.#sockets.delete(socket));
+          // grpc-js does not call off a connection attempt of a channel that was closed meanwhile.
+          if (this.#closed) socket.destroy();
+          this.#expectReady(socket);
           listener.connected?.(socket, facts);
         },
         failed: error => {
@@ -83,17 +96,28 @@ export class Dial {
     this.#closeWhenDone();
   }
 
-  retire(): void {
+  /** @param cutReason why calls may not go on here for long; undefined: they may. */
+  retire(cutReason?: CloseReason): void {
     if (this.#retired) return;
     this.#retired = true;
-    setTimeout(() => this.close(), this.#options.drainTimeoutMs).unref();
     this.#closeWhenDone();
+    if (cutReason === undefined || this.#closed) return;
+    this.#cutTimer = setTimeout(() => {
+      const detail = `the connection was replaced and the call outlived the drain timeout (${cutReason})`;
+      for (const call of [...this.#calls]) call.fail(grpc.status.UNAVAILABLE, detail);
+    }, this.#options.drainTimeoutMs);
+    this.#cutTimer.unref();
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    clearTimeout(this.#cutTimer);
     this.#channel.close();
+    // Idle connections end at once; one that was still being made would stay for good.
+    setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, LAST_BYTES_MS).unref();
   }
 
   #watch(state: grpc.connectivityState): void {
@@ -103,6 +127,15 @@ export class Dial {
       this.#watch(next);
       this.#onState(this);
     });
+  }
+
+  /** grpc-js waits without a deadline for a server that accepts a connection and then says no SETTINGS. */
+  #expectReady(socket: Socket): void {
+    const timer = setTimeout(() => {
+      if (this.state !== grpc.connectivityState.READY) socket.destroy();
+    }, this.#options.connectTimeoutMs);
+    timer.unref();
+    socket.once('close', () => clearTimeout(timer));
   }
 
   #closeWhenDone(): void {

@@ -5,7 +5,7 @@ import { type Address, formatAddress, parseAddress, withScheme } from '../identi
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import type { PlaintextReason, Security } from '../rpc/security.ts';
-import { probePlaintext } from './plaintext-probe.ts';
+import { expectStillOpen, probePlaintext } from './plaintext-probe.ts';
 import type { ServerExpectation } from './server-expectation.ts';
 import { dialTls } from './tls-dial.ts';
 
@@ -91,6 +91,7 @@ export class FabricChannelCredentials extends grpc.ChannelCredentials {
       // The socket says which of the resolved addresses grpc-js chose.
       const { remoteAddress: host, remotePort: port } = socket;
       if (host !== undefined && port !== undefined) await probePlaintext({ host, port }, timeoutMs);
+      await expectStillOpen(socket);
       return { security, identity: undefined, socket };
     }
     if (address.kind === 'unix') throw new TypeError('mutual TLS over a unix socket is not supported');
@@ -127,4 +128,7 @@ export const FABRIC_CHANNEL_OPTIONS: grpc.ChannelOptions = {
   // Calls that no server processed come back to the channel above, which may know another address.
   'grpc.enable_retries': 0,
   'grpc.initial_reconnect_backoff_ms': 100,
+  // A connection that died without a word is noticed while calls wait on it.
+  'grpc.keepalive_time_ms': 20_000,
+  'grpc.keepalive_timeout_ms': 10_000,
 };

@@ -14,6 +14,13 @@ let lastCallNumber = 0;
 /** A server that refuses streams again and again is not asked forever. */
 const MAX_RETURNS = 5;
 
+/** Something that was asked of a call, and may be asked of another one. */
+interface Request {
+  /** Messages wait for each other, and the end of them for all; the rest is passed on at once. */
+  readonly kind: 'at_once' | 'message' | 'half_close';
+  ask(call: Call): void;
+}
+
 /** What a facade call tells those it belongs to. */
 export interface CallOwner {
   /** The call came back from a connection that went away before any server processed it: it needs another one. */
@@ -28,14 +35,19 @@ export interface CallOwner {
  *
  * F1. The status is delivered exactly once, whether it comes from the real call or from `fail`.
  * F2. A call comes back only when no server has processed it, and before any answer.
+ * F3. Messages go out one at a time, each when the one before is written, also when they are sent again: grpc-js keeps
+ *     but one that is not. Whoever wrote a message is told so once.
  */
 export class FacadeCall implements Call {
   readonly args: CallArguments;
   readonly #owner: CallOwner;
   readonly #number: number;
   /** What was asked, in order; undefined once the call cannot come back. */
-  #asked: ((call: Call) => void)[] | undefined = [];
+  #asked: Request[] | undefined = [];
   #askedBytes = 0;
+  /** Messages, and the end of them, that the present call has not been asked to send yet. */
+  #unsent: Request[] = [];
+  #isWriting = false;
   #returns = 0;
   #listener: InterceptingListener | undefined;
   #call: Call | undefined;
@@ -58,7 +70,11 @@ export class FacadeCall implements Call {
     if (this.ended || this.#call !== undefined) return;
     const call = channel.createCall(...this.args);
     this.#call = call;
-    for (const ask of this.#asked ?? []) ask(call);
+    const asked = this.#asked ?? [];
+    this.#unsent = asked.filter(({ kind }) => kind !== 'at_once');
+    this.#isWriting = false;
+    for (const request of asked) if (request.kind === 'at_once') request.ask(call);
+    this.#send(call);
   }
 
   /** Ends the call with a status of ours. */
@@ -71,7 +87,7 @@ export class FacadeCall implements Call {
   start(metadata: grpc.Metadata, listener: InterceptingListener): void {
     this.#listener = listener;
     if (this.#ended !== undefined) return this.#ended(listener);
-    this.#ask(call =>
+    this.#ask('at_once', call =>
       call.start(metadata, {
         onReceiveMetadata: received => {
           this.#asked = undefined;
@@ -95,16 +111,29 @@ export class FacadeCall implements Call {
 
   sendMessageWithContext(...[context, message]: Parameters<Call['sendMessageWithContext']>): void {
     this.#askedBytes += message.length;
-    this.#ask(call => call.sendMessageWithContext(context, message));
+    let isReported = false;
+    this.#ask('message', call =>
+      call.sendMessageWithContext(
+        {
+          ...context,
+          callback: error => {
+            if (!isReported) context.callback?.(error);
+            isReported = true;
+            this.#onWritten(call);
+          },
+        },
+        message,
+      ),
+    );
     if (this.#askedBytes > MAX_REPLAY_BYTES && this.#call !== undefined) this.#asked = undefined;
   }
 
   startRead(): void {
-    this.#ask(call => call.startRead());
+    this.#ask('at_once', call => call.startRead());
   }
 
   halfClose(): void {
-    this.#ask(call => call.halfClose());
+    this.#ask('half_close', call => call.halfClose());
   }
 
   getCallNumber(): number {
@@ -112,17 +141,35 @@ export class FacadeCall implements Call {
   }
 
   setCredentials(credentials: grpc.CallCredentials): void {
-    this.#ask(call => call.setCredentials(credentials));
+    this.#ask('at_once', call => call.setCredentials(credentials));
   }
 
   getAuthContext(): ReturnType<Call['getAuthContext']> {
     return this.#call?.getAuthContext() ?? null;
   }
 
-  #ask(action: (call: Call) => void): void {
+  #ask(kind: Request['kind'], ask: Request['ask']): void {
     if (this.ended) return;
-    this.#asked?.push(action);
-    if (this.#call !== undefined) action(this.#call);
+    this.#asked?.push({ kind, ask });
+    if (this.#call === undefined) return;
+    if (kind === 'at_once') return ask(this.#call);
+    this.#unsent.push({ kind, ask });
+    this.#send(this.#call);
+  }
+
+  #send(call: Call): void {
+    while (call === this.#call && (!this.#isWriting || this.#unsent[0]?.kind === 'half_close')) {
+      const next = this.#unsent.shift();
+      if (next === undefined) return;
+      if (next.kind === 'message') this.#isWriting = true;
+      next.ask(call);
+    }
+  }
+
+  #onWritten(call: Call): void {
+    if (call !== this.#call) return;
+    this.#isWriting = false;
+    this.#send(call);
   }
 
   #comesBack(status: { readonly code: grpc.status; readonly details: string }): boolean {
@@ -138,6 +185,7 @@ export class FacadeCall implements Call {
     if (this.ended) return;
     this.#ended = deliver;
     this.#asked = undefined;
+    this.#unsent = [];
     this.#owner.ended(this, code);
     if (this.#listener !== undefined) deliver(this.#listener);
   }

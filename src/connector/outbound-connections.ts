@@ -30,6 +30,8 @@ export class OutboundConnections {
 
   /** Keeps the connection in the list until its socket closes. */
   add(socket: Socket, facts: Omit<OutboundConnection, 'id' | 'openedAt'>): void {
+    // Gone during the probe or the handshake: its `close` was emitted already.
+    if (socket.destroyed) return;
     this.#lastId += 1;
     const connection = { ...facts, id: this.#lastId, openedAt: new Date() };
     const labels = { direction: 'outbound', security: facts.security.kind };

@@ -27,3 +27,15 @@ export async function probePlaintext(address: { host: string; port: number }, ti
     socket.destroy();
   }
 }
+
+/**
+ * Fails when the server has closed `socket` while nobody read from it. HTTP/2 takes over the socket below the stream
+ * that saw the end, and would wait for it forever.
+ */
+export async function expectStillOpen(socket: net.Socket): Promise<void> {
+  const chunk: Buffer | null = socket.read();
+  if (chunk !== null) socket.unshift(chunk);
+  // An end that was waiting to be read is emitted by now.
+  await new Promise(resolve => setImmediate(resolve));
+  if (socket.readableEnded || socket.destroyed) throw new Error('the server closed the connection');
+}

@@ -49,7 +49,9 @@ function expectationFor(nodeName: string, profile: TrustProfile, policy: Outboun
 }
 
 function keyOf(expectation: ServerExpectation): string {
-  return expectation.kind === 'host' ? 'host' : expectation.patterns.map(pattern => pattern.text).join(',');
+  return expectation.kind === 'host'
+    ? `host ${expectation.name ?? ''}`
+    : expectation.patterns.map(pattern => pattern.text).join(',');
 }
 
 function noProfile(target: DialTarget): SelvedgeError<'refused'> {

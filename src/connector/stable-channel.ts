@@ -1,4 +1,5 @@
 import * as grpc from '@grpc/grpc-js';
+import type { CloseReason } from '../errors/refusal-reason.ts';
 import { isSelvedgeError, messageOf, type SelvedgeError } from '../errors/selvedge-error.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Security } from '../rpc/security.ts';
@@ -126,6 +127,12 @@ export class StableChannel implements grpc.ChannelInterface {
     this.#paused = this.#current?.state === READY;
   }
 
+  /** The other side is known to be up: forgets the wait between two dials. */
+  retryNow(): void {
+    const current = this.#current;
+    if (!this.#closed && current?.state === TRANSIENT_FAILURE) this.#replaceCurrent(current.planned);
+  }
+
   /** What protects the connection that calls go over; undefined while there is none. */
   get security(): Security | undefined {
     return this.#current?.state === READY ? this.#current.security : undefined;
@@ -233,14 +240,14 @@ export class StableChannel implements grpc.ChannelInterface {
     this.#next = undefined;
     this.#paused = false;
     this.#current = this.#dial(planned);
-    current?.retire();
+    current?.retire(cutReason(current.planned, planned));
     next?.retire();
   }
 
   #retireBoth(): void {
     const [current, next] = [this.#current, this.#next];
     this.#current = this.#next = undefined;
-    current?.retire();
+    current?.retire('mode_changed');
     next?.retire();
   }
 
@@ -267,7 +274,7 @@ export class StableChannel implements grpc.ChannelInterface {
       this.#current = dial;
       this.#next = undefined;
       this.#paused = false;
-      previous?.retire();
+      previous?.retire(cutReason(previous.planned, dial.planned));
     }
     this.#forgiveRefusal();
     if (!this.#paused) for (const call of this.#held.releaseAll()) this.#route(call);
@@ -309,4 +316,9 @@ export class StableChannel implements grpc.ChannelInterface {
     this.#refusalTimer = undefined;
     this.#refusal = undefined;
   }
+}
+
+/** Calls may finish on an old connection, but not stay in plaintext (or TLS) for long once the other is dialled. */
+function cutReason(before: PlannedDial, after: PlannedDial): CloseReason | undefined {
+  return before.target.scheme === after.target.scheme ? undefined : 'mode_changed';
 }

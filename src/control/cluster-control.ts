@@ -1,6 +1,5 @@
 import type * as grpc from '@grpc/grpc-js';
 import { seesTopology } from '../authorization/method-rules.ts';
-import { messageOf } from '../errors/selvedge-error.ts';
 import {
   type ClusterStatus,
   clusterControl,
@@ -9,10 +8,11 @@ import {
   type Unreachable,
 } from '../rpc/control-messages.ts';
 import { callUnary, implementUnary } from '../rpc/service.ts';
+import { failureInWords } from '../rpc/status.ts';
 import { peerMessage, selfAsPeer, statusOfNode } from './messages-of.ts';
 import { checkMode } from './node-control.ts';
 import type { NodeFacts } from './node-facts.ts';
-import { redactCluster, redactNodes } from './redact.ts';
+import { redactCluster, redactNodes, redactUnreachable } from './redact.ts';
 
 /** How long one member may take to answer. */
 const MEMBER_TIMEOUT_MS = 5_000;
@@ -31,13 +31,14 @@ export function createClusterControl(node: NodeFacts): grpc.UntypedServiceImplem
       const response = { nodes, addressesRedacted: false };
       return seesTopology(caller) ? response : redactNodes(response);
     },
-    Preflight: async (request, _caller, signal) => {
+    Preflight: async (request, caller, signal) => {
       const own = checkMode(node, request.to);
       const { answers, unreachable } = await askAll(node, name =>
         callUnary(node.askMember(name), nodeControl, 'CheckMode', request, { timeoutMs: MEMBER_TIMEOUT_MS, signal }),
       );
       const nodes = [own, ...answers].sort((a, b) => compareNames(a.nodeName, b.nodeName));
-      return { ready: unreachable.length === 0 && nodes.every(each => each.ready), nodes, unreachable };
+      const ready = unreachable.length === 0 && nodes.every(each => each.ready);
+      return { ready, nodes, unreachable: seesTopology(caller) ? unreachable : unreachable.map(redactUnreachable) };
     },
   });
 }
@@ -68,7 +69,7 @@ async function askAll<T>(
       try {
         answers.push(await ask(name));
       } catch (error) {
-        unreachable.push({ nodeName: name, reason: messageOf(error) });
+        unreachable.push({ nodeName: name, reason: failureInWords(error) });
       }
     }),
   );

@@ -99,9 +99,12 @@ export function certificateMessage(identity: PeerIdentity): CertificateState {
   };
 }
 
+/** The admin socket is no connection of the fabric. */
 function countConnections(connections: readonly Connection[]): ConnectionCounts {
   const count = (direction: string, security: string) =>
-    connections.filter(each => each.direction === direction && each.security === security).length;
+    connections.filter(
+      each => each.direction === direction && each.security === security && !each.roles.includes('local'),
+    ).length;
   return {
     inboundMutualTls: count('inbound', 'mutual_tls'),
     inboundTls: count('inbound', 'tls'),

@@ -6,6 +6,7 @@ import type {
   NodeStatus,
   Peer,
   TlsState,
+  Unreachable,
 } from '../rpc/control-messages.ts';
 
 /**
@@ -14,16 +15,40 @@ import type {
  */
 export function redactStatus(status: NodeStatus): NodeStatus {
   return {
-    ...status,
+    clusterName: status.clusterName,
+    nodeName: status.nodeName,
+    generation: status.generation,
+    version: status.version,
+    state: status.state,
+    mode: status.mode,
     advertisedAddresses: [],
+    startedAtMs: status.startedAtMs,
     labels: {},
     peers: status.peers.map(redactPeer),
+    connections: status.connections,
+    certificateExpiresAtMs: status.certificateExpiresAtMs,
     addressesRedacted: true,
   };
 }
 
 export function redactPeer(peer: Peer): Peer {
-  return { ...peer, addresses: [], labels: {}, subject: '', detail: '' };
+  return {
+    nodeName: peer.nodeName,
+    state: peer.state,
+    security: peer.security,
+    securityReason: peer.securityReason,
+    // A code; the words beside it may name an address.
+    reason: peer.reason,
+    detail: '',
+    generation: peer.generation,
+    mode: peer.mode,
+    addresses: [],
+    labels: {},
+    version: peer.version,
+    direction: peer.direction,
+    sinceMs: peer.sinceMs,
+    subject: '',
+  };
 }
 
 export function redactNodes(response: ListNodesResponse): ListNodesResponse {
@@ -35,7 +60,23 @@ export function redactConnections(response: ListConnectionsResponse): ListConnec
 }
 
 function redactConnection(connection: Connection): Connection {
-  return { ...connection, remoteAddress: '', subject: '', identity: '', fingerprintSha256: '' };
+  return {
+    id: connection.id,
+    direction: connection.direction,
+    remoteAddress: '',
+    security: connection.security,
+    securityReason: connection.securityReason,
+    tlsVersion: connection.tlsVersion,
+    cipher: connection.cipher,
+    subject: '',
+    identity: '',
+    fingerprintSha256: '',
+    roles: connection.roles,
+    openedAtMs: connection.openedAtMs,
+    activeCalls: connection.activeCalls,
+    certificateExpiresAtMs: connection.certificateExpiresAtMs,
+    nodeName: connection.nodeName,
+  };
 }
 
 export function redactTls(state: TlsState): TlsState {
@@ -52,7 +93,12 @@ export function redactTls(state: TlsState): TlsState {
 export function redactCluster(status: ClusterStatus): ClusterStatus {
   return {
     nodes: status.nodes.map(redactStatus),
-    unreachable: status.unreachable.map(({ nodeName }) => ({ nodeName, reason: '' })),
+    unreachable: status.unreachable.map(redactUnreachable),
     addressesRedacted: true,
   };
+}
+
+/** Why a member did not answer is told in words of the network, with its address. */
+export function redactUnreachable({ nodeName }: Unreachable): Unreachable {
+  return { nodeName, reason: '' };
 }

@@ -22,8 +22,8 @@ export class Backoff {
   #nextMs: number;
 
   constructor(options: BackoffOptions = {}) {
-    this.#initialMs = options.initialMs ?? 100;
     this.#maxMs = options.maxMs ?? 5_000;
+    this.#initialMs = Math.min(options.initialMs ?? 100, this.#maxMs);
     this.#factor = options.factor ?? 1.6;
     this.#jitter = options.jitter ?? 0.2;
     this.#random = options.random ?? Math.random;

@@ -1,7 +1,7 @@
 /** A value that changes, with one writer and many readers. Readers get the present value at once and every later one. */
 export interface ObservableValue<T> {
   readonly value: T;
-  /** Calls `listener` after each change (not for the present value). Returns the function that stops it. */
+  /** Calls `listener` after each change (not for the present value). Returns the function that stops it, at once. */
   subscribe(listener: (value: T, previous: T) => void): () => void;
 }
 
@@ -22,7 +22,11 @@ export class MutableValue<T> implements ObservableValue<T> {
     const previous = this.#value;
     if (Object.is(previous, next)) return;
     this.#value = next;
-    for (const listener of [...this.#listeners]) listener(next, previous);
+    for (const listener of [...this.#listeners]) {
+      if (this.#listeners.has(listener)) listener(next, previous);
+      // That listener set it again: all know the newer value already and must not hear of this one after it.
+      if (!Object.is(this.#value, next)) return;
+    }
   }
 
   subscribe(listener: (value: T, previous: T) => void): () => void {

@@ -1,15 +1,15 @@
 import { chmodSync, statSync, unlinkSync } from 'node:fs';
-import type * as net from 'node:net';
+import * as net from 'node:net';
 import { messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
 import { type Address, formatHostPort } from '../identity/address.ts';
 
 /**
  * Makes `server` listen and resolves with the real address (port 0 replaced). A unix socket is never reachable for
- * other users, not even between bind and chmod; a dead one is replaced.
+ * other users, not even between bind and chmod; a dead one is replaced, one that somebody listens on is not.
  * @throws address_in_use, listen_failed
  */
-export function bind(server: net.Server, address: Address): Promise<Address> {
-  if (address.kind === 'unix') removeDeadSocket(address.path);
+export async function bind(server: net.Server, address: Address): Promise<Address> {
+  if (address.kind === 'unix') await removeDeadSocket(address.path);
   const options = address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
   return new Promise((resolve, reject) => {
     const onError = (error: Error) => reject(listenError(error, address));
@@ -26,13 +26,25 @@ export function bind(server: net.Server, address: Address): Promise<Address> {
   });
 }
 
-/** A socket file nobody listens on is left over from a crash; the data directory's lock says that its owner is gone. */
-function removeDeadSocket(path: string): void {
+/** A socket file nobody listens on is left over from a crash. Without the check a second node would take a live one away. */
+async function removeDeadSocket(path: string): Promise<void> {
   try {
-    if (statSync(path).isSocket()) unlinkSync(path);
+    if (statSync(path).isSocket() && (await isDead(path))) unlinkSync(path);
   } catch {
     // Nothing there: nothing to remove.
   }
+}
+
+/** Only a refused connection proves it; where that cannot be told, `listen` fails and says so. */
+function isDead(path: string): Promise<boolean> {
+  return new Promise(resolve => {
+    const probe = net.connect(path);
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(false);
+    });
+    probe.once('error', error => resolve('code' in error && error.code === 'ECONNREFUSED'));
+  });
 }
 
 function listenError(error: Error, address: Address): SelvedgeError {

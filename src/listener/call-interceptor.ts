@@ -21,11 +21,9 @@ export function callInterceptor(
   return (method, call) => {
     const startedAt = performance.now();
     const service = method.path.slice(1, method.path.lastIndexOf('/'));
-    const notifyCancel: () => void = () => {};
     const cut = (details: string) => {
       finish(grpc.status.UNAVAILABLE);
       call.sendStatus({ code: grpc.status.UNAVAILABLE, details });
-      notifyCancel();
     };
     const finish = (code: grpc.status) => {
       if (!calls.active.delete(cut)) return;

@@ -13,6 +13,7 @@ import type { Security } from '../rpc/security.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { bind } from './bind.ts';
+import { nextConnectionId } from './connection-id.ts';
 import { InboundConnection } from './inbound-connection.ts';
 import type { Admit, AuthorizeCall, ListenerLimits, ListenerPolicy } from './listener-policy.ts';
 import { Refuser, remoteOf, subjectFields } from './refuser.ts';
@@ -31,8 +32,6 @@ export interface FabricListenerParts {
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
-
-let lastConnectionId = 0;
 
 /**
  * Accepts connections on one port, learns what each speaks, admits or refuses it, and hands it to gRPC.
@@ -189,9 +188,8 @@ export class FabricListener {
     }
     if (this.#closing) return void socket.destroy();
     this.#unfinished.delete(raw);
-    lastConnectionId += 1;
     const caller: Caller = {
-      connectionId: lastConnectionId,
+      connectionId: nextConnectionId(),
       remoteAddress: remoteOf(raw),
       security,
       identity,
@@ -203,7 +201,9 @@ export class FabricListener {
   #open(socket: net.Socket, caller: Caller): void {
     const { server, authorize, metrics, logger } = this.#parts;
     const labels = { direction: 'inbound', security: caller.security.kind };
-    metrics.connections.inc(labels);
+    // The admin socket is no connection of the fabric.
+    const counted = !caller.roles.has('local');
+    if (counted) metrics.connections.inc(labels);
     const connection = new InboundConnection({
       server,
       socket,
@@ -213,7 +213,7 @@ export class FabricListener {
       onClosed: closed => {
         this.#connections.delete(closed.id);
         const reason = closed.closeReason ?? 'peer_closed';
-        metrics.connections.dec(labels);
+        if (counted) metrics.connections.dec(labels);
         metrics.connectionsClosed.inc({ reason });
         logger.debug('connection.closed', { connection: closed.id, remote: caller.remoteAddress, reason });
       },

@@ -12,6 +12,9 @@ const CUT_DETAIL: { readonly [Reason in CloseReason]?: string } = {
   node_draining: 'the node is draining and the call outlived the drain timeout (node_draining)',
 };
 
+/** How long a cut peer may take to read the last statuses; it closes the connection itself when it has. */
+const LAST_STATUS_MS = 3_000;
+
 export interface InboundConnectionParts {
   readonly server: grpc.Server;
   readonly socket: Duplex;
@@ -81,7 +84,7 @@ export class InboundConnection {
   drain(reason: CloseReason, graceMs: number): Promise<void> {
     if (this.#closeReason !== undefined) return this.closed;
     this.#closeReason = reason;
-    this.#injector.drain(graceMs + 1_000);
+    this.#injector.drain(graceMs + 2 * LAST_STATUS_MS);
     this.#cutTimer = setTimeout(() => this.#cut(reason), graceMs);
     return this.closed;
   }
@@ -89,6 +92,6 @@ export class InboundConnection {
   #cut(reason: CloseReason): void {
     for (const cut of [...this.#calls.active]) cut(CUT_DETAIL[reason] ?? `the connection was closed (${reason})`);
     // The statuses are on their way; a peer that does not read them is not waited for.
-    this.#cutTimer = setTimeout(() => this.#socket.destroy(), 500);
+    this.#cutTimer = setTimeout(() => this.#socket.destroy(), LAST_STATUS_MS);
   }
 }

@@ -47,5 +47,8 @@ export function classify(bytes: Buffer): Exclude<Sniffed, 'silent' | 'closed'> |
   if (bytes.subarray(0, length).equals(HTTP2_PREFACE.subarray(0, length))) {
     return length === HTTP2_PREFACE.length ? 'http2' : undefined;
   }
-  return /^[A-Z]{3,10} [/*]/.test(bytes.subarray(0, 16).toString('latin1')) ? 'http1' : 'unknown';
+  const text = bytes.subarray(0, 16).toString('latin1');
+  if (/^[A-Z]{3,10} [/*]/.test(text)) return 'http1';
+  // Still inside the method of an HTTP/1 request.
+  return /^(?:[A-Z]{1,10}|[A-Z]{3,10} )$/.test(text) ? undefined : 'unknown';
 }

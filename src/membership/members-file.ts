@@ -43,7 +43,9 @@ function tablesOf(text: string, place: string, report: Report): readonly unknown
     root = parse(text);
   } catch (error) {
     const where = error instanceof TomlError ? `${place}:${error.line}:${error.column}` : place;
-    const problem = `is not TOML: ${messageOf(error).split('. ')[0] ?? ''}`;
+    // The lines after the first repeat the file.
+    const [first = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+    const problem = `is not TOML: ${first.replace('Invalid TOML document: ', '')}`;
     throw invalid([{ key: '', place: where, problem, remedy: '' }]);
   }
   for (const key of Object.keys(root)) {

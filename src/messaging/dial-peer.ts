@@ -3,7 +3,7 @@ import { CLOSE_REASONS, type CloseReason, type RefusalReason } from '../errors/r
 import { isSelvedgeError, messageOf } from '../errors/selvedge-error.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import type { Security } from '../rpc/security.ts';
-import { refusalReasonOf } from '../rpc/status.ts';
+import { refusalReasonOf, withoutGrpcWords } from '../rpc/status.ts';
 import { printable } from '../telemetry/logger.ts';
 import { connectMethod, type Frame, TARGET_NODE_METADATA } from './frame.ts';
 import { FrameStream, type FrameStreamEnd } from './frame-stream.ts';
@@ -160,7 +160,7 @@ function failureOf({ status, detail }: FrameStreamEnd, channel: PeerChannel): Di
   if (reason !== undefined) return { kind: 'refused', reason, by: 'peer', detail: withoutReason(detail, reason) };
   if (status.code === grpc.status.PERMISSION_DENIED)
     return { kind: 'refused', reason: 'permission_denied', by: 'peer', detail };
-  return { kind: 'failed', detail };
+  return { kind: 'failed', detail: withoutGrpcWords(detail) };
 }
 
 function withoutReason(detail: string, reason: RefusalReason): string {

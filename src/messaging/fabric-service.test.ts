@@ -91,12 +91,11 @@ test('a stream cannot become that of another node', async () => {
 });
 
 test('a closed node takes no Hello', async () => {
-  const node = await LoopbackNode.start({ name: 'node-a' });
+  await using node = await LoopbackNode.start({ name: 'node-a' });
   node.knows(PEER);
   await node.streams.close();
   using peer = new RawDialler(node.port).read();
   peer.call.write(helloOf('node-b'));
   await until('it is turned away', () => peer.status !== undefined);
   assert.equal(peer.status?.code, grpc.status.UNAVAILABLE);
-  node.kill();
 });

@@ -23,10 +23,6 @@ export class PeerDialler {
     this.#parts = parts;
   }
 
-  get dialling(): boolean {
-    return this.#dialling !== undefined;
-  }
-
   /** Forgets the backoff and dials now, if that is wanted. A dial that is under way is waited for. */
   wake(): void {
     this.#parts.backoff.reset();

@@ -142,7 +142,8 @@ export class PeerLink {
     this.#renewal = false;
     const { generation, direction, security } = stream;
     const facts = { node: this.name, direction, security: security.kind, generation, mode: stream.introduction.mode };
-    if (old === undefined) this.#parts.logger.info('peer.connected', facts);
+    const isNews = old === undefined || old.security.kind !== security.kind;
+    if (isNews) this.#parts.logger.info('peer.connected', facts);
     else this.#parts.logger.debug('peer.stream_replaced', facts);
     this.#stand('connected');
     if (old !== undefined) this.#supersede(old, stream);

@@ -29,6 +29,8 @@ export interface PeerChannel {
   readonly impatient: grpc.ChannelInterface;
   /** The member takes nothing new for now. */
   pause(): void;
+  /** The member is known to be up: a wait between two dials ends. */
+  retryNow(): void;
   /** Why the newest dial failed, as far as is known. */
   readonly failure: unknown;
 }

@@ -47,16 +47,6 @@ test('a Welcome of a node that was not looked for is refused with the reason', a
   assert.ok((await node.refusals('server_identity_mismatch')) > 0);
 });
 
-test('heartbeats keep a stream alive on which nothing else happens', async () => {
-  await using a = await LoopbackNode.start({ name: 'node-a', options: { heartbeatTimeoutMs: 5_000 } });
-  await using b = await LoopbackNode.start({ name: 'node-b', options: { heartbeatTimeoutMs: 5_000 } });
-  b.knows(a);
-  a.knows(b).streams.start();
-  await until('many heartbeats have come', () => (b.received.heartbeat ?? 0) > 20);
-  assert.equal(b.peer('node-a')?.state, 'connected');
-  assert.equal(a.logged('peer.disconnected').length, 0);
-});
-
 test('a peer that does not read gets the newest advertisement when it does, and what it missed does not pile up', async () => {
   await using node = await LoopbackNode.start({ name: 'node-a' });
   node.knows({ name: 'node-b', address: loopback(9) });

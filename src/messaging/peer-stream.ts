@@ -112,11 +112,6 @@ export class PeerStream implements PeerStreamFacts {
     return this.#introduction.nodeName;
   }
 
-  /** Why the stream is over; undefined while it lives. */
-  get closing(): Closing | undefined {
-    return this.#closing;
-  }
-
   /** Tells the peer that our own introduction changed. */
   advertise(introduction: Introduction): void {
     this.#unsentAdvertisement = introduction;

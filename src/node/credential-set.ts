@@ -81,8 +81,11 @@ export class CredentialSet {
     await Promise.all(dropped.map(store => store.close()));
   }
 
-  async reload(trigger: ReloadTrigger): Promise<CredentialsReload> {
-    const results = await Promise.all(this.#stores.map(store => store.reload(trigger)));
+  /** @param kept the settings whose files count; others are about to be let go. */
+  async reload(trigger: ReloadTrigger, kept: TlsSettings | undefined = this.#tls): Promise<CredentialsReload> {
+    const files = kept === undefined ? [] : usesOf(kept).map(use => use.files);
+    const stores = this.#stores.filter(store => files.some(each => isDeepStrictEqual(each, store.files)));
+    const results = await Promise.all(stores.map(store => store.reload(trigger)));
     const worst = (['failed', 'ok'] as const).find(result => results.some(each => each.result === result));
     return {
       result: worst ?? 'unchanged',

@@ -1,9 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
 import type * as grpc from '@grpc/grpc-js';
 import type { StableChannel } from '../connector/stable-channel.ts';
 import { messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
-import type { CredentialsReload } from './credential-set.ts';
 import { type ClientConstructor, clientOver, type MemberSelector, selectorChannel } from './member-clients.ts';
 import type { FabricNodeOptions } from './node-options.ts';
 import { NodeParts } from './node-parts.ts';
@@ -116,17 +116,13 @@ export class FabricNode implements AsyncDisposable {
     const { settings } = resolveOrThrow(next);
     if (this.#ending !== undefined)
       throw new SelvedgeError('node_closed', 'the node is draining', { node: settings.nodeName });
-    const reload: CredentialsReload = await this.#parts.credentials.reload('signal');
-    if (next !== this.#options) {
-      await this.#parts.adopt(settings);
-      this.#options = next;
-      this.#parts.logger.setLevel(settings.logLevel);
-      this.#server.enforceMode();
-    }
-    return {
-      result: next === this.#options && reload.result === 'unchanged' ? 'unchanged' : reload.result,
-      problems: reload.problems,
-    };
+    const reload = await this.#parts.credentials.reload('signal', settings.tls);
+    if (reload.result === 'failed' || isDeepStrictEqual(next, this.#options)) return reload;
+    await this.#parts.adopt(settings);
+    this.#options = next;
+    this.#parts.logger.setLevel(settings.logLevel);
+    this.#server.enforceMode();
+    return { result: 'ok', problems: [] };
   }
 
   /** Resolves when all is closed. */

@@ -1,10 +1,8 @@
 import { hostname } from 'node:os';
 import { rolesOf } from '../authorization/admission.ts';
 import { Connector } from '../connector/connector.ts';
-import { chooseTargets, targetKey } from '../connector/dial-target.ts';
 import type { OutboundPolicy } from '../connector/trust-profile.ts';
 import { messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
-import { formatAddress } from '../identity/address.ts';
 import { explainMatch } from '../identity/match-identity.ts';
 import { ClosingStack } from '../lifecycle/closing-stack.ts';
 import { MutableValue } from '../lifecycle/observable-value.ts';
@@ -12,6 +10,7 @@ import type { Admit } from '../listener/listener-policy.ts';
 import type { Member } from '../membership/member.ts';
 import { type BeliefPolicy, MemberDirectory } from '../membership/member-directory.ts';
 import { type MembershipSource, openMembersFile } from '../membership/members-file-source.ts';
+import { membersOutOfReach } from '../membership/unreachable-members.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { CredentialSet } from './credential-set.ts';
@@ -126,29 +125,10 @@ async function openMembers(settings: MutableValue<NodeSettings>, logger: Logger)
   });
 }
 
-/** Strict does not start while a member lists http alone: it could never be reached. @throws config_invalid */
+/** @throws config_invalid when a node with these settings could never reach a member. */
 function checkReachable({ mode, nodeName, membership }: NodeSettings, members: readonly Member[]): void {
-  if (mode !== 'strict') return;
-  const problems = members
-    .filter(member => member.name !== nodeName && !isReachable(member))
-    .map(member => ({
-      key: `member ${member.name}`,
-      place: membership?.membersFile ?? '',
-      problem: `lists ${member.addresses.map(formatAddress).join(', ')}, which mode strict does not dial`,
-      remedy: 'Give it an https address or one without a scheme, or stay in optional until it has one.',
-    }));
+  const problems = mode === 'strict' ? membersOutOfReach(members, nodeName, membership?.membersFile ?? '') : [];
   if (problems.length === 0) return;
-  throw new SelvedgeError(
-    'config_invalid',
-    problems.map(each => `${each.place}: ${each.key} ${each.problem}`).join('\n'),
-    { problems },
-  );
-}
-
-function isReachable(member: Member): boolean {
-  try {
-    return chooseTargets('strict', member.addresses).map(targetKey).length > 0;
-  } catch {
-    return false;
-  }
+  const lines = problems.map(({ place, key, problem, remedy }) => `${place}: ${key}: ${problem} ${remedy}`);
+  throw new SelvedgeError('config_invalid', lines.join('\n'), { problems });
 }

@@ -1,6 +1,6 @@
 import * as grpc from '@grpc/grpc-js';
 import { isRefusalReason, type RefusalReason } from '../errors/refusal-reason.ts';
-import { type ErrorCode, isSelvedgeError, type SelvedgeError } from '../errors/selvedge-error.ts';
+import { type ErrorCode, isSelvedgeError, messageOf, type SelvedgeError } from '../errors/selvedge-error.ts';
 
 /** Trailing metadata that carries a refusal reason code beside the status. */
 export const REASON_METADATA = 'selvedge-reason';
@@ -38,6 +38,21 @@ export function statusOf(error: unknown): { code: grpc.status; details: string; 
 
 function isRefused(error: SelvedgeError): error is SelvedgeError<'refused'> {
   return error.code === 'refused';
+}
+
+/**
+ * A failed call in words for people: without the status number, and of grpc-js's words for a connection that could not
+ * be made only what the operating system said.
+ */
+export function failureInWords(error: unknown): string {
+  const hasDetails = error instanceof Error && 'details' in error && typeof error.details === 'string';
+  return withoutGrpcWords(hasDetails ? String(error.details) : messageOf(error));
+}
+
+/** What of a status text of grpc-js tells a person something. */
+export function withoutGrpcWords(text: string): string {
+  const lastError = /^No connection established\. Last error: (?:Error: )?(.*?)\. Resolution note:/.exec(text)?.[1];
+  return (lastError ?? text).replace(/ \(\d{4}-\d\d-\d\dT[\d:.]+Z\)$/, '');
 }
 
 /** The reason code in the trailing metadata of a failed call, if the other side is ours and sent one we know. */

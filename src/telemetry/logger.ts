@@ -42,8 +42,8 @@ export function createLogger(options: LoggerOptions = {}): Logger {
   return wrap(pino(settings, pino.destination({ dest: 1, sync: true })));
 }
 
-/** A logger that writes nothing: the default of every part that can be used alone. */
-export const silentLogger: Logger = wrap(pino({ level: 'silent' }));
+/** A logger that writes nothing, at any level: the default of every part that can be used alone. */
+export const silentLogger: Logger = wrap(pino({ level: 'silent' }, { write: () => {} }));
 
 function wrap(inner: PinoLogger): Logger {
   const children: Logger[] = [];

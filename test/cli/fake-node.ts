@@ -55,10 +55,14 @@ function handlersOf(
       calls.push([name, call.request]);
       const answer = known.get(name);
       if (answer === undefined) reply({ code: grpc.status.UNIMPLEMENTED });
-      else if ('code' in answer) reply(answer);
+      else if (isFailure(answer)) reply(answer);
       else reply(null, answer);
     };
     handlers[name] = handle;
   }
   return handlers;
+}
+
+function isFailure(answer: object): answer is Partial<grpc.StatusObject> {
+  return 'code' in answer;
 }

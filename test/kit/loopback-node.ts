@@ -120,7 +120,12 @@ export class LoopbackNode implements AsyncDisposable {
       connector: {
         channel: name => {
           const channel = this.#channel(name);
-          return { impatient: channel.impatient, failure: channel.failure, pause: () => void this.paused.push(name) };
+          return {
+            impatient: channel.impatient,
+            failure: channel.failure,
+            pause: () => void this.paused.push(name),
+            retryNow: () => {},
+          };
         },
         securityOf: name => (this.#channels.get(name)?.security === undefined ? undefined : this.outbound),
         connections: [],

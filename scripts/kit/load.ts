@@ -1,0 +1,179 @@
+import * as grpc from '@grpc/grpc-js';
+import type { ApplicationService, FabricNode } from '../../src/index.ts';
+
+/** What the load of one process has seen so far. */
+export interface LoadStats {
+  unary: number;
+  serverStreaming: number;
+  bidirectional: number;
+  /** Calls that ended with an error, open-ended streams apart. */
+  failed: number;
+  /** Open-ended streams that outlived a drain and were cut by the other side with its reason. */
+  cut: number;
+  /** The first failures, in words. */
+  failures: string[];
+}
+
+type BytesMethod = grpc.MethodDefinition<Buffer, Buffer>;
+
+const bytes = {
+  requestSerialize: (value: Buffer) => value,
+  requestDeserialize: (value: Buffer) => value,
+  responseSerialize: (value: Buffer) => value,
+  responseDeserialize: (value: Buffer) => value,
+};
+
+const ECHO: Readonly<Record<'Unary' | 'ServerStreaming' | 'Bidirectional', BytesMethod>> = {
+  Unary: { path: '/demo.Echo/Unary', requestStream: false, responseStream: false, ...bytes },
+  ServerStreaming: { path: '/demo.Echo/ServerStreaming', requestStream: false, responseStream: true, ...bytes },
+  Bidirectional: { path: '/demo.Echo/Bidirectional', requestStream: true, responseStream: true, ...bytes },
+};
+
+const MESSAGES = 20;
+const PAUSE_MS = 20;
+const DEADLINE_MS = 60_000;
+
+/** An echo of each kind of call. */
+export const echoService: ApplicationService = {
+  definition: ECHO,
+  implementation: {
+    Unary: (call: grpc.ServerUnaryCall<Buffer, Buffer>, reply: grpc.sendUnaryData<Buffer>) => reply(null, call.request),
+    ServerStreaming: (call: grpc.ServerWritableStream<Buffer, Buffer>) => {
+      let sent = 0;
+      const timer = setInterval(() => {
+        sent += 1;
+        call.write(call.request);
+        if (sent === MESSAGES) call.end();
+        if (sent === MESSAGES || call.cancelled) clearInterval(timer);
+      }, PAUSE_MS);
+    },
+    Bidirectional: (call: grpc.ServerDuplexStream<Buffer, Buffer>) => {
+      call.on('data', (message: Buffer) => call.write(message));
+      call.on('end', () => call.end());
+      call.on('error', () => {});
+    },
+  },
+};
+
+/** Calls of every kind to every other member, without a pause, until stopped. */
+export class Load {
+  readonly stats: LoadStats = { unary: 0, serverStreaming: 0, bidirectional: 0, failed: 0, cut: 0, failures: [] };
+  readonly #loops: Promise<void>[] = [];
+  readonly #openEnded = new Set<grpc.ClientDuplexStream<Buffer, Buffer>>();
+  #stopped = false;
+
+  constructor(node: FabricNode, members: readonly string[]) {
+    for (const member of members) {
+      const client = node.client(grpc.Client, member);
+      this.#loops.push(
+        this.#repeat(`unary to ${member}`, () => this.#unary(client)),
+        this.#repeat(`server streaming to ${member}`, () => this.#serverStreaming(client)),
+        this.#repeat(`bidirectional to ${member}`, () => this.#bidirectional(client)),
+        this.#openEndedLoop(member, client),
+      );
+    }
+  }
+
+  /** Lets what runs finish. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const stream of this.#openEnded) stream.cancel();
+    await Promise.all(this.#loops);
+  }
+
+  async #repeat(what: string, call: () => Promise<void>): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        await call();
+      } catch (error) {
+        this.#failed(what, error);
+      }
+      await pause(PAUSE_MS);
+    }
+  }
+
+  #failed(what: string, error: unknown): void {
+    this.stats.failed += 1;
+    const text = `${new Date().toISOString()} ${what}: ${error instanceof Error ? error.message : String(error)}`;
+    if (this.stats.failures.length < 10) this.stats.failures.push(text);
+  }
+
+  #unary(client: grpc.Client): Promise<void> {
+    const { path, requestSerialize, responseDeserialize } = ECHO.Unary;
+    return new Promise((resolve, reject) => {
+      client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        Buffer.from('hello'),
+        { deadline: Date.now() + DEADLINE_MS },
+        error => {
+          this.stats.unary += 1;
+          if (error === null) resolve();
+          else reject(error);
+        },
+      );
+    });
+  }
+
+  #serverStreaming(client: grpc.Client): Promise<void> {
+    const { path, requestSerialize, responseDeserialize } = ECHO.ServerStreaming;
+    const stream = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, Buffer.from('hello'), {
+      deadline: Date.now() + DEADLINE_MS,
+    });
+    return ended(stream).then(count => {
+      this.stats.serverStreaming += 1;
+      if (count !== MESSAGES) throw new Error(`${count} of ${MESSAGES} messages`);
+    });
+  }
+
+  async #bidirectional(client: grpc.Client): Promise<void> {
+    const { path, requestSerialize, responseDeserialize } = ECHO.Bidirectional;
+    const stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, {
+      deadline: Date.now() + DEADLINE_MS,
+    });
+    const end = ended(stream);
+    for (let sent = 0; sent < MESSAGES; sent += 1) {
+      stream.write(Buffer.from(`${sent}`));
+      await pause(PAUSE_MS);
+    }
+    stream.end();
+    const count = await end;
+    this.stats.bidirectional += 1;
+    if (count !== MESSAGES) throw new Error(`${count} of ${MESSAGES} messages`);
+  }
+
+  /** A stream that never ends by itself: a drain must cut it, and say why. */
+  async #openEndedLoop(member: string, client: grpc.Client): Promise<void> {
+    const { path, requestSerialize, responseDeserialize } = ECHO.Bidirectional;
+    while (!this.#stopped) {
+      const stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+      this.#openEnded.add(stream);
+      stream.write(Buffer.from('are you there'));
+      try {
+        await ended(stream);
+      } catch (error) {
+        const text = error instanceof Error ? error.message : String(error);
+        if (/\((node_draining|mode_changed)\)/.test(text)) this.stats.cut += 1;
+        else if (!this.#stopped) this.#failed(`open-ended stream to ${member}`, error);
+      }
+      this.#openEnded.delete(stream);
+      await pause(PAUSE_MS);
+    }
+  }
+}
+
+function ended(stream: grpc.ClientReadableStream<Buffer> | grpc.ClientDuplexStream<Buffer, Buffer>): Promise<number> {
+  let count = 0;
+  return new Promise((resolve, reject) => {
+    stream.on('data', () => {
+      count += 1;
+    });
+    stream.once('error', reject);
+    stream.once('end', () => resolve(count));
+  });
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, ms));
+}

@@ -1,0 +1,130 @@
+// A rolling upgrade of a cluster under load: three nodes go from plain to optional, to strict, and all the way back,
+// one node at a time, while every node calls every other with unary, server-streaming and bidirectional calls.
+//
+//   npm run rolling-upgrade                  both ways of changing the mode
+//   npm run rolling-upgrade -- --by edit     by editing the config of running nodes
+//   npm run rolling-upgrade -- --by restart  by restarting them with drain
+//
+// Ends with a table, and with exit code 1 if any call failed.
+import { setTimeout as wait } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import type { NodeStatus } from '../src/rpc/control-messages.ts';
+import { AdminPolling } from './kit/admin-polling.ts';
+import { type Mode, UpgradeCluster } from './kit/upgrade-cluster.ts';
+
+const LADDER: readonly Mode[] = ['optional', 'strict', 'optional', 'plain'];
+/** How long one condition may take on a slow machine. */
+const PATIENCE_MS = 90_000;
+/** Load runs at least this long between two changes. */
+const BETWEEN_MS = 500;
+
+const { values } = parseArgs({ options: { by: { type: 'string' } } });
+const ways = values.by === undefined ? (['edit', 'restart'] as const) : [values.by];
+
+interface Row {
+  readonly step: string;
+  readonly calls: number;
+  readonly failed: number;
+  readonly cut: number;
+  readonly mutualTls: number;
+  readonly plaintext: number;
+}
+
+let failedCalls = 0;
+for (const way of ways) {
+  if (way !== 'edit' && way !== 'restart') {
+    console.error('--by takes edit or restart');
+    process.exit(2);
+  }
+  failedCalls += await upgrade(way);
+}
+process.exit(failedCalls === 0 ? 0 : 1);
+
+async function upgrade(way: 'edit' | 'restart'): Promise<number> {
+  console.log(
+    `\nRolling upgrade by ${way === 'edit' ? 'editing the config of running nodes' : 'restarting nodes with drain'}`,
+  );
+  const cluster = await UpgradeCluster.start({ mode: 'plain' });
+  const rows: Row[] = [];
+  const admin = new AdminPolling(cluster);
+  try {
+    await until('the cluster to connect', () => everybodyConnected(cluster));
+    await wait(BETWEEN_MS);
+    rows.push(await rowOf(cluster, 'all plain'));
+    for (const [index, mode] of LADDER.entries()) {
+      for (const node of cluster.nodes) {
+        // A plain node without [networking.tls] has no credentials to be asked about yet.
+        if (node.mode !== 'plain')
+          await until(`preflight of ${node.name} to ${mode}`, async () => (await cluster.preflight(node, mode)).ready);
+        console.log(`  ${node.name} -> ${mode}`);
+        if (way === 'edit') await cluster.editLive(node, mode);
+        else await cluster.restart(node, mode);
+        await until(`${node.name} to be ${mode}`, async () => (await cluster.status(node)).mode === mode);
+        await until('the cluster to connect', () => everybodyConnected(cluster));
+        await wait(BETWEEN_MS);
+      }
+      await until(`the connections of ${mode}`, async () => isSettled(mode, await statuses(cluster)));
+      rows.push(await rowOf(cluster, `all ${mode}${index > 1 ? ' again' : ''}`));
+    }
+  } finally {
+    admin.stop();
+    const codes = await cluster.stop();
+    if (codes.some(code => code !== 0)) console.log(`  nodes ended with ${codes.join(', ')}`);
+  }
+  return report(cluster, rows, admin);
+}
+
+function report(cluster: UpgradeCluster, rows: readonly Row[], admin: AdminPolling): number {
+  const totals = cluster.totals();
+  const cells = rows.map(row => [row.step, row.calls, row.failed, row.cut, row.mutualTls, row.plaintext].map(String));
+  const header = ['STEP', 'CALLS', 'FAILED', 'STREAMS CUT', 'MUTUAL TLS', 'PLAINTEXT'];
+  const widths = header.map((title, column) => Math.max(title.length, ...cells.map(row => row[column]?.length ?? 0)));
+  console.log('');
+  for (const row of [header, ...cells])
+    console.log(`  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('   ')}`);
+  console.log(
+    `\n  ${totals.unary} unary, ${totals.serverStreaming} server-streaming, ${totals.bidirectional} bidirectional calls: ${totals.failed} failed`,
+  );
+  console.log(`  ${totals.cut} open-ended streams outlived a drain and were cut with its reason`);
+  console.log(`  ${admin.polls} polls by an admin client: ${admin.failed} failed`);
+  for (const failure of totals.failures) console.log(`  ! ${failure}`);
+  return totals.failed + admin.failed;
+}
+
+async function everybodyConnected(cluster: UpgradeCluster): Promise<boolean> {
+  return (await statuses(cluster)).every(status => status.peers.every(peer => peer.state === 'connected'));
+}
+
+function statuses(cluster: UpgradeCluster): Promise<readonly NodeStatus[]> {
+  return Promise.all(cluster.nodes.map(node => cluster.status(node)));
+}
+
+function isSettled(mode: Mode, all: readonly NodeStatus[]): boolean {
+  const inbound = (count: 'inboundMutualTls' | 'inboundNone') =>
+    all.reduce((sum, status) => sum + (status.connections?.[count] ?? 0), 0);
+  return inbound(mode === 'plain' ? 'inboundMutualTls' : 'inboundNone') === 0;
+}
+
+async function rowOf(cluster: UpgradeCluster, step: string): Promise<Row> {
+  const all = await statuses(cluster);
+  const { unary, serverStreaming, bidirectional, failed, cut } = cluster.totals();
+  const sum = (count: (status: NodeStatus) => number) => all.reduce((total, status) => total + count(status), 0);
+  return {
+    step,
+    calls: unary + serverStreaming + bidirectional,
+    failed,
+    cut,
+    mutualTls: sum(status => status.connections?.outboundMutualTls ?? 0),
+    plaintext: sum(status => status.connections?.outboundNone ?? 0),
+  };
+}
+
+async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + PATIENCE_MS;
+  for (;;) {
+    // A node that restarts does not answer; it is asked again.
+    if (await condition().catch(() => false)) return;
+    if (Date.now() > deadline) throw new Error(`waited ${PATIENCE_MS} ms for ${what}`);
+    await wait(50);
+  }
+}

@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { Socket } from 'node:net';
+import { test } from 'node:test';
+import type { Security } from '../rpc/security.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
+import { OutboundConnections } from './outbound-connections.ts';
+
+const SECURITY: Security = { kind: 'mutual_tls', protocol: 'TLSv1.3', cipher: 'x' };
+const FACTS = { nodeName: 'node-2', address: 'https://node-2.example:5122', security: SECURITY, identity: undefined };
+
+test('a connection is listed and counted from its beginning to the close of its socket', async () => {
+  const metrics = createMetrics();
+  const connections = new OutboundConnections(metrics);
+  const sockets = [new Socket(), new Socket()];
+  for (const socket of sockets) connections.add(socket, FACTS);
+  assert.deepEqual(
+    connections.all.map(({ id, nodeName, security }) => ({ id, nodeName, security })),
+    [1, 2].map(id => ({ id, nodeName: 'node-2', security: SECURITY })),
+  );
+  assert.match(await metrics.expose(), /selvedge_connections\{direction="outbound",security="mutual_tls"\} 2/);
+  for (const socket of sockets) {
+    socket.destroy();
+    await once(socket, 'close');
+  }
+  assert.deepEqual(connections.all, []);
+  assert.match(await metrics.expose(), /selvedge_connections\{direction="outbound",security="mutual_tls"\} 0/);
+});
+
+test('a socket that was gone before it could be listed is never listed', async () => {
+  const metrics = createMetrics();
+  const connections = new OutboundConnections(metrics);
+  const socket = new Socket();
+  socket.destroy();
+  await once(socket, 'close');
+  connections.add(socket, FACTS);
+  assert.deepEqual(connections.all, []);
+  assert.doesNotMatch(await metrics.expose(), /^selvedge_connections\{.* 1$/m);
+});

@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import * as grpc from '@grpc/grpc-js';
+import { callerWith } from '../../test/kit/call-as.ts';
+import { echo, echoDefinition, whoAmI } from '../../test/kit/echo-service.ts';
+import { listen } from '../../test/kit/loopback-node.ts';
+import { until } from '../../test/kit/until.ts';
+import { callerOf } from '../rpc/caller.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
+import { type CallCounter, callInterceptor } from './call-interceptor.ts';
+import type { AuthorizeCall } from './listener-policy.ts';
+
+const METHODS = ['Echo', 'Chat', 'Count'] as const;
+
+test('an allowed call reaches its handler and knows its caller', async t => {
+  const { client, metrics } = await serve(t, () => true);
+  assert.deepEqual((await whoAmI(client)).roles, ['peer']);
+  const exposed = await metrics.expose();
+  assert.match(exposed, /decisions_total\{service="test\.Echo",decision="allow"\} 1/);
+  assert.match(exposed, /grpc_server_call_started_total\{grpc_method="test\.Echo\/WhoAmI"\} 1/);
+  assert.match(exposed, /duration_seconds_count\{grpc_method="test\.Echo\/WhoAmI",grpc_status="OK"\} 1/);
+});
+
+test('a denied call never reaches its handler, whatever its kind, and is told nothing but that', async t => {
+  const { client, reached, calls, metrics } = await serve(t, () => false);
+  for (const method of METHODS) {
+    const error = await callAnyhow(client, method);
+    assert.equal(error.code, grpc.status.PERMISSION_DENIED, method);
+    assert.equal(error.details, 'permission denied', method);
+    assert.doesNotMatch(JSON.stringify(error.metadata.toJSON()), /role|peer|admin|test\.Echo/);
+  }
+  assert.deepEqual(reached, []);
+  assert.equal(calls.active.size, 0);
+  assert.match(await metrics.expose(), /decisions_total\{service="test\.Echo",decision="deny"\} 3/);
+  assert.doesNotMatch(await metrics.expose(), /decision="allow"/);
+});
+
+test('the decision is asked of the path on the wire, for each call anew', async t => {
+  const asked: string[] = [];
+  const { client } = await serve(t, ({ connectionId }, path) => {
+    asked.push(`${connectionId} ${path}`);
+    return path.endsWith('/Echo');
+  });
+  assert.equal(await echo(client, 'a'), 'a');
+  assert.equal((await callAnyhow(client, 'Count')).code, grpc.status.PERMISSION_DENIED);
+  assert.deepEqual(asked, ['1 /test.Echo/Echo', '1 /test.Echo/Count']);
+});
+
+test('a decision that throws lets nobody through', async t => {
+  const { client, reached } = await serve(t, () => {
+    throw new Error('the policy is broken');
+  });
+  await assert.rejects(echo(client, 'x', 2_000));
+  assert.deepEqual(reached, []);
+});
+
+test('a method that is not there leaves no word of the caller in the metrics', async t => {
+  const { client, metrics } = await serve(t, () => true);
+  const same = (value: Buffer) => value;
+  const error = await new Promise<grpc.ServiceError | null>(resolve => {
+    client.makeUnaryRequest('/evil.Label/Injected', same, same, Buffer.from('x'), resolve);
+  });
+  assert.equal(error?.code, grpc.status.UNIMPLEMENTED);
+  assert.doesNotMatch(await metrics.expose(), /evil/);
+});
+
+test('a call counts as active until it ends, also when its caller goes away', async t => {
+  const { client, calls, metrics } = await serve(t, () => true);
+  const chat = openChat(client);
+  await until('it runs', () => calls.active.size === 1);
+  chat.end();
+  await until('it ended', () => calls.active.size === 0);
+  const left = openChat(client);
+  await until('it runs', () => calls.active.size === 1);
+  left.cancel();
+  await until('it was left', () => calls.active.size === 0);
+  const exposed = await metrics.expose();
+  assert.match(exposed, /grpc_method="test\.Echo\/Chat",grpc_status="OK"\} 1/);
+  assert.match(exposed, /duration_seconds_count\{grpc_method="test\.Echo\/Chat",grpc_status="CANCELLED"\} 1/);
+});
+
+test('a call that is cut ends as UNAVAILABLE with the reason, its handler is told, and may still answer', async t => {
+  let finish: () => void = () => {};
+  let cancelled = false;
+  const { client, calls } = await serve(t, () => true, {
+    Echo: (call: grpc.ServerUnaryCall<Buffer, Buffer>, reply: grpc.sendUnaryData<Buffer>) => {
+      call.on('cancelled', () => {
+        cancelled = true;
+      });
+      finish = () => reply(null, call.request);
+    },
+  });
+  const waiting = assert.rejects(echo(client, 'x'), { code: grpc.status.UNAVAILABLE, details: 'the node is draining' });
+  await until('it runs', () => calls.active.size === 1);
+  for (const cut of [...calls.active]) cut('the node is draining');
+  await waiting;
+  assert.equal(calls.active.size, 0);
+  await until('the handler knows', () => cancelled);
+  finish();
+  await assert.rejects(echo(client, 'x', 100), { code: grpc.status.DEADLINE_EXCEEDED }, 'the connection still stands');
+});
+
+async function serve(
+  t: TestContext,
+  authorize: AuthorizeCall,
+  handlers: grpc.UntypedServiceImplementation = {},
+): Promise<{
+  client: grpc.Client;
+  calls: CallCounter;
+  metrics: ReturnType<typeof createMetrics>;
+  reached: string[];
+}> {
+  const calls: CallCounter = { active: new Set() };
+  const metrics = createMetrics();
+  const reached: string[] = [];
+  const server = new grpc.Server({
+    interceptors: [callInterceptor(callerWith('peer'), authorize, calls, metrics)],
+  });
+  server.addService(echoDefinition, {
+    Echo: (call: grpc.ServerUnaryCall<Buffer, Buffer>, reply: grpc.sendUnaryData<Buffer>) => {
+      reached.push('Echo');
+      reply(null, call.request);
+    },
+    WhoAmI: (call: grpc.ServerUnaryCall<Buffer, Buffer>, reply: grpc.sendUnaryData<Buffer>) => {
+      reply(null, Buffer.from(JSON.stringify({ roles: [...callerOf(call).roles] })));
+    },
+    Chat: (call: grpc.ServerDuplexStream<Buffer, Buffer>) => {
+      reached.push('Chat');
+      call.on('data', message => call.write(message));
+      call.on('end', () => call.end());
+      call.on('error', () => {});
+    },
+    Count: (call: grpc.ServerWritableStream<Buffer, Buffer>) => {
+      reached.push('Count');
+      call.end();
+    },
+    ...handlers,
+  });
+  const client = new grpc.Client(`127.0.0.1:${await listen(server)}`, grpc.credentials.createInsecure());
+  t.after(() => {
+    client.close();
+    server.forceShutdown();
+  });
+  return { client, calls, metrics, reached };
+}
+
+function openChat(client: grpc.Client): grpc.ClientDuplexStream<Buffer, Buffer> {
+  const { path, requestSerialize, responseDeserialize } = echoDefinition.Chat;
+  const chat = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+  chat.on('data', () => {});
+  chat.on('error', () => {});
+  chat.write(Buffer.from('x'));
+  return chat;
+}
+
+/** Calls as the kind of the method wants it, sends a message, and resolves with how it failed. */
+function callAnyhow(client: grpc.Client, method: (typeof METHODS)[number]): Promise<grpc.ServiceError> {
+  const { path, requestSerialize, responseDeserialize, requestStream, responseStream } = echoDefinition[method];
+  const message = Buffer.from('1');
+  return new Promise((resolve, reject) => {
+    const settle = (error: grpc.ServiceError | null) => {
+      if (error === null) reject(new Error(`${method} did not fail`));
+      else resolve(error);
+    };
+    if (requestStream) {
+      const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+      call.on('error', settle).on('data', () => {});
+      call.write(message);
+    } else if (responseStream) {
+      const call = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, message);
+      call
+        .on('error', settle)
+        .on('data', () => {})
+        .on('end', () => {});
+    } else {
+      client.makeUnaryRequest(path, requestSerialize, responseDeserialize, message, settle);
+    }
+  });
+}

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { introductionOf } from '../../test/kit/raw-peer.ts';
+import { isSelvedgeError } from '../errors/selvedge-error.ts';
+import { formatAddress } from '../identity/address.ts';
+import type { WireIntroduction } from './frame.ts';
+import { introductionToWire, parseIntroduction } from './introduction.ts';
+
+test('an introduction that is read and written is the same', () => {
+  const wire = introductionOf('node-b', {
+    advertisedAddresses: ['https://node-b.example:5122', 'http://[::1]:1'],
+    labels: { role: 'worker' },
+  });
+  assert.deepEqual(introductionToWire(parseIntroduction(wire)), wire);
+});
+
+test('addresses that only the machine of the peer can dial are left out, doubles too', () => {
+  const { addresses } = parseIntroduction(
+    introductionOf('node-b', { advertisedAddresses: ['unix:/tmp/x', 'http://A:1', 'http://a.:1'] }),
+  );
+  assert.deepEqual(addresses.map(formatAddress), ['http://a:1']);
+});
+
+test('a label called __proto__ is a label', () => {
+  const labels = JSON.parse('{"__proto__":"x"}');
+  assert.equal(Object.keys(parseIntroduction(introductionOf('node-b', { labels })).labels)[0], '__proto__');
+});
+
+test('what is not as it must be is refused without repeating it', async t => {
+  const many = (count: number) => Array.from({ length: count }, (_, i) => `http://x:${i + 1}`);
+  const manyLabels = Object.fromEntries(many(257).map(text => [text, '']));
+  const cases: Record<string, Partial<WireIntroduction>> = {
+    'no cluster name': { clusterName: '' },
+    'a control character in the cluster name': { clusterName: 'x\n' },
+    'a cluster name that is too long': { clusterName: 'x'.repeat(129) },
+    'no node name': { nodeName: '' },
+    'a node name with a capital': { nodeName: 'X' },
+    'a generation that is not exact': { generation: 2 ** 53 },
+    'a fraction of a generation': { generation: 1.5 },
+    'a negative generation': { generation: -1 },
+    'an address without a scheme': { advertisedAddresses: ['x:1'] },
+    'an address with a path': { advertisedAddresses: ['http://x:1/x'] },
+    'a wildcard': { advertisedAddresses: ['http://0.0.0.0:1'] },
+    'port 0': { advertisedAddresses: ['http://x:0'] },
+    'an endless address': { advertisedAddresses: [`http://${'x.'.repeat(500)}x:1`] },
+    'too many addresses': { advertisedAddresses: many(33) },
+    'an unknown mode': { mode: 'x' },
+    'too many labels': { labels: manyLabels },
+    'a label without a name': { labels: { '': 'x' } },
+    'a label that is too long': { labels: { x: 'x'.repeat(129) } },
+    'a control character in a label': { labels: { x: '\u0000' } },
+    'a version that is too long': { version: 'x'.repeat(129) },
+  };
+  for (const [name, changes] of Object.entries(cases)) {
+    await t.test(name, () => {
+      assert.throws(
+        () => parseIntroduction(introductionOf('node-b', changes)),
+        error =>
+          isSelvedgeError(error, 'refused') &&
+          error.facts.reason === 'handshake_failed' &&
+          !/xx|x:|x\n/.test(error.message),
+      );
+    });
+  }
+  assert.throws(
+    () => parseIntroduction(null),
+    error => isSelvedgeError(error, 'refused'),
+  );
+});

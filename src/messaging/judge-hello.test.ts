@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { introductionOf } from '../../test/kit/raw-peer.ts';
+import type { WireIntroduction } from './frame.ts';
+import { parseIntroduction } from './introduction.ts';
+import { type HelloContext, judgeHello, judgeWelcome } from './judge-hello.ts';
+
+const SELF = parseIntroduction(introductionOf('node-a', { generation: 10 }));
+
+const CONTEXT: HelloContext = {
+  self: SELF,
+  target: undefined,
+  lists: true,
+  isMember: true,
+  proof: { ok: true },
+  knownGeneration: undefined,
+};
+
+function verdict(peer: Partial<WireIntroduction>, context: Partial<HelloContext> = {}, protocol = [1, 1]): string {
+  const introduction = parseIntroduction(introductionOf('node-b', peer));
+  const [protocolMin = 1, protocolMax = 1] = protocol;
+  const result = judgeHello({ introduction, protocolMin, protocolMax }, { ...CONTEXT, ...context });
+  return result.ok ? `ok ${result.protocol}` : result.reason;
+}
+
+test('a Hello is judged by cluster, name, membership, proof, generation and protocol', () => {
+  assert.equal(verdict({}), 'ok 1');
+  assert.equal(verdict({ clusterName: 'other' }), 'cluster_mismatch');
+  assert.equal(verdict({}, { isMember: false }), 'not_a_member');
+  assert.equal(verdict({}, { isMember: false, lists: false }), 'ok 1');
+  assert.equal(verdict({}, { proof: { ok: false, detail: '' } }), 'node_identity_mismatch');
+  assert.equal(verdict({}, { target: 'node-a' }), 'ok 1');
+  assert.equal(verdict({}, { target: 'node-c' }), 'node_identity_mismatch');
+});
+
+test('only an older generation is stale', () => {
+  assert.equal(verdict({ generation: 4 }, { knownGeneration: 5 }), 'stale_generation');
+  assert.equal(verdict({ generation: 5 }, { knownGeneration: 5 }), 'ok 1');
+  assert.equal(verdict({ generation: 6 }, { knownGeneration: 5 }), 'ok 1');
+});
+
+test('the highest protocol that both speak is taken, and none is a refusal', () => {
+  assert.equal(verdict({}, {}, [1, 9]), 'ok 1');
+  assert.equal(verdict({}, {}, [0, 1]), 'ok 1');
+  assert.equal(verdict({}, {}, [2, 9]), 'protocol_version');
+  assert.equal(verdict({}, {}, [0, 0]), 'protocol_version');
+  assert.equal(verdict({}, {}, [9, 1]), 'protocol_version');
+});
+
+test('nobody connects under our own name', () => {
+  assert.equal(verdict({ nodeName: 'node-a', generation: 9 }), 'stale_generation');
+  assert.equal(verdict({ nodeName: 'node-a', generation: 10 }), 'not_a_member');
+  assert.equal(verdict({ nodeName: 'node-a', generation: 11 }), 'not_a_member');
+});
+
+test('a peer whose certificate does not prove its name is not told what would', () => {
+  const introduction = parseIntroduction(introductionOf('node-b'));
+  const proof = { ok: false, detail: 'wants uri:spiffe://test/node-b' } as const;
+  const result = judgeHello({ introduction, protocolMin: 1, protocolMax: 1 }, { ...CONTEXT, proof });
+  assert.ok(!result.ok);
+  assert.equal(result.detail, proof.detail);
+  assert.doesNotMatch(result.told, /spiffe/);
+});
+
+test('a Welcome must come from the node that was dialled', () => {
+  const reason = (peer: Partial<WireIntroduction>, protocol = 1, knownGeneration = 5) => {
+    const introduction = parseIntroduction(introductionOf('node-b', { generation: 5, ...peer }));
+    const result = judgeWelcome({ introduction, protocol }, { self: SELF, target: 'node-b', knownGeneration });
+    return result.ok ? 'ok' : result.reason;
+  };
+  assert.equal(reason({}), 'ok');
+  assert.equal(reason({ nodeName: 'node-c' }), 'server_identity_mismatch');
+  assert.equal(reason({ clusterName: 'other' }), 'cluster_mismatch');
+  assert.equal(reason({ generation: 4 }), 'stale_generation');
+  assert.equal(reason({}, 2), 'protocol_version');
+  assert.equal(reason({}, 0), 'protocol_version');
+});

@@ -1,0 +1,170 @@
+import type * as grpc from '@grpc/grpc-js';
+import { rolesOf } from '../authorization/admission.ts';
+import { type DialListener, FabricChannelCredentials } from '../connector/fabric-channel-credentials.ts';
+import type { CredentialsStore } from '../credentials/credentials-store.ts';
+import { isSelvedgeError, messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
+import type { PeerIdentity } from '../identity/peer-identity.ts';
+import { FabricServerCredentials } from '../listener/fabric-server-credentials.ts';
+import type { Admit } from '../listener/listener-policy.ts';
+import { type Logger, silentLogger } from '../telemetry/logger.ts';
+import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
+import { CredentialSet, type CredentialsReload } from './credential-set.ts';
+import type { CredentialFileOptions, TlsVersion } from './node-options.ts';
+import type { TlsSettings } from './node-settings.ts';
+import { OptionProblems } from './option-problems.ts';
+import { resolveTls } from './resolve-tls.ts';
+
+/** Texts are parsed when the credentials are opened; all mistakes are reported at once (`config_invalid`). */
+export interface FabricCredentialsOptions extends CredentialFileOptions {
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly caFiles: readonly string[];
+  /**
+   * Subject-name patterns of the clients whose calls reach a handler, such as `uri:spiffe://prod/fabric/*`. Never empty;
+   * `['*']` admits every certificate of the CA.
+   */
+  readonly allowedSubjectNames: readonly string[];
+  /** Patterns of who may answer when a client dials. Empty (default): the dialled host must be in the certificate. */
+  readonly serverSubjectNames?: readonly string[];
+  /** Default `1.3`. */
+  readonly minVersion?: TlsVersion;
+  /** Deadline of a TLS handshake, in both directions. Default 5,000. */
+  readonly handshakeTimeoutMs?: number;
+  /** Calls that still run this long after their connection's certificate was found bad are cut. Default 30,000. */
+  readonly drainTimeoutMs?: number;
+  /** Files are read again this often even when no change was seen. Default 3,600,000. */
+  readonly refreshIntervalMs?: number;
+  /** Default: nothing is logged. */
+  readonly logger?: Logger;
+  /** Default: a registry of its own, which nobody sees. */
+  readonly metrics?: Metrics;
+}
+
+/** What is shown and trusted now. */
+export interface CredentialsInfo {
+  /** Grows by one with each set of files that was taken; 1 is the first. */
+  readonly generation: number;
+  /** Names, fingerprint and validity of our own certificate. */
+  readonly identity: PeerIdentity;
+  readonly loadedAt: Date;
+  /** What is odd about the files but stops nothing. */
+  readonly warnings: readonly string[];
+  /** Why the files as they lie now cannot be used and the last good set stays; undefined when all is well. */
+  readonly problem: string | undefined;
+}
+
+/** Credentials for grpc-js servers and clients that somebody else makes. Close them after both. */
+export interface FabricCredentials extends AsyncDisposable {
+  /**
+   * For any number of `Server.bindAsync`: mutual TLS in which only clients with an allowed subject name reach a
+   * handler; there `callerOf(call)` says who it is. Other calls end with UNAUTHENTICATED or PERMISSION_DENIED.
+   */
+  readonly server: grpc.ServerCredentials;
+  /** For any number of clients: shows our certificate, and verifies the server's chain and name. */
+  readonly channel: grpc.ChannelCredentials;
+  readonly info: CredentialsInfo;
+  /** Reads the files again, which are watched anyway. Never rejects: files that cannot be used change nothing. */
+  reload(): Promise<CredentialsReload>;
+  /** Stops watching. Servers and clients go on with the last good set. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a set of credential files for use with a bare grpc-js `Server` and `Client`, and keeps both fresh: every new
+ * connection shows and trusts the newest files, and connections whose certificate they no longer vouch for are closed.
+ * @throws config_invalid (all mistakes at once), credentials_invalid
+ */
+export async function openFabricCredentials(options: FabricCredentialsOptions): Promise<FabricCredentials> {
+  const { tls, drainTimeoutMs } = resolve(options);
+  const logger = options.logger ?? silentLogger;
+  const metrics = options.metrics ?? createMetrics();
+  const credentials = new CredentialSet(logger, metrics);
+  await credentials.adopt(tls);
+  const store = credentials.storeOf(tls.serverFiles);
+  const { minVersion, handshakeTimeoutMs, serverSubjectNames } = tls;
+  const trust = store.snapshot;
+  const admit = admitting(tls);
+  const deadlines = { handshakeTimeoutMs, drainTimeoutMs };
+  const server = new FabricServerCredentials({ trust, minVersion, ...deadlines, admit, logger, metrics });
+  const expectation =
+    serverSubjectNames.length === 0
+      ? ({ kind: 'host' } as const)
+      : ({ kind: 'names', patterns: serverSubjectNames } as const);
+  const channel = new FabricChannelCredentials({
+    security: { kind: 'mutual_tls', trust, minVersion, expectation },
+    timeoutMs: handshakeTimeoutMs,
+    listener: reportingDials(logger, metrics),
+  });
+  const close = () => {
+    server.close();
+    return credentials.close();
+  };
+  return {
+    server,
+    channel,
+    get info() {
+      return infoOf(store);
+    },
+    reload: () => credentials.reload('admin'),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** Where the options of a node have what is at the top here. */
+const TLS = ['networking', 'tls'];
+
+/** The rules are those of a node whose mode is strict; only the names of the options are shorter. */
+function resolve(options: FabricCredentialsOptions): { tls: TlsSettings; drainTimeoutMs: number } {
+  const found = new OptionProblems();
+  const { logger: _logger, metrics: _metrics, drainTimeoutMs: drain = 30_000, ...tlsOptions } = options;
+  const drainTimeoutMs = found.durationMs([...TLS, 'drainTimeoutMs'], drain);
+  const tls = resolveTls({ ...tlsOptions, requireClientAuth: true }, 'strict', undefined, found);
+  if (tls !== undefined && found.problems.length === 0) return { tls, drainTimeoutMs };
+  const problems = found.problems.map(({ path, problem, remedy }) => ({
+    key: path.slice(TLS.length).join('.'),
+    place: 'options',
+    problem,
+    remedy,
+  }));
+  const lines = problems.map(({ key, problem, remedy }) => `${key}: ${problem} ${remedy}`.trim());
+  throw new SelvedgeError('config_invalid', lines.join('\n'), { problems });
+}
+
+function admitting({ allowedSubjectNames }: TlsSettings): Admit {
+  const lists = { peer: allowedSubjectNames, admin: [], observer: [] };
+  return identity => {
+    const roles = rolesOf(lists, identity);
+    if (identity !== undefined && roles.size > 0) return { admitted: true, roles };
+    return { admitted: false, reason: 'subject_not_allowed', detail: 'no allowed subject name matches' };
+  };
+}
+
+function reportingDials(logger: Logger, metrics: Metrics): DialListener {
+  return {
+    connected: (socket, { security }) => {
+      if (socket.destroyed) return;
+      const labels = { direction: 'outbound', security: security.kind };
+      metrics.connections.inc(labels);
+      socket.once('close', () => metrics.connections.dec(labels));
+    },
+    failed: error => {
+      const detail = messageOf(error);
+      if (!isSelvedgeError(error, 'refused')) return logger.warn('dial.failed', { direction: 'outbound', detail });
+      metrics.connectionsRefused.inc({ reason: error.facts.reason });
+      logger.warn('connection.refused', { direction: 'outbound', ...error.facts });
+    },
+  };
+}
+
+function infoOf({ snapshot, state }: CredentialsStore): CredentialsInfo {
+  const { generation, own, loadedAt, warnings } = snapshot.value;
+  const { problem } = state.value;
+  return {
+    generation,
+    identity: own.identity,
+    loadedAt,
+    warnings,
+    problem: problem === undefined ? undefined : `${problem.file}: ${problem.problem}`,
+  };
+}

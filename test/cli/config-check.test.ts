@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { makeConfiguredNode } from './configured-node.ts';
+import { runCtl, runSelvedge } from './programs.ts';
+
+test('a configuration that is right is ok, with what the node would be', async t => {
+  const node = await makeConfiguredNode(t);
+  const { stdout, stderr, exitCode } = await runSelvedge(['check', '--config', node.config]);
+  assert.equal(exitCode, 0);
+  assert.equal(stderr, '');
+  for (const expected of [
+    /^ok .*node\.toml$/m,
+    /^node +node-1 of cluster dev$/m,
+    /^mode +strict$/m,
+    /^server certificate +CN=node-1, expires in 89d$/m,
+    /^peers +uri:spiffe:\/\/dev\/fabric\/\*$/m,
+    /^members +node-1, node-2$/m,
+  ])
+    assert.match(stdout, expected);
+});
+
+test('every mistake of the configuration is a line with its place: exit 78, or 3 of selvedgectl', async t => {
+  const node = await makeConfiguredNode(t);
+  await node.writeConfig({ 'mode = "strict"': 'mode = "strickt"', 'bind-address': 'bind-adress' });
+  const check = await runSelvedge(['check', '--config', node.config]);
+  assert.equal(check.exitCode, 78);
+  assert.equal(check.stdout, '');
+  const lines = check.stderr.trimEnd().split('\n');
+  assert.equal(lines.length, 2);
+  assert.match(lines[0] ?? '', /^problem: .*node\.toml:5:1: networking\.bind-adress: .*bind-address/);
+  assert.match(lines[1] ?? '', /^problem: .*node\.toml:7:1: networking\.tls\.mode: .*strickt/);
+
+  const config = await runCtl(['config', 'check', node.config]);
+  assert.equal(config.exitCode, 3);
+  assert.equal(config.stderr, check.stderr);
+});
+
+test('files that the configuration names are checked, all of them at once', async t => {
+  const node = await makeConfiguredNode(t);
+  await node.store.issueNode({ nodeName: 'node-2', hosts: [] });
+  await writeFile(node.path('certs/node-1.key'), await readFile(node.path('certs/node-2.key')));
+  await writeFile(node.path('empty.pem'), '');
+  await appendFile(node.config, '[networking.tls.client]\nca-file = "empty.pem"\n');
+  await node.writeMembers([['node-2', 'http://127.0.0.1:5123']]);
+  const { stderr, exitCode } = await runSelvedge(['check', '--config', node.config]);
+  assert.equal(exitCode, 78);
+  assert.match(stderr, /certs\/node-1\.key: networking\.tls\.key-file: the private key does not belong/);
+  assert.match(stderr, /empty\.pem: networking\.tls\.client\.ca-file: is empty/);
+  assert.match(stderr, /members\.toml: member node-2: Only http:\/\/127\.0\.0\.1:5123 is listed/);
+});
+
+test('a missing file, an expired certificate and a broken members file are problems', async t => {
+  const node = await makeConfiguredNode(t);
+  const past = new Date(Date.now() - 1_000);
+  await node.store.issueNode({ nodeName: 'node-1', hosts: [], notAfter: past, force: true });
+  await writeFile(node.path('members.toml'), '[[member]]\nname = "Node 2"\n');
+  const { stderr } = await runSelvedge(['check', '--config', node.config]);
+  assert.match(stderr, /certs\/node-1\.pem: networking\.tls\.cert-file: the certificate expired/);
+  assert.match(stderr, /members\.toml: member\[0\]\.name/);
+  const missing = await runSelvedge(['check', '--config', node.path('nowhere.toml')]);
+  assert.equal(missing.exitCode, 78);
+  assert.match(missing.stderr, /nowhere\.toml: The file cannot be read/);
+});
+
+test('what peers with the same configuration would refuse is a warning', async t => {
+  const node = await makeConfiguredNode(t);
+  await node.writeConfig({
+    'uri:spiffe://dev/fabric/*': 'uri:spiffe://prod/fabric/*',
+    'bind-address = "127.0.0.1:0"': 'bind-address = "127.0.0.1:0"\nadvertised-address = "node-1.example"',
+  });
+  await node.writeMembers([['node-2', '127.0.0.1:5123']]);
+  const { stderr, exitCode } = await runSelvedge(['check', '--config', node.config]);
+  assert.equal(exitCode, 0);
+  assert.match(stderr, /^warning: networking\.tls\.allowed-subject-names does not match .*subject_not_allowed$/m);
+  assert.match(stderr, /^warning: the server certificate is not for node-1\.example, .*server_identity_mismatch$/m);
+  assert.match(stderr, /^warning: .*members\.toml: does not list node-1 itself; .*not_a_member$/m);
+  const bound = await runSelvedge([
+    'check',
+    '--config',
+    node.config,
+    '--set',
+    'networking.tls.node-identity=uri:spiffe://prod/fabric/{node-name}',
+  ]);
+  assert.match(bound.stderr, /^warning: networking\.tls\.node-identity asks .*node_identity_mismatch$/m);
+});
+
+test('--set and the environment are laid over the file, and what they mask is said', async t => {
+  const node = await makeConfiguredNode(t);
+  const { stdout, stderr } = await runSelvedge(['check', '--config', node.config, '--set', 'node-name=node-2'], {
+    env: { SELVEDGE_NETWORKING__TLS__MODE: 'optional' },
+  });
+  assert.match(stdout, /^node +node-2 of cluster dev$/m);
+  assert.match(stdout, /^mode +optional$/m);
+  assert.match(stderr, /networking\.tls\.mode of the file is overridden by SELVEDGE_NETWORKING__TLS__MODE/);
+  assert.match(stderr, /node-name of the file is overridden by --set/);
+});
+
+test('config check -o json says the same to programs', async t => {
+  const node = await makeConfiguredNode(t);
+  const good = JSON.parse((await runCtl(['config', 'check', '--config', node.config, '-o', 'json'])).stdout);
+  assert.equal(good.ok, true);
+  assert.equal(good.mode, 'strict');
+  assert.deepEqual(good.members, ['node-1', 'node-2']);
+  assert.equal(good.credentials[0].subject, 'CN=node-1');
+
+  await node.writeConfig({ '"strict"': '"strickt"' });
+  const { stdout, exitCode } = await runCtl(['config', 'check', '--config', node.config, '-o', 'json']);
+  assert.equal(exitCode, 3);
+  const bad = JSON.parse(stdout);
+  assert.equal(bad.ok, false);
+  assert.equal(bad.problems[0].key, 'networking.tls.mode');
+});
+
+test('key material is never printed, whatever file it is mistaken for', async t => {
+  const node = await makeConfiguredNode(t);
+  const key = await readFile(node.path('certs/node-1.key'), 'utf8');
+  await node.writeConfig({ 'cert-file = "certs/node-1.pem"': 'cert-file = "certs/node-1.key"' });
+  const { stdout, stderr } = await runSelvedge(['check', '--config', node.config]);
+  const body = key.split('\n')[1] ?? '';
+  assert.ok(body.length > 20);
+  assert.ok(!(stdout + stderr).includes(body));
+});
