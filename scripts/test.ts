@@ -13,9 +13,13 @@ if (files.length === 0) {
   console.error(`no test files below ${roots.join(', ')}`);
   process.exit(1);
 }
-const child = spawn(process.execPath, ['--import', 'tsx', '--test', '--test-timeout=240000', ...files], {
-  stdio: 'inherit',
-});
+const child = spawn(
+  process.execPath,
+  ['--import', 'tsx', '--test', '--test-timeout=240000', '--test-concurrency=2', ...files],
+  {
+    stdio: 'inherit',
+  },
+);
 child.on('exit', code => process.exit(code ?? 1));
 
 function testFilesBelow(root: string): string[] {

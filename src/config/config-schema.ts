@@ -120,7 +120,7 @@ const tls = table<TlsOptions>('tls', {
     default: '"5s"',
   }),
   refuseDowngrade: value('refuse-downgrade', flag, {
-    meaning: 'In `optional` mode: once a member spoke TLS, refuse plaintext to and from it.',
+    meaning: 'In `optional` mode: once a member spoke TLS, do not dial it in plaintext on its own word.',
     default: 'false',
   }),
   refreshIntervalMs: value('refresh-interval', duration, {

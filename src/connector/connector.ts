@@ -75,6 +75,7 @@ export class Connector {
       listener: planned => this.#listen(nodeName, planned),
     });
     this.#routes.set(nodeName, { channel, plan, lastProblem: '' });
+    this.#judgePlan(nodeName, plan.value);
     return channel;
   }
 
@@ -100,8 +101,17 @@ export class Connector {
   #replan(): void {
     for (const [nodeName, route] of this.#routes) {
       const next = this.#plan(nodeName);
-      if (!samePlan(route.plan.value, next)) route.plan.set(next);
+      if (samePlan(route.plan.value, next)) continue;
+      route.plan.set(next);
+      this.#judgePlan(nodeName, next);
     }
+  }
+
+  /** A plan that cannot be dialled is a dial that we refuse, once for as long as it stays so. */
+  #judgePlan(nodeName: string, plan: DialPlan): void {
+    if (!('error' in plan) || !isSelvedgeError(plan.error, 'refused')) return;
+    const addresses = this.#parts.directory.member(nodeName)?.addresses ?? [];
+    this.#failed(nodeName, addresses.map(formatAddress).join(','), plan.error);
   }
 
   #watchTrust(): void {

@@ -1,3 +1,4 @@
+import type { CloseReason } from '../errors/refusal-reason.ts';
 import type { SelvedgeError } from '../errors/selvedge-error.ts';
 import type { DialTarget } from './dial-target.ts';
 import type { ChannelSecurity } from './fabric-channel-credentials.ts';
@@ -19,3 +20,8 @@ export type DialPlan =
       readonly mayKeepPlaintext: boolean;
     }
   | { readonly error: SelvedgeError };
+
+/** Calls may finish on an old connection, but not stay in plaintext (or TLS) for long once the other is dialled. */
+export function cutReason(before: PlannedDial, after: PlannedDial): CloseReason | undefined {
+  return before.target.scheme === after.target.scheme ? undefined : 'mode_changed';
+}

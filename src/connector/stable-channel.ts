@@ -1,12 +1,11 @@
 import * as grpc from '@grpc/grpc-js';
-import type { CloseReason } from '../errors/refusal-reason.ts';
 import { isSelvedgeError, messageOf, type SelvedgeError } from '../errors/selvedge-error.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Security } from '../rpc/security.ts';
 import { statusOf } from '../rpc/status.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { Dial, type DialOptions } from './dial.ts';
-import type { DialPlan, PlannedDial } from './dial-plan.ts';
+import { cutReason, type DialPlan, type PlannedDial } from './dial-plan.ts';
 import type { DialListener } from './fabric-channel-credentials.ts';
 import { type Call, type CallArguments, FacadeCall } from './facade-call.ts';
 import { HeldCalls } from './held-calls.ts';
@@ -316,9 +315,4 @@ export class StableChannel implements grpc.ChannelInterface {
     this.#refusalTimer = undefined;
     this.#refusal = undefined;
   }
-}
-
-/** Calls may finish on an old connection, but not stay in plaintext (or TLS) for long once the other is dialled. */
-function cutReason(before: PlannedDial, after: PlannedDial): CloseReason | undefined {
-  return before.target.scheme === after.target.scheme ? undefined : 'mode_changed';
 }

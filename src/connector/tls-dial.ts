@@ -26,8 +26,11 @@ export interface SecuredDial {
   readonly identity: PeerIdentity;
 }
 
-/** How long a verified server may stay silent before we speak; our own listener answers at once. */
-const FIRST_ANSWER_MS = 500;
+/**
+ * How long a verified server may stay silent before we speak. Our own listener answers at once, or, when it refuses us
+ * again and again, within its delay of half a second.
+ */
+const FIRST_ANSWER_MS = 2_000;
 
 /**
  * Mutual TLS over a connected socket. Resolves when the chain is verified, the server is the one that was expected,

@@ -26,9 +26,7 @@ export interface ErrorFacts {
   no_ready_member: { readonly selector: string };
   node_closed: { readonly node: string };
   node_name_invalid: { readonly name: string };
-  node_not_connected: { readonly node: string; readonly why: string };
   pattern_invalid: { readonly pattern: string; readonly problem: string };
-  permission_denied: { readonly method: string };
   refused: { readonly reason: RefusalReason; readonly by: 'us' | 'peer'; readonly detail: string };
   restart_required: { readonly keys: readonly string[] };
   usage: { readonly problem: string };
@@ -51,9 +49,7 @@ export const ERROR_SUMMARIES: { readonly [Code in ErrorCode]: string } = {
   no_ready_member: 'No member that matches the selector is ready.',
   node_closed: 'The node is closed or draining and takes nothing new.',
   node_name_invalid: 'A node name is not of the form the contract gives.',
-  node_not_connected: 'The member is known but cannot be reached; the facts say why.',
   pattern_invalid: 'A subject-name pattern does not follow the grammar.',
-  permission_denied: 'The caller may not call the method.',
   refused: 'A connection, a Hello or a dial was refused; the facts carry the reason code.',
   restart_required: 'A changed key is only taken at start; the reload was rejected as a whole.',
   usage: 'A command was called in a way it does not understand.',

@@ -90,8 +90,9 @@ async function goawayOf(t: TestContext, port: number): Promise<{ code: number; l
   const session = http2.connect(`http://127.0.0.1:${port}`);
   session.on('error', () => {});
   t.after(() => session.destroy());
-  const [code, lastStream, data]: [number, number, Buffer] = await new Promise(resolve =>
-    session.once('goaway', (...said) => resolve(said)),
-  );
-  return { code, lastStream, text: Buffer.from(data).toString('utf8') };
+  return new Promise(resolve => {
+    session.once('goaway', (code, lastStream, data) => {
+      resolve({ code, lastStream, text: Buffer.from(data ?? []).toString('utf8') });
+    });
+  });
 }

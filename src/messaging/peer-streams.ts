@@ -146,7 +146,8 @@ export class PeerStreams {
 
   #take({ introduction }: Hello, protocol: number, caller: Caller, frames: FrameStream): void {
     this.#refusals.welcomed(introduction.nodeName);
-    this.#parts.connector.channel(introduction.nodeName).retryNow();
+    if (this.#parts.directory.member(introduction.nodeName) !== undefined)
+      this.#parts.connector.channel(introduction.nodeName).retryNow();
     const facts: PeerStreamFacts = {
       direction: 'inbound',
       dialledBy: introduction.nodeName,

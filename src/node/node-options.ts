@@ -45,7 +45,7 @@ export interface TlsOptions extends CredentialFileOptions {
   readonly handshakeTimeoutMs?: number;
   /** Deadline of the first bytes of a connection. Default 5,000. */
   readonly sniffTimeoutMs?: number;
-  /** In `optional` mode: once a member spoke TLS, refuse plaintext to and from it. Default false. */
+  /** In `optional` mode: once a member spoke TLS, do not dial it in plaintext on its own word. Default false. */
   readonly refuseDowngrade?: boolean;
   /** Files are read again this often even when no change was seen. Default 3,600,000. */
   readonly refreshIntervalMs?: number;

@@ -98,7 +98,7 @@ export class NodeServer {
     this.#boundAddress = await this.#fabric.listen(networking.bindAddress);
     await this.#admin.listen({ kind: 'unix', path: adminSocket });
     if (observability !== undefined) {
-      const readiness = () => ({ ready: this.#state === 'ready', detail: this.#state });
+      const readiness = () => ({ ready: this.#state === 'ready', detail: this.#stateNow() });
       this.#observability = await startObservabilityServer({ address: observability.bindAddress, metrics, readiness });
     }
     this.#introduction.set(this.#introduce());
@@ -154,6 +154,12 @@ export class NodeServer {
     this.#server.forceShutdown();
   }
 
+  /** `degraded`: it serves, with credentials that could not be read anew. */
+  #stateNow(): NodeState {
+    const stale = this.#parts.credentials.used.some(({ store }) => store.state.value.lastResult === 'failed');
+    return this.#state === 'ready' && stale ? 'degraded' : this.#state;
+  }
+
   #listener(
     policy: { readonly value: ListenerPolicy } & ReturnType<typeof derived<NodeSettings, ListenerPolicy>>,
     admit: NodeParts['admit'],
@@ -201,7 +207,7 @@ export class NodeServer {
       version: VERSION,
       startedAt: this.#startedAt,
       labels,
-      state: () => this.#state,
+      state: () => this.#stateNow(),
       mode: () => settings.value.mode,
       advertisedAddresses: () => this.#advertised().map(formatAddress),
       peers: () => this.#streams.peers.value,

@@ -1,0 +1,34 @@
+import type * as grpc from '@grpc/grpc-js';
+
+const same = (bytes: Buffer) => bytes;
+
+/** A unary echo of raw bytes, so that no time goes into protobuf. */
+export const echoDefinition: Readonly<Record<'Echo', grpc.MethodDefinition<Buffer, Buffer>>> = {
+  Echo: {
+    path: '/bench.Echo/Echo',
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: same,
+    requestDeserialize: same,
+    responseSerialize: same,
+    responseDeserialize: same,
+  },
+};
+
+export const echoImplementation: grpc.UntypedServiceImplementation = {
+  Echo: (call: grpc.ServerUnaryCall<Buffer, Buffer>, reply: grpc.sendUnaryData<Buffer>) => reply(null, call.request),
+};
+
+const PAYLOAD = Buffer.alloc(128, 'x');
+
+/** One call with 128 bytes each way. Rejects when it fails, after 30 s at the latest. */
+export function echo(client: grpc.Client): Promise<void> {
+  const options = { deadline: Date.now() + 30_000 };
+  return new Promise((resolve, reject) => {
+    client.makeUnaryRequest(echoDefinition.Echo.path, same, same, PAYLOAD, options, (error, reply) => {
+      if (error !== null) reject(error);
+      else if (reply?.length !== PAYLOAD.length) reject(new Error('the echo is not what was said'));
+      else resolve();
+    });
+  });
+}

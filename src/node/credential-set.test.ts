@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
+import { type TestContext, test } from 'node:test';
+import { makeCredentialDirectory } from '../../test/kit/credential-directory.ts';
+import type { CredentialFiles } from '../credentials/credential-files.ts';
+import { parsePatterns } from '../identity/subject-name-pattern.ts';
+import { silentLogger } from '../telemetry/logger.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
+import { CredentialSet } from './credential-set.ts';
+import type { TlsProfileSettings, TlsSettings } from './node-settings.ts';
+
+test('without settings there is nothing to show and nothing open', async t => {
+  const { set } = setUp(t);
+  await set.adopt(undefined);
+  assert.equal(set.server.value, undefined);
+  assert.deepEqual(set.used, []);
+  assert.deepEqual(await set.reload('admin'), { result: 'unchanged', problems: [], generation: 0 });
+});
+
+test('uses of the same files share one store, which goes by the name of the first', async t => {
+  const { set } = setUp(t);
+  const [one, two] = [await files(t, 'one'), await files(t, 'two')];
+  await set.adopt(tls({ server: one, profiles: [two, one] }));
+  assert.deepEqual(
+    set.used.map(({ usage }) => usage),
+    ['server', 'profile 1'],
+  );
+  assert.equal(set.storeOf({ ...one }), set.used[0]?.store);
+  assert.equal(set.server.value?.own.identity.commonName, 'one');
+});
+
+test('a set that cannot be read changes nothing, whichever of them it is', async t => {
+  const { set } = setUp(t);
+  const [good, other, missing] = [await files(t, 'good'), await files(t, 'other'), await files(t, 'missing')];
+  await rm(missing.keyFile);
+  await set.adopt(tls({ server: good }));
+  const before = { used: set.used, server: set.server.value };
+  for (const next of [
+    tls({ server: missing }),
+    tls({ server: other, client: missing }),
+    tls({ server: other, profiles: [missing] }),
+  ]) {
+    await assert.rejects(set.adopt(next), { code: 'credentials_invalid' });
+    assert.equal(set.server.value, before.server);
+    assert.deepEqual(
+      set.used.map(({ usage, store }) => [usage, store]),
+      before.used.map(({ usage, store }) => [usage, store]),
+    );
+    assert.throws(() => set.storeOf(other), TypeError, 'what was opened on the way is let go of');
+  }
+  assert.equal((await set.reload('admin')).result, 'unchanged', 'the old set still works');
+});
+
+test('what is no longer named is let go, what stays is not read anew', async t => {
+  const { set } = setUp(t);
+  const [one, two] = [await files(t, 'one'), await files(t, 'two')];
+  await set.adopt(tls({ server: one, client: two }));
+  const kept = set.storeOf(two);
+  const dropped = set.storeOf(one);
+  await set.adopt(tls({ server: two }));
+  assert.equal(set.storeOf(two), kept);
+  assert.throws(() => set.storeOf(one), TypeError);
+  assert.equal((await dropped.reload('admin')).result, 'unchanged', 'closed');
+  assert.equal(set.server.value?.own.identity.commonName, 'two');
+});
+
+test('the listener follows the store of the server, and no other, through renewals and changes', async t => {
+  const { set } = setUp(t);
+  const one = await makeCredentialDirectory(t, { request: { commonName: 'one' } });
+  const two = await makeCredentialDirectory(t, { request: { commonName: 'two' } });
+  const shown: (string | undefined)[] = [];
+  await set.adopt(tls({ server: one.files, client: two.files }));
+  set.server.subscribe(snapshot => shown.push(snapshot?.own.identity.commonName));
+  await one.renew({ commonName: 'one renewed' });
+  await two.renew({ commonName: 'two renewed' });
+  assert.equal((await set.reload('admin')).result, 'ok');
+  await set.adopt(tls({ server: two.files }));
+  await set.adopt(undefined);
+  assert.deepEqual(shown, ['one renewed', 'two renewed', undefined]);
+});
+
+test('a reload is as good as the worst of its sets', async t => {
+  const { set } = setUp(t);
+  const one = await makeCredentialDirectory(t, { request: { commonName: 'one' } });
+  const two = await makeCredentialDirectory(t, { request: { commonName: 'two' } });
+  await set.adopt(tls({ server: one.files, client: two.files }));
+  assert.equal((await set.reload('admin')).result, 'unchanged');
+  await one.renew();
+  assert.equal((await set.reload('admin')).result, 'ok');
+  await one.renew();
+  await two.write('node.key', 'broken');
+  const { result, problems, generation } = await set.reload('admin');
+  assert.equal(result, 'failed');
+  assert.equal(problems.length, 1);
+  assert.match(problems[0] ?? '', /node\.key: /);
+  assert.equal(generation, 3, 'the generation of the server');
+});
+
+test('reloads, generation and expiry are in the metrics', async t => {
+  const { set, metrics } = setUp(t);
+  const one = await makeCredentialDirectory(t, {
+    request: { commonName: 'one', notAfter: new Date('2126-01-01T00:00:00Z') },
+  });
+  await set.adopt(tls({ server: one.files }));
+  const expiry = Date.parse('2126-01-01T00:00:00Z') / 1_000;
+  assert.match(await metrics.expose(), new RegExp(`expiration_timestamp_seconds\\{usage="server"\\} ${expiry}\n`));
+  await set.reload('admin');
+  await one.renew();
+  await set.reload('admin');
+  await one.write('node.pem', 'broken');
+  await set.reload('admin');
+  const exposed = await metrics.expose();
+  for (const result of ['ok', 'unchanged', 'failed']) {
+    assert.match(exposed, new RegExp(`selvedge_tls_reload_total\\{result="${result}"\\} 1`));
+  }
+  assert.match(exposed, /^selvedge_tls_generation 2$/m);
+  assert.doesNotMatch(exposed, new RegExp(`usage="server"\\} ${expiry}\n`), 'the renewed certificate counts');
+});
+
+function setUp(t: TestContext) {
+  const metrics = createMetrics();
+  const set = new CredentialSet(silentLogger, metrics);
+  t.after(() => set.close());
+  return { set, metrics };
+}
+
+async function files(t: TestContext, commonName: string): Promise<CredentialFiles> {
+  return (await makeCredentialDirectory(t, { request: { commonName } })).files;
+}
+
+function tls({
+  server,
+  client = server,
+  profiles = [],
+}: {
+  server: CredentialFiles;
+  client?: CredentialFiles;
+  profiles?: readonly CredentialFiles[];
+}): TlsSettings {
+  return {
+    mode: 'strict',
+    requireClientAuth: true,
+    allowedSubjectNames: parsePatterns(['*']),
+    serverSubjectNames: [],
+    nodeIdentity: undefined,
+    minVersion: 'TLSv1.3',
+    handshakeTimeoutMs: 5_000,
+    sniffTimeoutMs: 5_000,
+    refuseDowngrade: false,
+    refreshIntervalMs: 3_600_000,
+    serverFiles: server,
+    clientFiles: client,
+    profiles: profiles.map(
+      (each): TlsProfileSettings => ({ destinations: [], files: each, serverSubjectNames: undefined }),
+    ),
+  };
+}
