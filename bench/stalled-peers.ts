@@ -11,8 +11,8 @@ import { timeEach } from './kit/timing.ts';
 
 const SILENT = 1_000;
 const HALF_HANDSHAKES = 200;
-const CONNECTS = 20;
-const CALLS = 200;
+const CONNECTS = 40;
+const CALLS = 400;
 
 /** In the order of a round. */
 const PHASES = ['quiet', 'held open', 'given up', 'quiet again'] as const;
@@ -48,7 +48,7 @@ export const stalledPeers: Benchmark = {
 
 async function run({ quick, progress }: RunOptions): Promise<Report> {
   const rounds: Round[] = [];
-  const count = quick ? 1 : 5;
+  const count = quick ? 1 : 6;
   await using server = new Child<ServerCommands>('server-process.ts');
   await using stalling = new Child<StallingCommands>('stalling-process.ts');
   const issuer = await CredentialIssuer.create();

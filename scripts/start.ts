@@ -33,8 +33,8 @@ try {
   await Promise.all(daemons.map(daemon => connectedTo(daemon, NODES.length - 1)));
   console.log(await ctl('status', '--config', join(CONFIG, 'node-1.toml')));
   console.log('Try, in another terminal:');
-  console.log('  npx tsx src/cli/selvedgectl.ts status --config cluster-config/node-1.toml');
-  console.log('  npx tsx src/cli/selvedgectl.ts tls status --config cluster-config/node-2.toml');
+  console.log('  npm run -s selvedgectl -- status --config cluster-config/node-1.toml');
+  console.log('  npm run -s selvedgectl -- tls status --config cluster-config/node-2.toml');
   console.log('  curl -s http://127.0.0.1:9464/metrics | grep selvedge_');
   console.log('\nCtrl-C ends the cluster.');
 } catch (error) {

@@ -8,7 +8,8 @@ const GAP = '   ';
 const MAX_CELL_LENGTH = 500;
 
 /** Columns under their headings, without borders. An empty cell shows as `-`; no row at all gives the headings alone. */
-export function renderTable(headings: readonly string[], rows: readonly (readonly Cell[])[], paint: Paint): string {
+export function renderTable(names: readonly string[], rows: readonly (readonly Cell[])[], paint: Paint): string {
+  const headings = names.map(textOf);
   const texts = rows.map(row => headings.map((_, column) => textOf(row[column] ?? '')));
   const widths = headings.map((heading, column) =>
     Math.max(heading.length, ...texts.map(row => row[column]?.length ?? 0)),

@@ -6,20 +6,11 @@ import type { CredentialFiles } from './credential-files.ts';
 import { type CredentialProblem, credentialsInvalid } from './credential-problem.ts';
 import { type Loading, loadSnapshot } from './load-snapshot.ts';
 import { ReloadLog } from './reload-log.ts';
+import type { ReloadResult, ReloadTrigger } from './reload-result.ts';
 import { ReloadSchedule } from './reload-schedule.ts';
 import type { TrustSnapshot } from './trust-snapshot.ts';
 
-/** Why credentials were read again. */
-export type ReloadTrigger = 'start' | 'signal' | 'watch' | 'poll' | 'admin';
-
-export interface ReloadResult {
-  /** `unchanged`: the files say what they said before. `failed`: they cannot be used and the last good set stays. */
-  readonly result: 'ok' | 'unchanged' | 'failed';
-  /** Of the snapshot in use now. */
-  readonly generation: number;
-  /** Why it failed; otherwise empty. */
-  readonly problems: readonly CredentialProblem[];
-}
+export type { ReloadResult, ReloadTrigger } from './reload-result.ts';
 
 /** How the last try to read the files went. */
 export interface CredentialsState {

@@ -1,6 +1,6 @@
 import type { Logger } from '../telemetry/logger.ts';
 import { type CredentialProblem, describeProblem } from './credential-problem.ts';
-import type { ReloadTrigger } from './credentials-store.ts';
+import type { ReloadTrigger } from './reload-result.ts';
 import type { TrustSnapshot } from './trust-snapshot.ts';
 
 /** Says in the log how reloads went, a problem that stays only once. */

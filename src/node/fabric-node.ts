@@ -7,11 +7,11 @@ import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { type ClientConstructor, clientOver, type MemberSelector, selectorChannel } from './member-clients.ts';
 import type { FabricNodeOptions } from './node-options.ts';
 import { NodeParts } from './node-parts.ts';
-import { type ApplicationService, NodeServer } from './node-server.ts';
+import { type ApplicationService, type NodeReady, NodeServer } from './node-server.ts';
 import { checkLiveOnly, resolveOrThrow } from './reload-options.ts';
 
 export type { ClientConstructor, MemberSelector } from './member-clients.ts';
-export type { ApplicationService } from './node-server.ts';
+export type { ApplicationService, NodeReady } from './node-server.ts';
 
 /** Collaborators of a node; each has a default. */
 export interface FabricNodeParts {
@@ -21,19 +21,6 @@ export interface FabricNodeParts {
   readonly metrics?: Metrics;
   /** gRPC services of the application, served beside those of the node. */
   readonly services?: readonly ApplicationService[];
-}
-
-/** Facts of a node that serves; the `node.ready` log line. */
-export interface NodeReady {
-  readonly node: string;
-  readonly generation: number;
-  readonly mode: string;
-  /** Advertised addresses, real ports. */
-  readonly fabric: readonly string[];
-  /** `unix:PATH` of the admin socket. */
-  readonly admin: string;
-  /** URL of the side listener, where there is one. */
-  readonly observability?: string;
 }
 
 /** What a reload did. `failed`: nothing was taken. */

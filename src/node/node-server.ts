@@ -15,7 +15,6 @@ import type { Role } from '../rpc/caller.ts';
 import { clusterControl, nodeControl } from '../rpc/control-messages.ts';
 import { advertisedAddresses } from './advertised-addresses.ts';
 import { inboundMessage, outboundMessage } from './connection-messages.ts';
-import type { NodeReady } from './fabric-node.ts';
 import { type Candidate, clientOver } from './member-clients.ts';
 import type { NodeParts } from './node-parts.ts';
 import type { NodeSettings } from './node-settings.ts';
@@ -27,6 +26,19 @@ import { VERSION } from './version.ts';
 export interface ApplicationService {
   readonly definition: grpc.ServiceDefinition;
   readonly implementation: grpc.UntypedServiceImplementation;
+}
+
+/** Facts of a node that serves; the `node.ready` log line. */
+export interface NodeReady {
+  readonly node: string;
+  readonly generation: number;
+  readonly mode: string;
+  /** Advertised addresses, real ports. */
+  readonly fabric: readonly string[];
+  /** `unix:PATH` of the admin socket. */
+  readonly admin: string;
+  /** URL of the side listener, where there is one. */
+  readonly observability?: string;
 }
 
 /** How long peers may take to say that they will send nothing more. */

@@ -46,20 +46,15 @@ export function createLogger(options: LoggerOptions = {}): Logger {
 export const silentLogger: Logger = wrap(pino({ level: 'silent' }, { write: () => {} }));
 
 function wrap(inner: PinoLogger): Logger {
-  const children: Logger[] = [];
   return {
     debug: (event, fields, message) => inner.debug({ event, ...fields }, message),
     info: (event, fields, message) => inner.info({ event, ...fields }, message),
     warn: (event, fields, message) => inner.warn({ event, ...fields }, message),
     error: (event, fields, message) => inner.error({ event, ...fields }, message),
-    child: fields => {
-      const child = wrap(inner.child(fields));
-      children.push(child);
-      return child;
-    },
+    child: fields => wrap(inner.child(fields)),
+    // Children of pino follow.
     setLevel: level => {
       inner.level = level;
-      for (const child of children) child.setLevel(level);
     },
   };
 }

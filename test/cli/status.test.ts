@@ -4,7 +4,7 @@ import { startFakeNode } from './fake-node.ts';
 import { runCtl } from './programs.ts';
 import { NOW, samplePeer, sampleStatus } from './samples.ts';
 
-test('status shows one line a node, and says why a member did not answer', async t => {
+test('status shows one line a node, why a member did not answer, and how each node is connected to each other', async t => {
   const cluster = {
     nodes: [
       sampleStatus(),
@@ -22,6 +22,10 @@ test('status shows one line a node, and says why a member did not answer', async
     ['node-1', 'ready', 'strict', '1/1', 'expires in 29d', '5m ago', '0.1.0', 'https://node-1.example:5122', '-'],
     ['node-2', 'ready', 'strict', '0/1', 'expires in 29d', '5m ago', '0.1.0', 'https://node-1.example:5122', '-'],
     ['node-3', 'unreachable', '-', '-', '-', '-', '-', '-', 'nothing listens there'],
+    [''],
+    ['SEEN FROM', 'node-1', 'node-2'],
+    ['node-1', '·', 'mutual TLS'],
+    ['node-2', 'refused', '·'],
     [''],
   ]);
 });
@@ -70,7 +74,8 @@ test('the text of a peer cannot write control sequences to the terminal', async 
   });
   const { stdout } = await runCtl(['status', '-s', node.address], { now: NOW });
   assert.ok(!stdout.includes('\u001b'));
-  assert.equal(stdout.trimEnd().split('\n').length, 2);
+  // Two tables of two lines and an empty one between them.
+  assert.equal(stdout.trimEnd().split('\n').length, 5);
 });
 
 function columns(line: string): string[] {

@@ -3,6 +3,7 @@ import { type ClusterStatus, clusterControl, type NodeStatus, nodeControl } from
 import { expiryCell, labelsText, redactable, timeCell, wordCell } from '../cells.ts';
 import { onlineCommand, sessionOf } from '../ctl-command.ts';
 import type { CommandContext } from '../run-program.ts';
+import { renderSecurityMatrix } from '../security-matrix.ts';
 import { type Cell, renderFields, renderTable } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
 import { renderPeers } from './nodes-list.ts';
@@ -32,7 +33,13 @@ function rowsAsJson({ nodes, unreachable }: ClusterStatus): readonly object[] {
   return [...nodes, ...unreachable.map(({ nodeName, reason }) => ({ nodeName, state: 'unreachable', reason }))];
 }
 
-function renderCluster({ nodes, unreachable, addressesRedacted }: ClusterStatus, { paint, now }: Terminal): string {
+function renderCluster(status: ClusterStatus, terminal: Terminal): string {
+  const matrix = renderSecurityMatrix(status.nodes, terminal.paint);
+  const table = renderNodes(status, terminal);
+  return matrix === '' ? table : `${table}\n\n${matrix}`;
+}
+
+function renderNodes({ nodes, unreachable, addressesRedacted }: ClusterStatus, { paint, now }: Terminal): string {
   const headings = ['NODE', 'STATE', 'MODE', 'PEERS', 'CERTIFICATE', 'STARTED', 'VERSION', 'ADDRESSES'];
   const rows = nodes.map(node => clusterRow(node, now()));
   if (unreachable.length === 0) return renderTable(headings, rows, paint);

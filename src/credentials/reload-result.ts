@@ -1,0 +1,13 @@
+import type { CredentialProblem } from './credential-problem.ts';
+
+/** Why credentials were read again. */
+export type ReloadTrigger = 'start' | 'signal' | 'watch' | 'poll' | 'admin';
+
+export interface ReloadResult {
+  /** `unchanged`: the files say what they said before. `failed`: they cannot be used and the last good set stays. */
+  readonly result: 'ok' | 'unchanged' | 'failed';
+  /** Of the snapshot in use now. */
+  readonly generation: number;
+  /** Why it failed; otherwise empty. */
+  readonly problems: readonly CredentialProblem[];
+}
