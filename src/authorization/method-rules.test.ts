@@ -31,12 +31,7 @@ const PEERS: Row = { peer: true, admin: false, observer: false, anonymous: true,
 const TABLE: readonly { methods: readonly string[]; relaxed: Row; strict: Row }[] = [
   { methods: [...HEALTH, ...REFLECTION, ...READING], relaxed: EVERYBODY, strict: EVERYBODY },
   { methods: CHANGING, relaxed: ADMINS, strict: ADMINS },
-  { methods: FABRIC, relaxed: PEERS, strict: { ...PEERS, anonymous: false } },
-  {
-    methods: APPLICATION,
-    relaxed: { ...PEERS, local: true },
-    strict: { ...PEERS, local: true, anonymous: false },
-  },
+  { methods: [...FABRIC, ...APPLICATION], relaxed: PEERS, strict: { ...PEERS, anonymous: false } },
 ];
 
 for (const { methods, relaxed, strict } of TABLE) {

@@ -4,7 +4,8 @@ import type { Caller, Role } from '../rpc/caller.ts';
 type Rule = readonly Role[];
 
 const EVERYBODY: Rule = ['peer', 'admin', 'observer', 'local', 'anonymous'];
-const FABRIC: Rule = ['peer', 'anonymous'];
+/** Fabric streams and services of applications. */
+const PEERS: Rule = ['peer', 'anonymous'];
 const CHANGING: Rule = ['admin', 'local'];
 
 /** Services every node has, by service or by method; a method's own entry wins. The documented table of roles. */
@@ -12,7 +13,7 @@ export const BUILT_IN_RULES: ReadonlyMap<string, readonly Role[]> = new Map([
   ['grpc.health.v1.Health', EVERYBODY],
   ['grpc.reflection.v1.ServerReflection', EVERYBODY],
   ['grpc.reflection.v1alpha.ServerReflection', EVERYBODY],
-  ['selvedge.fabric.v1.Fabric', FABRIC],
+  ['selvedge.fabric.v1.Fabric', PEERS],
   ['selvedge.control.v1.NodeControl/GetStatus', EVERYBODY],
   ['selvedge.control.v1.NodeControl/ListConnections', EVERYBODY],
   ['selvedge.control.v1.NodeControl/GetTlsState', EVERYBODY],
@@ -24,9 +25,6 @@ export const BUILT_IN_RULES: ReadonlyMap<string, readonly Role[]> = new Map([
   ['selvedge.control.v1.ClusterControl/Preflight', EVERYBODY],
 ]);
 
-/** Services of applications: like fabric streams, plus the local socket, so that a node can be tried by hand. */
-const APPLICATION: Rule = ['peer', 'anonymous', 'local'];
-
 /**
  * Whether a caller may call a method. Pure: no clock, no sockets, no certificates.
  * @param methodPath `/package.Service/Method`, as on the wire.
@@ -36,7 +34,7 @@ export function mayCall(caller: Pick<Caller, 'roles'>, methodPath: string, stric
   const rule = ruleOf(methodPath);
   for (const role of caller.roles) {
     if (!rule.includes(role)) continue;
-    if (role === 'anonymous' && strict && (rule === FABRIC || rule === APPLICATION)) continue;
+    if (role === 'anonymous' && strict && rule === PEERS) continue;
     return true;
   }
   return false;
@@ -48,7 +46,7 @@ function ruleOf(methodPath: string): Rule {
   const rule = BUILT_IN_RULES.get(method) ?? BUILT_IN_RULES.get(service);
   if (rule !== undefined) return rule;
   // One of ours without a rule: a method that was added and forgotten is closed, not open.
-  return service.startsWith('selvedge.') ? CHANGING : APPLICATION;
+  return service.startsWith('selvedge.') ? CHANGING : PEERS;
 }
 
 /** Whether a caller sees names and addresses of others. */

@@ -18,7 +18,8 @@ export interface ConfigReloaderParts {
   readonly logger: Logger;
 }
 
-export type ReloadCause = 'sighup' | 'file_changed';
+/** `start`: the file may have changed between its first reading and the watching. */
+export type ReloadCause = 'sighup' | 'file_changed' | 'start';
 
 /**
  * Reads the configuration again and hands it to the node.
@@ -48,9 +49,11 @@ export class ConfigReloader {
     try {
       const next = await loadConfig(sources);
       const { changed, restartRequired } = liveChange(this.#running.options, next.options);
+      if (changed.length === 0 && cause === 'start') return;
+      // Who edits a masked value shall hear why nothing happens.
+      logMasked(next, logger);
       // A signal asks for the credentials too, which are read again by the same call.
       if (changed.length === 0 && cause === 'file_changed') return;
-      logMasked(next, logger);
       if (restartRequired.length > 0) {
         logger.error('config.reload_rejected', { cause, reason: 'restart_required', keys: restartRequired });
         return;

@@ -53,7 +53,7 @@ export async function runDaemon({ sources, loaded, logger, startNode, process }:
     try {
       await watcher.ready;
       // The file may have changed since it was read; where it has not, nothing happens.
-      void reloader.reload('file_changed');
+      void reloader.reload('start');
       await Promise.race([stop.requested, node.closed]);
     } finally {
       await Promise.all([watcher.close(), node.drain()]);

@@ -23,7 +23,7 @@ export function createNodeControl(node: NodeFacts): grpc.UntypedServiceImplement
       const state = tlsStateOf(node);
       return seesTopology(caller) ? state : redactTls(state);
     },
-    CheckMode: request => checkMode(node, request.to),
+    CheckMode: (request, caller) => ({ ...checkMode(node, request.to), addressesRedacted: !seesTopology(caller) }),
     ReloadTls: async () => {
       const { result, problems, generation } = await node.reloadTls();
       return { result, problems, trustGeneration: generation };
@@ -55,7 +55,7 @@ export function checkMode(node: NodeFacts, to: string): CheckModeResponse {
     to,
     ready: obstacles.length === 0,
     obstacles,
-    addressesRedacted: true,
+    addressesRedacted: false,
   };
 }
 

@@ -1,7 +1,7 @@
 import type * as grpc from '@grpc/grpc-js';
-import type { PackageDefinition } from '@grpc/proto-loader';
+import type { MessageTypeDefinition, PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
-import { HealthImplementation } from 'grpc-health-check';
+import { HealthImplementation, service as healthDefinition } from 'grpc-health-check';
 import { packageDefinition } from '../rpc/service.ts';
 
 export interface StandardServices {
@@ -10,8 +10,8 @@ export interface StandardServices {
 }
 
 /**
- * Adds `grpc.health.v1` and server reflection (v1 and v1alpha). Reflection shows every service whose definition knows
- * its descriptors, as those of `@grpc/proto-loader` do.
+ * Adds `grpc.health.v1` and server reflection (v1 and v1alpha). Reflection shows our own services, health, and every
+ * service of the application whose definition knows its descriptors, as those of `@grpc/proto-loader` do.
  * @param applications services of the application, by full name.
  */
 export function addStandardServices(
@@ -27,10 +27,23 @@ export function addStandardServices(
     ...Object.fromEntries(names.map(name => [name, 'NOT_SERVING'])),
   });
   health.addToServer(server);
-  new ReflectionService(definitions).addToServer(server);
+  const described = [healthDefinition, ...Object.values(applications)].flatMap(messageTypesOf);
+  const types = Object.fromEntries(described.map((type, index) => [`${index}`, type]));
+  new ReflectionService({ ...packageDefinition, ...types }).addToServer(server);
   return {
     setServing: serving => {
       for (const name of ['', ...names]) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
     },
   };
+}
+
+/** Reflection finds descriptors at message types alone, so those of a service are handed to it in the service's place. */
+function messageTypesOf(definition: grpc.ServiceDefinition): readonly MessageTypeDefinition<object, object>[] {
+  return Object.values(definition).flatMap((method: object) =>
+    'requestType' in method && isMessageType(method.requestType) ? [method.requestType] : [],
+  );
+}
+
+function isMessageType(type: unknown): type is MessageTypeDefinition<object, object> {
+  return typeof type === 'object' && type !== null && 'fileDescriptorProtos' in type;
 }

@@ -1,7 +1,8 @@
-import { mkdir, rm } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
 import { isSelvedgeError, SelvedgeError } from '../errors/selvedge-error.ts';
 import { type FileToWrite, writeFilesAtomic } from '../lifecycle/atomic-write.ts';
+import { makeDirectory } from '../lifecycle/make-directory.ts';
 import { type Authority, createAuthority, openAuthority } from './authority.ts';
 import { credentialsInvalid, modeOf, readPem } from './cert-files.ts';
 import { type CertificateRequest, CLOCK_SKEW_MS } from './issue.ts';
@@ -78,7 +79,7 @@ export async function initCertStore(directory: string, options: InitCertStoreOpt
     intermediate: options.intermediate ?? false,
     ...(options.notAfter === undefined ? {} : { notAfter: options.notAfter }),
   });
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await makeDirectory(resolve(directory), 0o700);
   const { intermediate } = authority;
   // An intermediate of the CA before would be taken for one of this CA.
   if (intermediate === undefined) {

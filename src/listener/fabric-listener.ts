@@ -129,7 +129,8 @@ export class FabricListener {
       case 'silent':
         return refuse('sniff_timeout', 'no complete greeting before the deadline');
       case 'tls':
-        if (policy.mode === 'plain' || this.#parts.trust.value === undefined)
+        // A unix socket is plaintext in every mode: the kernel is the wall.
+        if (policy.mode === 'plain' || this.#parts.trust.value === undefined || socket.remoteAddress === undefined)
           return refuse('tls_on_plain_listener', 'this node speaks plaintext only');
         return this.#handshake(socket, this.#parts.trust.value, policy, startedAt);
       case 'http1':
@@ -213,8 +214,10 @@ export class FabricListener {
       onClosed: closed => {
         this.#connections.delete(closed.id);
         const reason = closed.closeReason ?? 'peer_closed';
-        if (counted) metrics.connections.dec(labels);
-        metrics.connectionsClosed.inc({ reason });
+        if (counted) {
+          metrics.connections.dec(labels);
+          metrics.connectionsClosed.inc({ reason });
+        }
         logger.debug('connection.closed', { connection: closed.id, remote: caller.remoteAddress, reason });
       },
     });

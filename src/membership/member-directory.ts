@@ -12,6 +12,8 @@ export interface BeliefPolicy {
 }
 
 interface Learned {
+  /** Whether it came over mutual TLS. */
+  readonly proven: boolean;
   readonly advertised: readonly TcpAddress[];
   /** The member's entry in the source when this was learned: a changed entry is newer knowledge. */
   readonly configured: readonly Address[];
@@ -22,7 +24,7 @@ interface Learned {
  * host is dialled may be learned from the member itself.
  *
  * M1. Nothing that is learned adds a member or a host.
- * M2. In `strict` nothing is believed that did not come over mutual TLS.
+ * M2. In `strict` nothing is believed that did not come over mutual TLS, and what was is forgotten when the mode turns.
  * M3. A changed entry in the source forgets what was learned of that member.
  */
 export class MemberDirectory {
@@ -47,7 +49,10 @@ export class MemberDirectory {
     this.#self = parts.self;
     this.lists = parts.lists;
     this.#members = new MutableValue(this.#effective());
-    this.#unsubscribe = parts.source.subscribe(() => this.#update());
+    const stops = [parts.source, parts.policy].map(value => value.subscribe(() => this.#update()));
+    this.#unsubscribe = () => {
+      for (const stop of stops) stop();
+    };
   }
 
   /** Every member but this node, with the addresses to dial. */
@@ -63,7 +68,7 @@ export class MemberDirectory {
   learn(name: string, introduction: { readonly addresses: readonly TcpAddress[] }, overMutualTls: boolean): void {
     const configured = this.#configured(name);
     if (configured === undefined || !this.#believes(name, introduction.addresses, overMutualTls)) return;
-    this.#learned.set(name, { advertised: introduction.addresses, configured });
+    this.#learned.set(name, { proven: overMutualTls, advertised: introduction.addresses, configured });
     this.#update();
   }
 
@@ -84,7 +89,7 @@ export class MemberDirectory {
         : [],
     );
     const configured = this.#configured(name);
-    if (configured !== undefined) this.#learned.set(name, { advertised, configured });
+    if (configured !== undefined) this.#learned.set(name, { proven: false, advertised, configured });
     this.#update();
   }
 
@@ -107,7 +112,9 @@ export class MemberDirectory {
 
   #update(): void {
     for (const [name, learned] of this.#learned) {
-      if (!isDeepStrictEqual(this.#configured(name), learned.configured)) this.#learned.delete(name);
+      const isStale = !isDeepStrictEqual(this.#configured(name), learned.configured);
+      const isUnproven = this.#policy.value.mode === 'strict' && !learned.proven;
+      if (isStale || isUnproven) this.#learned.delete(name);
     }
     const next = this.#effective();
     if (!isDeepStrictEqual(next, this.#members.value)) this.#members.set(next);

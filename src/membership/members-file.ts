@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { parse, TomlError } from 'smol-toml';
 import { type ConfigProblem, messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
-import { type Address, parseAddress } from '../identity/address.ts';
+import { type Address, isWildcardHost, parseAddress } from '../identity/address.ts';
 import { isNodeName } from '../identity/node-name.ts';
 import type { Member } from './member.ts';
 
@@ -82,7 +82,11 @@ function readAddresses(value: unknown, key: string, report: Report): readonly Ad
   return texts.flatMap(text => {
     try {
       if (typeof text !== 'string') throw new TypeError('is not a text');
-      return [parseAddress(text)];
+      const address = parseAddress(text);
+      if (isWildcardHost(address) || (address.kind === 'tcp' && address.port === 0)) {
+        throw new TypeError(`${text} cannot be dialled: name the host and the port of the member`);
+      }
+      return [address];
     } catch (error) {
       report(key, messageOf(error));
       return [];

@@ -60,14 +60,17 @@ export class CredentialSet {
   /** Opens what `tls` names and lets go of what it no longer names. @throws credentials_invalid, with nothing changed. */
   async adopt(tls: TlsSettings | undefined): Promise<void> {
     const wanted = tls === undefined ? [] : usesOf(tls);
+    const refreshIntervalMs = tls?.refreshIntervalMs ?? 0;
+    const isOtherInterval = this.#tls !== undefined && this.#tls.refreshIntervalMs !== refreshIntervalMs;
     const next: CredentialsStore[] = [];
     const opened: CredentialsStore[] = [];
     try {
-      for (const { usage, files } of wanted) {
+      for (const { files } of wanted) {
         if (next.some(store => isDeepStrictEqual(store.files, files))) continue;
         const known = this.#stores.find(store => isDeepStrictEqual(store.files, files));
-        const store = known ?? (await this.#open(usage, files, tls?.refreshIntervalMs ?? 3_600_000));
+        const store = known ?? (await this.#open(files, refreshIntervalMs));
         if (known === undefined) opened.push(store);
+        else if (isOtherInterval) await store.reconfigure(files, refreshIntervalMs);
         next.push(store);
       }
     } catch (error) {
@@ -78,6 +81,7 @@ export class CredentialSet {
     this.#stores = next;
     this.#tls = tls;
     this.#followServer();
+    this.#showExpirations();
     await Promise.all(dropped.map(store => store.close()));
   }
 
@@ -99,7 +103,7 @@ export class CredentialSet {
     await Promise.all(this.#stores.map(store => store.close()));
   }
 
-  #open(usage: string, files: CredentialFiles, refreshIntervalMs: number): Promise<CredentialsStore> {
+  #open(files: CredentialFiles, refreshIntervalMs: number): Promise<CredentialsStore> {
     const metrics = this.#metrics;
     return openCredentialsStore({
       files,
@@ -111,12 +115,18 @@ export class CredentialSet {
         if (result !== 'failed') metrics.tlsReloadSuccess.set(Date.now() / 1_000);
       },
     }).then(store => {
-      const show = (snapshot: TrustSnapshot) =>
-        metrics.certificateExpiration.set({ usage }, snapshot.own.identity.notAfter.getTime() / 1_000);
-      show(store.snapshot.value);
-      store.snapshot.subscribe(show);
+      store.snapshot.subscribe(() => this.#showExpirations());
       return store;
     });
+  }
+
+  /** Of what is in use now: a use that is gone must not leave an expiry behind to alert on. */
+  #showExpirations(): void {
+    const gauge = this.#metrics.certificateExpiration;
+    gauge.reset();
+    for (const { usage, store } of this.used) {
+      gauge.set({ usage }, store.snapshot.value.own.identity.notAfter.getTime() / 1_000);
+    }
   }
 
   #followServer(): void {

@@ -29,7 +29,7 @@ test('the second opener is locked out and told by whom, and the first is not dis
   assert.equal(await generationIn(directory), first.generation, 'the generation is the one of the holder');
 });
 
-test('of many openers at once exactly one gets it', { todo: 'see takeLock' }, async t => {
+test('of many openers at once exactly one gets it', async t => {
   const directory = await temporary(t);
   await writeFile(join(directory, 'lock'), await deadOwner());
   const results = await Promise.allSettled(Array.from({ length: 10 }, () => open(t, directory)));
@@ -115,7 +115,7 @@ test('a generation file that cannot be read is data_dir_unusable', async t => {
   await assert.rejects(openDataDirectory(directory), { code: 'data_dir_unusable' });
 });
 
-test('a directory that could not be opened is not left locked', { todo: 'see openDataDirectory' }, async t => {
+test('a directory that could not be opened is not left locked', async t => {
   const directory = await temporary(t);
   await writeFile(join(directory, 'generation'), 'x');
   await assert.rejects(openDataDirectory(directory), { code: 'data_dir_unusable' });

@@ -1,8 +1,9 @@
-import { randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { link, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
 import { writeFileAtomic } from '../lifecycle/atomic-write.ts';
+import { makeDirectory } from '../lifecycle/make-directory.ts';
 
 /** A data directory this process holds. */
 export interface DataDirectory {
@@ -19,11 +20,16 @@ export interface DataDirectory {
  */
 export async function openDataDirectory(directory: string): Promise<DataDirectory> {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(directory, 0o700);
     const lock = join(directory, 'lock');
     const owner = await takeLock(directory, lock);
-    const generation = await nextGeneration(join(directory, 'generation'));
-    return { generation, close: () => releaseLock(lock, owner) };
+    try {
+      const generation = await nextGeneration(join(directory, 'generation'));
+      return { generation, close: () => releaseLock(lock, owner) };
+    } catch (error) {
+      await releaseLock(lock, owner);
+      throw error;
+    }
   } catch (error) {
     if (error instanceof SelvedgeError) throw error;
     const problem = messageOf(error);
@@ -39,16 +45,48 @@ async function takeLock(directory: string, lock: string): Promise<string> {
   const mine = `${lock}.${randomUUID()}`;
   await writeFile(mine, owner, { mode: 0o600 });
   try {
-    // A dead owner's lock is set aside once; losing the race to another starter twice in a row is being locked out.
-    for (let round = 0; round < 3; round += 1) {
-      if (await linked(mine, lock)) return owner;
-      const holder = await readFile(lock, 'utf8').catch(() => '');
-      if (holder !== '' && (await isAlive(holder))) throw locked(directory, holder);
-      await setAside(lock, holder);
-    }
-    throw locked(directory, await readFile(lock, 'utf8').catch(() => ''));
+    await acquire(lock, mine, directory);
+    return owner;
   } finally {
     await rm(mine, { force: true });
+  }
+}
+
+/**
+ * Makes `lock` a link to `mine`. The lock of a dead owner is replaced by whoever holds the right to succeed that very
+ * owner, which is a lock like this one: of several starters one gets it, and nobody ever moves a living lock.
+ * @throws data_dir_locked
+ */
+async function acquire(lock: string, mine: string, directory: string): Promise<void> {
+  for (;;) {
+    if (await linked(mine, lock)) return;
+    const holder = await readHolder(lock);
+    if (holder === undefined) continue;
+    if (await isAlive(holder)) throw locked(directory, holder);
+    const succession = `${lock}.after-${createHash('sha256').update(holder).digest('hex').slice(0, 16)}`;
+    await acquire(succession, mine, directory);
+    try {
+      // Another successor may have come and gone since the holder was read.
+      if ((await readHolder(lock)) === holder) return await replace(lock, mine);
+    } finally {
+      await rm(succession, { force: true });
+    }
+  }
+}
+
+async function replace(lock: string, mine: string): Promise<void> {
+  const next = `${mine}.next`;
+  await link(mine, next);
+  await rename(next, lock);
+}
+
+/** Undefined where there is no such file, or no more. */
+async function readHolder(lock: string): Promise<string | undefined> {
+  try {
+    return await readFile(lock, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
   }
 }
 
@@ -61,18 +99,6 @@ async function linked(from: string, to: string): Promise<boolean> {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
     throw error;
   }
-}
-
-/** Removes the lock if it is still the one of the dead owner; another starter's fresh lock is put back. */
-async function setAside(lock: string, deadOwner: string): Promise<void> {
-  const aside = `${lock}.${randomUUID()}`;
-  try {
-    await rename(lock, aside);
-  } catch {
-    return;
-  }
-  if ((await readFile(aside, 'utf8').catch(() => '')) !== deadOwner) await linked(aside, lock);
-  await rm(aside, { force: true });
 }
 
 async function isAlive(holder: string): Promise<boolean> {

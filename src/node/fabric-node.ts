@@ -45,6 +45,7 @@ export class FabricNode implements AsyncDisposable {
   readonly #server: NodeServer;
   #options: FabricNodeOptions;
   #ending: Promise<void> | undefined;
+  #reloading: Promise<unknown> = Promise.resolve();
   #resolveClosed: () => void = () => {};
 
   /**
@@ -98,18 +99,11 @@ export class FabricNode implements AsyncDisposable {
    * `logLevel` can change; the members file is watched and needs no reload.
    * @throws restart_required, config_invalid, credentials_invalid; then nothing was taken.
    */
-  async reload(next: FabricNodeOptions = this.#options): Promise<ReloadReport> {
-    checkLiveOnly(this.#options, next);
-    const { settings } = resolveOrThrow(next);
-    if (this.#ending !== undefined)
-      throw new SelvedgeError('node_closed', 'the node is draining', { node: settings.nodeName });
-    const reload = await this.#parts.credentials.reload('signal', settings.tls);
-    if (reload.result === 'failed' || isDeepStrictEqual(next, this.#options)) return reload;
-    await this.#parts.adopt(settings);
-    this.#options = next;
-    this.#parts.logger.setLevel(settings.logLevel);
-    this.#server.enforceMode();
-    return { result: 'ok', problems: [] };
+  reload(next?: FabricNodeOptions): Promise<ReloadReport> {
+    // One at a time, in the order they were asked for.
+    const reload = this.#reloading.then(() => this.#reload(next ?? this.#options));
+    this.#reloading = reload.catch(() => {});
+    return reload;
   }
 
   /** Resolves when all is closed. */
@@ -125,6 +119,20 @@ export class FabricNode implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #reload(next: FabricNodeOptions): Promise<ReloadReport> {
+    checkLiveOnly(this.#options, next);
+    const { settings } = resolveOrThrow(next);
+    if (this.#ending !== undefined)
+      throw new SelvedgeError('node_closed', 'the node is draining', { node: settings.nodeName });
+    const reload = await this.#parts.credentials.reload('signal', settings.tls);
+    if (reload.result === 'failed' || isDeepStrictEqual(next, this.#options)) return reload;
+    await this.#parts.adopt(settings);
+    this.#options = next;
+    this.#parts.logger.setLevel(settings.logLevel);
+    this.#server.enforceMode();
+    return { result: 'ok', problems: [] };
   }
 
   async #end(graceMs: number): Promise<void> {

@@ -25,7 +25,12 @@ export async function startObservabilityServer(parts: {
   const server = http.createServer((request, response) => {
     answer(request, parts).then(
       ({ status, type, body }) => {
-        response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' });
+        const headers = {
+          'content-type': type,
+          'cache-control': 'no-store',
+          ...(status === 405 ? { allow: 'GET, HEAD' } : {}),
+        };
+        response.writeHead(status, headers);
         response.end(request.method === 'HEAD' ? '' : body);
       },
       () => response.writeHead(500).end(),

@@ -1,18 +1,21 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { readFile, stat, writeFile } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
 import { type TestContext, test } from 'node:test';
 import * as tls from 'node:tls';
 import * as grpc from '@grpc/grpc-js';
 import type { Daemon, LogLine } from '../../scripts/kit/daemon.ts';
-import { nodeControl, type NodeStatus } from '../../src/rpc/control-messages.ts';
+import { type NodeStatus, nodeControl } from '../../src/rpc/control-messages.ts';
 import { callUnary } from '../../src/rpc/service.ts';
 import { bareClient, createSslClient } from '../kit/bare-grpc.ts';
-import { ReflectionClient } from './reflection-client.ts';
-import { askLocally, fabricPort, fabricUrl, type NodeConfig, peerOnce, refusal, TestCluster } from './test-cluster.ts';
+import { ReflectionClient } from '../kit/reflection-client.ts';
+import { until } from '../kit/until.ts';
+import { askLocally, fabricPort, fabricUrl, type NodeConfig, peerOnce, TestCluster } from './test-cluster.ts';
 
 const NODE = 'node-1';
 
-test('a daemon from its start to a drain, and what it takes while it runs', async t => {
+test('a daemon from its start to its drain, and what it takes while it runs', async t => {
   const cluster = await TestCluster.make(t);
   const startedAt = Date.now();
   let config: NodeConfig = {
@@ -21,11 +24,21 @@ test('a daemon from its start to a drain, and what it takes while it runs', asyn
   };
   const env = { SELVEDGE_NETWORKING__DRAIN_TIMEOUT: '60s' };
   const daemon = await cluster.start(NODE, config, { env });
-  const change = async (changes: NodeConfig, event = 'config.reloaded'): Promise<LogLine> => {
-    config = { ...config, ...changes };
+
+  const write = async (next: NodeConfig, event: string): Promise<LogLine> => {
     const since = daemon.lines.length;
-    await cluster.writeConfig(NODE, config);
+    await cluster.writeConfig(NODE, next);
     return daemon.waitFor(event, () => true, since);
+  };
+  const change = (changes: NodeConfig): Promise<LogLine> => {
+    config = { ...config, ...changes };
+    return write(config, 'config.reloaded');
+  };
+  /** Leaves the file as it was. */
+  const tryToChange = async (changes: NodeConfig): Promise<LogLine> => {
+    const rejected = await write({ ...config, ...changes }, 'config.reload_rejected');
+    await write(config, 'config.masked');
+    return rejected;
   };
 
   await t.test('node.ready says where it listens, with real ports in the place of 0', async () => {
@@ -36,7 +49,7 @@ test('a daemon from its start to a drain, and what it takes while it runs', asyn
     assert.match(JSON.stringify(fabric), /^\["https:\/\/127\.0\.0\.1:[1-9]\d*"\]$/);
     assert.match(String(observability), /^http:\/\/127\.0\.0\.1:[1-9]\d*$/);
     assert.ok(Number(generation) >= startedAt);
-    assert.equal((await fetch(`${daemon.ready.observability}/healthz`)).status, 200);
+    assert.equal((await fetch(`${observability}/healthz`)).status, 200);
   });
 
   await t.test('the admin socket is for its owner alone, and so is the data directory', async () => {
@@ -44,9 +57,11 @@ test('a daemon from its start to a drain, and what it takes while it runs', asyn
     assert.equal((await stat(cluster.path('data', NODE))).mode & 0o777, 0o700);
   });
 
-  await t.test('a value of the file that the environment masks is reported, also when it changes', async () => {
-    const masked = [{ key: 'networking.drain-timeout', by: 'SELVEDGE_NETWORKING__DRAIN_TIMEOUT' }];
-    assert.deepEqual((await daemon.waitFor('config.masked')).values, masked);
+  await t.test('a value of the file that the environment masks is reported, and again when it is edited', async () => {
+    const values = [{ key: 'networking.drain-timeout', by: 'SELVEDGE_NETWORKING__DRAIN_TIMEOUT' }];
+    assert.deepEqual((await daemon.waitFor('config.masked')).values, values);
+    config = { ...config, networking: { 'drain-timeout': '6s' } };
+    assert.deepEqual((await write(config, 'config.masked')).values, values);
   });
 
   await t.test('SIGHUP reads configuration and credentials again', async () => {
@@ -64,102 +79,95 @@ test('a daemon from its start to a drain, and what it takes while it runs', asyn
   });
 
   await t.test('allowed-subject-names are taken while it runs', async () => {
-    const status = await clientWith(t, cluster, daemon, 'spiffe://dev/batch/job-1');
-    await assert.rejects(status(), { code: grpc.status.PERMISSION_DENIED });
-    await refusal(daemon, 'subject_not_allowed');
+    const asBatch = async () => statusOver(await clientOf(t, cluster, daemon, 'spiffe://dev/batch/job-1'));
+    await assert.rejects(asBatch(), { code: grpc.status.PERMISSION_DENIED });
     const names = ['uri:spiffe://dev/fabric/*', 'uri:spiffe://dev/batch/*'];
     const { changed } = await change({ tls: { 'allowed-subject-names': names } });
     assert.deepEqual(changed, ['networking.tls.allowed-subject-names']);
-    assert.equal((await status()).nodeName, NODE);
+    assert.equal((await asBatch()).nodeName, NODE);
   });
 
   await t.test('the mode is taken while it runs, down and up again', async () => {
     const port = fabricPort(daemon);
-    const plaintext = () => statusOver(bareClient(t, port, grpc.credentials.createInsecure()));
-    await assert.rejects(plaintext(), { code: grpc.status.PERMISSION_DENIED });
+    const inPlaintext = () => statusOver(bareClient(t, port, grpc.credentials.createInsecure()));
+    await assert.rejects(inPlaintext(), { code: grpc.status.PERMISSION_DENIED });
 
     assert.deepEqual((await change({ mode: 'optional' })).changed, ['networking.tls.mode']);
     const { mode, advertisedAddresses } = await askLocally(daemon, 'GetStatus');
     assert.equal(mode, 'optional');
     assert.deepEqual(advertisedAddresses, [`https://127.0.0.1:${port}`, `http://127.0.0.1:${port}`]);
-    assert.equal((await plaintext()).mode, 'optional');
+    assert.equal((await inPlaintext()).mode, 'optional');
 
     await change({ mode: 'strict' });
-    await assert.rejects(plaintext(), { code: grpc.status.PERMISSION_DENIED });
+    await assert.rejects(inPlaintext(), { code: grpc.status.PERMISSION_DENIED });
     assert.deepEqual((await askLocally(daemon, 'GetStatus')).advertisedAddresses, [`https://127.0.0.1:${port}`]);
   });
 
   await t.test('a change that needs a restart is rejected, and nothing beside it is taken', async () => {
-    const [before, { tls }] = [config, config];
-    const line = await change({ top: { ...config.top, labels: { zone: 'b' } }, mode: 'optional' }, 'config.reload_rejected');
-    assert.deepEqual({ reason: line.reason, keys: line.keys }, { reason: 'restart_required', keys: ['labels'] });
+    const { reason, keys } = await tryToChange({ top: { ...config.top, labels: { zone: 'b' } }, mode: 'optional' });
+    assert.deepEqual({ reason, keys }, { reason: 'restart_required', keys: ['labels'] });
     assert.equal((await askLocally(daemon, 'GetStatus')).mode, 'strict');
-    // Back to what it runs with is no change.
-    config = before;
-    await cluster.writeConfig(NODE, { ...config, tls: { ...tls } });
   });
 
-  await t.test('a file that is wrong is rejected with its place, and the node runs on', async () => {
-    const line = await change({ tls: { ...config.tls, 'allowed-subject-names': [] } }, 'config.reload_rejected');
-    assert.equal(line.reason, 'config_invalid');
-    assert.match(JSON.stringify(line.problems), /node-1\.toml:\d+:\d+.*Nobody may connect/);
-    config = { ...config, tls: {} };
-    await cluster.writeConfig(NODE, config);
-    assert.equal((await daemon.waitFor('config.reloaded', changedNames, daemon.lines.length)).cause, 'file_changed');
+  await t.test('a file with a mistake is rejected with its place, and the node runs on', async () => {
+    const { reason, problems } = await tryToChange({ mode: 'optional', tls: { 'allowed-subject-names': [] } });
+    assert.equal(reason, 'config_invalid');
+    assert.match(JSON.stringify(problems), /node-1\.toml:\d+:\d+.*Nobody may connect/);
+    assert.equal((await askLocally(daemon, 'GetStatus')).mode, 'strict');
   });
 
   await t.test('a certificate that is renewed on disk is shown from then on', async () => {
-    const before = await shownBy(daemon);
-    const since = daemon.lines.length;
+    const before = await fingerprintShown(daemon);
     await cluster.store.rotate(NODE);
-    const { generation, fingerprint } = await daemon.waitFor('tls.reloaded', line => line.trigger === 'watch', since);
+    const { generation, fingerprint } = await daemon.waitFor('tls.reloaded', line => line.trigger === 'watch');
     assert.equal(generation, 2);
     assert.notEqual(fingerprint, before);
-    assert.equal(await shownBy(daemon), fingerprint);
+    assert.equal(await fingerprintShown(daemon), fingerprint);
   });
 
-  await t.test('`tls reload` answers when the new certificate is in use', async () => {
-    const before = await shownBy(daemon);
+  await t.test('when `tls reload` has answered, the new certificate is the one that is shown', async () => {
+    const before = await fingerprintShown(daemon);
     await cluster.store.rotate(NODE);
-    // The watcher may have been faster.
     const { result, trustGeneration } = await askLocally(daemon, 'ReloadTls');
+    // `unchanged` where the watcher was faster.
     assert.match(result, /^(?:ok|unchanged)$/);
     assert.equal(trustGeneration, 3);
-    assert.notEqual(await shownBy(daemon), before);
+    assert.notEqual(await fingerprintShown(daemon), before);
   });
 
   await t.test('a broken certificate file changes nothing but the log', async () => {
-    const certFile = cluster.path('certs', `${NODE}.pem`);
-    const [good, shown, since] = [await readFile(certFile), await shownBy(daemon), daemon.lines.length];
-    await writeFile(certFile, 'not a certificate\n');
-    const failed = await daemon.waitFor('tls.reload_failed', () => true, since);
-    assert.deepEqual(failed.problems, [{ file: certFile, problem: 'holds no certificate in PEM form' }]);
-    assert.equal(failed.generation, 3);
-    const { result, problems, trustGeneration } = await askLocally(daemon, 'ReloadTls');
-    assert.deepEqual([result, trustGeneration], ['failed', 3]);
-    assert.deepEqual(problems, [`${certFile}: holds no certificate in PEM form`]);
+    const file = cluster.path('certs', `${NODE}.pem`);
+    const problem = 'holds no certificate in PEM form';
+    const [good, shown, since] = [await readFile(file), await fingerprintShown(daemon), daemon.lines.length];
+    await writeFile(file, 'not a certificate\n');
+    const { problems, generation } = await daemon.waitFor('tls.reload_failed', () => true, since);
+    assert.deepEqual({ problems, generation }, { problems: [{ file, problem }], generation: 3 });
+    const answer = await askLocally(daemon, 'ReloadTls');
+    assert.deepEqual(answer, { result: 'failed', problems: [`${file}: ${problem}`], trustGeneration: 3 });
     daemon.signal('SIGHUP');
     const rejected = await daemon.waitFor('config.reload_rejected', () => true, since);
     assert.equal(rejected.reason, 'credentials_invalid');
-    assert.equal(await shownBy(daemon), shown);
-    const status = await clientWith(t, cluster, daemon, 'spiffe://dev/fabric/node-2');
-    assert.equal((await status()).nodeName, NODE);
+    assert.equal(await fingerprintShown(daemon), shown);
+    const client = await clientOf(t, cluster, daemon, 'spiffe://dev/fabric/node-2');
+    assert.equal((await statusOver(client)).nodeName, NODE);
 
-    await writeFile(certFile, good);
+    await writeFile(file, good);
     await daemon.waitFor('tls.reload_recovered', () => true, since);
-    assert.equal(await shownBy(daemon), shown);
+    assert.equal(await fingerprintShown(daemon), shown);
   });
 
-  await t.test('SIGTERM lets the call that runs finish, takes no other, and ends with 0', async () => {
-    const port = fabricPort(daemon);
-    const request = { uris: ['spiffe://dev/fabric/node-2'] };
-    const client = await createSslClient(t, port, cluster.store.authority.anchorsPem, cluster.store.authority, request);
-    const running = new ReflectionClient(client);
+  await t.test('SIGTERM lets the call that runs finish, takes nothing new, and ends with 0', async () => {
+    using running = new ReflectionClient(await clientOf(t, cluster, daemon, 'spiffe://dev/fabric/node-2'));
     await running.ask({ listServices: '' });
     daemon.signal('SIGTERM');
-    await daemon.waitFor('node.draining');
+    // That of the environment, not of the file.
     assert.equal((await daemon.waitFor('node.draining')).graceMs, 60_000);
-    await assert.rejects(shownBy(daemon), { code: 'ECONNREFUSED' });
+    await until('nobody listens', () =>
+      fingerprintShown(daemon).then(
+        () => false,
+        error => error.code === 'ECONNREFUSED',
+      ),
+    );
     const { listServicesResponse } = await running.ask({ listServices: '' });
     assert.ok(listServicesResponse?.service.some(({ name }) => name === nodeControl.name));
     assert.equal(daemon.exitCode, undefined);
@@ -167,35 +175,96 @@ test('a daemon from its start to a drain, and what it takes while it runs', asyn
     assert.equal(await daemon.exited, 0);
     assert.equal(daemon.lines.at(-1)?.event, 'node.closed');
     assert.equal(daemon.stderr, '');
+    assert.ok(!existsSync(cluster.path('data', NODE, 'admin.sock')));
   });
 
-  const first = daemon.ready.generation;
   const second = await cluster.start(NODE, config);
-
   await t.test('the generation grows with each start', () => {
-    assert.ok(second.ready.generation > first);
+    assert.ok(second.ready.generation > daemon.ready.generation);
   });
 
   second.signal('SIGKILL');
   await second.exited;
+  assert.ok(existsSync(cluster.path('data', NODE, 'admin.sock')));
   const third = await cluster.start(NODE, config);
-
   await t.test('what a killed daemon left behind, lock and socket, is taken over', async () => {
     assert.ok(third.ready.generation > second.ready.generation);
     assert.equal((await askLocally(third, 'GetStatus')).generation, third.ready.generation);
   });
 
   await t.test('a second SIGTERM ends a drain that lasts at once, with 1', async () => {
-    const client = bareClient(t, 0, grpc.credentials.createInsecure());
-    const request = { uris: ['spiffe://dev/fabric/node-2'] };
-    const { authority } = cluster.store;
-    const patient = new ReflectionClient(await createSslClient(t, fabricPort(third), authority.anchorsPem, authority, request));
+    using patient = new ReflectionClient(await clientOf(t, cluster, third, 'spiffe://dev/fabric/node-2'));
     await patient.ask({ listServices: '' });
     third.signal('SIGTERM');
     await third.waitFor('node.draining');
     third.signal('SIGTERM');
     assert.equal(await third.exited, 1);
     assert.equal((await patient.status).code, grpc.status.UNAVAILABLE);
-    client.close();
   });
 });
+
+const hasIpv6 = Object.values(networkInterfaces()).some(list => list?.some(({ address }) => address === '::1'));
+
+test('two strict daemons connect over IPv6', { skip: !hasIpv6 && 'there is no ::1 here' }, async t => {
+  const cluster = await TestCluster.make(t);
+  const networking = { 'bind-address': '[::1]:0' };
+  const first = await cluster.start('node-1', { networking });
+  assert.equal(fabricUrl(first).hostname, '[::1]');
+  // Without `node-identity` the address itself must be in the certificate.
+  const members = [['node-1', first.ready.fabric[0] ?? ''] as const];
+  const second = await cluster.start('node-2', { networking, members, tls: { 'node-identity': undefined } });
+  const { security, direction } = await peerOnce(second, 'node-1', peer => peer.state === 'connected');
+  assert.deepEqual({ security, direction }, { security: 'mutual_tls', direction: 'outbound' });
+  const { connections } = await askLocally(first, 'ListConnections');
+  const inbound = connections.find(connection => connection.nodeName === 'node-2');
+  assert.match(inbound?.remoteAddress ?? '', /^\[::1\]:\d+$/);
+  assert.equal(inbound?.tlsVersion, 'TLSv1.3');
+});
+
+test('a plain daemon serves its fabric on a unix socket that is for its owner alone', async t => {
+  const cluster = await TestCluster.make(t);
+  const socket = cluster.path('fabric.sock');
+  const networking = { 'bind-address': `unix:${socket}`, tls: undefined };
+  const daemon = await cluster.start('node-1', { mode: 'plain', networking });
+  assert.deepEqual(daemon.ready.fabric, [`unix:${socket}`]);
+  assert.equal((await stat(socket)).mode & 0o777, 0o600);
+  const client = new grpc.Client(`unix:${socket}`, grpc.credentials.createInsecure());
+  t.after(() => client.close());
+  const { mode, addressesRedacted } = await statusOver(client);
+  assert.deepEqual({ mode, addressesRedacted }, { mode: 'plain', addressesRedacted: true });
+  const { connections } = await askLocally(daemon, 'ListConnections');
+  assert.deepEqual(
+    connections.map(({ roles, security, securityReason }) => ({ roles, security, securityReason })),
+    [
+      { roles: ['anonymous'], security: 'none', securityReason: 'unix_socket' },
+      { roles: ['local'], security: 'none', securityReason: 'unix_socket' },
+    ],
+  );
+  assert.equal(await daemon.stop(), 0);
+});
+
+/** A client with a new certificate of the cluster's CA, and with a connection of its own. */
+function clientOf(t: TestContext, { store }: TestCluster, daemon: Daemon, uri: string): Promise<grpc.Client> {
+  const { authority } = store;
+  return createSslClient(t, fabricPort(daemon), authority.anchorsPem, authority, { uris: [uri] });
+}
+
+function statusOver(client: grpc.Client): Promise<NodeStatus> {
+  return callUnary(client, nodeControl, 'GetStatus', {}, { timeoutMs: 30_000 });
+}
+
+/** SHA-256 of the certificate that whoever dials the fabric is shown. */
+async function fingerprintShown(daemon: Daemon): Promise<string> {
+  const { hostname, port } = fabricUrl(daemon);
+  const socket = tls.connect({ host: hostname, port: Number(port), rejectUnauthorized: false, ALPNProtocols: ['h2'] });
+  try {
+    await new Promise((resolve, reject) => {
+      socket.once('secureConnect', resolve);
+      socket.once('error', reject);
+    });
+    return socket.getPeerX509Certificate()?.fingerprint256.replaceAll(':', '').toLowerCase() ?? '';
+  } finally {
+    socket.on('error', () => {});
+    socket.destroy();
+  }
+}

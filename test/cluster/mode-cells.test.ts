@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import * as net from 'node:net';
 import { test } from 'node:test';
 import * as grpc from '@grpc/grpc-js';
 import type { Daemon } from '../../scripts/kit/daemon.ts';
@@ -8,7 +7,7 @@ import { nodeControl } from '../../src/rpc/control-messages.ts';
 import { callUnary } from '../../src/rpc/service.ts';
 import type { LogLine } from '../kit/fabric-pair.ts';
 import { until } from '../kit/until.ts';
-import { askLocally, fabricPort, peerOnce, refusal, TestCluster } from './test-cluster.ts';
+import { askLocally, closedPort, fabricPort, peerOnce, refusal, TestCluster } from './test-cluster.ts';
 
 const MODES = ['plain', 'optional', 'strict'] as const;
 
@@ -119,13 +118,4 @@ async function isRefused(
       error.details.includes(reason) &&
       error.metadata.get('selvedge-reason')[0] === reason,
   );
-}
-
-/** A port of loopback that nobody listens on. */
-async function closedPort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise(resolve => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }

@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
+import * as net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -169,6 +170,15 @@ export function refusal(daemon: Daemon, reason: string, facts: Table = {}): Prom
     'connection.refused',
     line => line.reason === reason && Object.entries(facts).every(([name, value]) => line[name] === value),
   );
+}
+
+/** A port of loopback that nobody listens on. */
+export async function closedPort(): Promise<number> {
+  const server = net.createServer();
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise(resolve => server.close(resolve));
+  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 function configOf(name: string, config: NodeConfig): Table {

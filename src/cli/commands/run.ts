@@ -1,9 +1,10 @@
 import { Command } from 'commander';
 import { loadConfig } from '../../config/load-config.ts';
 import { createLogger } from '../../telemetry/logger.ts';
+import { createMetrics } from '../../telemetry/metrics.ts';
 import { addConfigOptions, type ConfigOptions } from '../config-options.ts';
 import { withExamples } from '../ctl-command.ts';
-import { runDaemon } from '../run-daemon.ts';
+import { type DaemonParts, runDaemon } from '../run-daemon.ts';
 import type { CommandContext } from '../run-program.ts';
 
 /** `selvedge run` */
@@ -24,7 +25,8 @@ export function runCommand(context: CommandContext): Command {
     const logger = createLogger({ level: loaded.settings.logLevel, pretty: process.stdout.isTTY === true });
     // Only this command needs a node, and loading it takes a while.
     const { FabricNode } = await import('../../node/fabric-node.ts');
-    const startNode = FabricNode.start.bind(FabricNode);
+    const metrics = createMetrics({ process: true });
+    const startNode: DaemonParts['startNode'] = (options, parts) => FabricNode.start(options, { ...parts, metrics });
     context.finish(await runDaemon({ sources, loaded, logger, startNode, process }));
   });
 }

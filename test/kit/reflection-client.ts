@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import * as grpc from '@grpc/grpc-js';
+import type * as grpc from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 
 /** What a server answers to one reflection request; the field that was asked for is there. */
@@ -17,8 +17,8 @@ type ReflectionRequest =
 
 const SERVICE = 'grpc.reflection.v1.ServerReflection';
 
-/** One stream of `grpc.reflection.v1`, as a client has it that knows nothing else. It stays open until `end`. */
-export class ReflectionClient {
+/** One stream of `grpc.reflection.v1`, as a client has it that knows nothing else. It stays open until it is ended. */
+export class ReflectionClient implements Disposable {
   readonly #call: grpc.ClientDuplexStream<object, object>;
   readonly #answers: AsyncIterator<ReflectionResponse>;
   readonly status: Promise<grpc.StatusObject>;
@@ -43,6 +43,10 @@ export class ReflectionClient {
     this.#call.end();
     await this.#answers.next();
     return (await this.status).code;
+  }
+
+  [Symbol.dispose](): void {
+    this.#call.cancel();
   }
 }
 
