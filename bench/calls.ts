@@ -35,7 +35,7 @@ export const calls: Benchmark = {
 };
 
 async function run({ quick, progress }: RunOptions): Promise<Report> {
-  const rounds = quick ? 2 : 9;
+  const rounds = quick ? 2 : 15;
   await using server = new Child<ServerCommands>('server-process.ts');
   const { contenders, close } = await openContenders(server);
   try {
