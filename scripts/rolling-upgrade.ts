@@ -18,8 +18,8 @@ const PATIENCE_MS = 90_000;
 /** Load runs at least this long between two changes. */
 const BETWEEN_MS = 500;
 
-const { values } = parseArgs({ options: { by: { type: 'string' } } });
-const ways = values.by === undefined ? (['edit', 'restart'] as const) : [values.by];
+const WAYS = ['edit', 'restart'] as const;
+type Way = (typeof WAYS)[number];
 
 interface Row {
   readonly step: string;
@@ -31,16 +31,22 @@ interface Row {
 }
 
 let failedCalls = 0;
-for (const way of ways) {
-  if (way !== 'edit' && way !== 'restart') {
-    console.error('--by takes edit or restart');
-    process.exit(2);
-  }
-  failedCalls += await upgrade(way);
-}
+for (const way of waysAskedFor()) failedCalls += await upgrade(way);
 process.exit(failedCalls === 0 ? 0 : 1);
 
-async function upgrade(way: 'edit' | 'restart'): Promise<number> {
+function waysAskedFor(): readonly Way[] {
+  try {
+    const { by } = parseArgs({ options: { by: { type: 'string' } } }).values;
+    const asked = WAYS.filter(way => by === undefined || by === way);
+    if (asked.length > 0) return asked;
+  } catch {
+    // Said below, like every other way to call it wrongly.
+  }
+  console.error('usage: npm run rolling-upgrade [-- --by edit|restart]');
+  process.exit(2);
+}
+
+async function upgrade(way: Way): Promise<number> {
   console.log(
     `\nRolling upgrade by ${way === 'edit' ? 'editing the config of running nodes' : 'restarting nodes with drain'}`,
   );
@@ -64,6 +70,8 @@ async function upgrade(way: 'edit' | 'restart'): Promise<number> {
         await wait(BETWEEN_MS);
       }
       await until(`the connections of ${mode}`, async () => isSettled(mode, await statuses(cluster)));
+      // The last row is that of all calls, so the load ends before it.
+      if (index === LADDER.length - 1) await cluster.stopLoad();
       rows.push(await rowOf(cluster, `all ${mode}${index > 1 ? ' again' : ''}`));
     }
   } finally {

@@ -48,6 +48,8 @@ export class Daemon {
     this.#child = spawn(process.execPath, ['--import', 'tsx', ...program, ...overrides], {
       env: { ...clean, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
+      // Ctrl-C on a terminal reaches whole process groups; a daemon is told to stop once, by the one who started it.
+      detached: true,
     });
     this.pid = this.#child.pid ?? 0;
     // Whatever becomes of the one who started it, the daemon does not stay behind.

@@ -26,7 +26,7 @@ process.exitCode = await runDaemon({
       await load.stop();
       report();
     };
-    process.once('SIGUSR2', () => void stop().then(() => logger.info('load.stopped')));
+    process.on('SIGUSR2', () => void stop().then(() => logger.info('load.stopped')));
     return {
       closed: node.closed,
       reload: next => node.reload(next),

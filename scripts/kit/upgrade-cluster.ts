@@ -109,10 +109,15 @@ export class UpgradeCluster {
     };
   }
 
-  /** Ends the calls, then drains all nodes; resolves with their exit codes. */
-  async stop(): Promise<readonly number[]> {
+  /** Ends the calls of all nodes and waits for the last one. */
+  async stopLoad(): Promise<void> {
     for (const { daemon } of this.nodes) daemon.signal('SIGUSR2');
     await Promise.allSettled(this.nodes.map(({ daemon }) => daemon.waitFor('load.stopped')));
+  }
+
+  /** Ends the calls, then drains all nodes; resolves with their exit codes. */
+  async stop(): Promise<readonly number[]> {
+    await this.stopLoad();
     const codes = await Promise.all(this.nodes.map(node => node.daemon.stop()));
     await rm(this.directory, { recursive: true, force: true });
     return codes;

@@ -39,6 +39,7 @@ export class Dial {
   readonly #sockets = new Set<Socket>();
   #retired = false;
   #cutTimer: NodeJS.Timeout | undefined;
+  #readyTimer: NodeJS.Timeout | undefined;
   #closed = false;
   failure: unknown;
   /** What protects the newest connection; undefined before the first. */
@@ -124,18 +125,20 @@ export class Dial {
     this.#channel.watchConnectivityState(state, Number.POSITIVE_INFINITY, () => {
       if (this.#closed) return;
       const next = this.#channel.getConnectivityState(false);
+      if (next === grpc.connectivityState.READY) clearTimeout(this.#readyTimer);
       this.#watch(next);
       this.#onState(this);
     });
   }
 
-  /** grpc-js waits without a deadline for a server that accepts a connection and then says no SETTINGS. */
+  /**
+   * grpc-js waits without a deadline for a server that accepts a connection and then says no SETTINGS. Once the
+   * connection was READY it is none of this timer's business, whatever becomes of the channel.
+   */
   #expectReady(socket: Socket): void {
-    const timer = setTimeout(() => {
-      if (this.state !== grpc.connectivityState.READY) socket.destroy();
-    }, this.#options.connectTimeoutMs);
-    timer.unref();
-    socket.once('close', () => clearTimeout(timer));
+    clearTimeout(this.#readyTimer);
+    this.#readyTimer = setTimeout(() => socket.destroy(), this.#options.connectTimeoutMs);
+    this.#readyTimer.unref();
   }
 
   #closeWhenDone(): void {

@@ -186,6 +186,8 @@ export class StableChannel implements grpc.ChannelInterface {
   #route(call: FacadeCall): void {
     if (this.#closed) return this.#failClosed(call);
     if (this.#current?.state === READY && !this.#paused) return this.#give(call, this.#current);
+    const plan = this.#parts.plan.value;
+    if ('error' in plan && plan.error.code === 'member_unknown') return this.#failRefused(call, plan.error);
     const { refusedHoldTimeoutMs, holdTimeoutMs } = this.#parts.options;
     if (this.#refusal !== undefined && Date.now() - this.#refusal.since >= refusedHoldTimeoutMs) {
       return this.#failRefused(call, this.#refusal.error);

@@ -94,6 +94,40 @@ test('a connection that is drained under load ends without a failed call, and th
   await Promise.all(load);
 });
 
+test('a stream on a draining connection is not ended by the deadline of dials', async t => {
+  const authority = await createAuthority();
+  const server = await startListener(t, { snapshot: await makeSnapshot(t, { authority }) });
+  const addresses = [withScheme(server.address, 'https')];
+  const { client } = startConnector(t, {
+    addresses,
+    snapshot: await makeSnapshot(t, { authority }),
+    connectTimeoutMs: 300,
+  });
+  const chat = client.makeBidiStreamRequest(
+    echoDefinition.Chat.path,
+    (b: Buffer) => b,
+    (b: Buffer) => b,
+  );
+  let replies = 0;
+  let streamError: unknown;
+  chat.on('data', () => {
+    replies += 1;
+  });
+  chat.on('error', error => {
+    streamError = error;
+  });
+  chat.write(Buffer.from('x'));
+  await until('the stream runs', () => replies === 1);
+  const drained = server.listener.drainConnections('mode_changed', 20_000);
+  const startedAt = performance.now();
+  await until('the deadline of a dial has passed twice', () => performance.now() - startedAt > 700);
+  chat.write(Buffer.from('y'));
+  await until('the stream still answers', () => replies === 2 || streamError !== undefined);
+  assert.equal(streamError, undefined);
+  chat.end();
+  await drained;
+});
+
 test('a stream that outlives the grace is cut with UNAVAILABLE and the reason', async t => {
   const snapshot = await makeSnapshot(t);
   const server = await startListener(t, { snapshot });

@@ -117,6 +117,7 @@ export function startConnector(
     snapshot?: TrustSnapshot;
     serverSubjectNames?: string[];
     refusedHoldTimeoutMs?: number;
+    connectTimeoutMs?: number;
     holdTimeoutMs?: number;
   },
 ): TestConnector {
@@ -147,7 +148,7 @@ export function startConnector(
     },
     policy,
     options: {
-      connectTimeoutMs: 20_000,
+      connectTimeoutMs: options.connectTimeoutMs ?? 20_000,
       reconnectMaxDelayMs: 500,
       maxMessageBytes: 4_194_304,
       drainTimeoutMs: 20_000,
