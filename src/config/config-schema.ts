@@ -152,6 +152,10 @@ const networking = table<NetworkingOptions>('networking', {
     meaning: 'Connections that still sniff or shake hands; beyond it the oldest is dropped.',
     default: '1000',
   }),
+  maxConcurrentCalls: value('max-concurrent-calls', count, {
+    meaning: 'Calls that one connection may have open at a time; more are refused unprocessed.',
+    default: '1000',
+  }),
   maxMessageBytes: value('max-message-bytes', count, {
     meaning: 'The largest message received or sent. At least 4096.',
     default: '4194304',

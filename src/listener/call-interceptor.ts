@@ -9,6 +9,12 @@ export interface CallCounter {
 }
 
 /**
+ * Calls that somebody without a certificate may have open on a TLS connection: enough for health checks, too few to
+ * fill the memory with requests that never end.
+ */
+const MAX_STRANGER_CALLS = 10;
+
+/**
  * The interceptor of one connection: every call learns its caller, is authorized, counted, and can be cut. The denial
  * says only that it was denied.
  */
@@ -31,11 +37,17 @@ export function callInterceptor(
       metrics.serverCallDuration.observe(labels, (performance.now() - startedAt) / 1_000);
     };
     metrics.serverCallsStarted.inc({ grpc_method: method.path.slice(1) });
+    const isOverCap = isStranger(caller) && calls.active.size >= MAX_STRANGER_CALLS;
     calls.active.add(cut);
     return new grpc.ServerInterceptingCall(call, {
       start: next =>
         next({
           onReceiveMetadata: (metadata, forward) => {
+            if (isOverCap) {
+              finish(grpc.status.RESOURCE_EXHAUSTED);
+              call.sendStatus({ code: grpc.status.RESOURCE_EXHAUSTED, details: 'too many calls at a time' });
+              return;
+            }
             if (!authorize(caller, method.path)) {
               metrics.authorizationDecisions.inc({ service, decision: 'deny' });
               finish(grpc.status.PERMISSION_DENIED);
@@ -54,4 +66,8 @@ export function callInterceptor(
       },
     });
   };
+}
+
+function isStranger({ identity, security }: Caller): boolean {
+  return identity === undefined && security.kind === 'tls';
 }

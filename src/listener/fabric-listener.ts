@@ -145,15 +145,13 @@ export class FabricListener {
 
   async #handshake(socket: net.Socket, trust: TrustSnapshot, policy: ListenerPolicy, startedAt: number): Promise<void> {
     const result = await this.#acceptorFor(trust, policy).handshake(socket, policy.handshakeTimeoutMs);
-    if (!this.#unfinished.has(socket)) {
-      if (result.ok) result.socket.destroy();
-      return;
-    }
     if (!result.ok) {
-      this.#refuser.record(socket, result);
+      // A peer that went away during its handshake distrusts us, or is broken: both are worth a line.
+      if (!this.#closing) this.#refuser.record(socket, result);
       socket.destroy();
       return;
     }
+    if (!this.#unfinished.has(socket)) return void result.socket.destroy();
     const secured = result.socket;
     secured.on('error', () => {});
     // The handshake took its time: what counts now is what holds now.

@@ -33,8 +33,8 @@ test('names, addresses and labels are read in the order of the file', () => {
   );
 });
 
-test('an empty file lists nobody', () => {
-  assert.deepEqual(parseMembers('', 'members.toml'), []);
+test('an empty file is a mistake: it never means that everybody left', () => {
+  assert.throws(() => parseMembers('', 'members.toml'), /no member is listed/);
 });
 
 test('every mistake is reported, with its key', () => {

@@ -31,6 +31,8 @@ export function parseMembers(text: string, place: string): readonly Member[] {
       report(`member[${index}].name`, `${member.name} is listed twice`);
     members.push(member);
   }
+  if (problems.length === 0 && members.length === 0)
+    report('member', 'no member is listed', 'List at least this node; an empty file never means that everybody left.');
   if (problems.length > 0) throw invalid(problems);
   return members;
 }

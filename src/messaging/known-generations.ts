@@ -1,39 +1,36 @@
 /** Names beyond the members that are remembered; the oldest is forgotten first. */
 const MAX_STRANGERS = 1_000;
 
-interface Seen {
-  readonly any: number;
-  /** The newest that came over mutual TLS; 0 where none did. */
-  readonly proven: number;
-}
+/** A generation is a time in Unix milliseconds, give or take a clock: one further ahead is not worth remembering. */
+const MAX_AHEAD_MS = 86_400_000;
 
 /**
- * The newest generation seen under each name, so that an older process of that name is turned away after its successor
- * was seen. A generation that came over mutual TLS counts against everyone; one that did not counts only against
- * peers that prove nothing either, or a plaintext Hello could lock the real node out.
+ * The newest generation that was proven over mutual TLS under each name, so that an older process of that name is
+ * turned away after its successor was seen.
+ *
+ * G1. What nobody proved is not remembered: it counts while its stream is open, or a stranger could lock a node out.
+ * G2. Nor is a generation of the far future: it counts while its stream is open, and the real node gets in after it.
  */
 export class KnownGenerations {
-  readonly #seen = new Map<string, Seen>();
+  readonly #newest = new Map<string, number>();
 
-  remember(name: string, generation: number, proven: boolean): void {
-    const before = this.#seen.get(name) ?? { any: 0, proven: 0 };
-    this.#seen.delete(name);
-    this.#seen.set(name, {
-      any: Math.max(before.any, generation),
-      proven: proven ? Math.max(before.proven, generation) : before.proven,
-    });
+  /** @param now Unix milliseconds. */
+  remember(name: string, generation: number, now: number): void {
+    if (generation > now + MAX_AHEAD_MS) return;
+    const newest = Math.max(generation, this.#newest.get(name) ?? 0);
+    this.#newest.delete(name);
+    this.#newest.set(name, newest);
   }
 
-  /** What counts against a peer of this name; undefined where nothing does. */
-  newest(name: string, proven: boolean): number | undefined {
-    const seen = this.#seen.get(name);
-    const newest = proven ? seen?.proven : seen?.any;
-    return newest === 0 ? undefined : newest;
+  /** Undefined where none was proven. */
+  newest(name: string): number | undefined {
+    return this.#newest.get(name);
   }
 
   /** Forgets the oldest of those that are no members, where there are too many. */
   trim(isMember: (name: string) => boolean): void {
-    const strangers = [...this.#seen.keys()].filter(name => !isMember(name));
-    for (const name of strangers.slice(0, Math.max(0, strangers.length - MAX_STRANGERS))) this.#seen.delete(name);
+    if (this.#newest.size <= MAX_STRANGERS) return;
+    const strangers = [...this.#newest.keys()].filter(name => !isMember(name));
+    for (const name of strangers.slice(0, Math.max(0, strangers.length - MAX_STRANGERS))) this.#newest.delete(name);
   }
 }

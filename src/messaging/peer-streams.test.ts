@@ -82,12 +82,15 @@ test('a wrong cluster name is refused, and both sides log the reason', async () 
   assert.doesNotMatch(String(a.peer('node-b')?.detail), /other/, 'the refusal does not say what would be allowed');
 });
 
-test('a node whose name a newer generation holds is refused, also after that one is gone', async () => {
+test('a node whose name a newer generation holds and has proven is refused, also after that one is gone', async () => {
   await using a = await LoopbackNode.start({ name: 'node-a' });
   await using stale = await LoopbackNode.start({ name: 'node-b', generation: 1 });
+  a.inbound = mutualTls();
+  stale.outbound = mutualTls();
   a.knows(stale);
   {
     await using newer = await LoopbackNode.start({ name: 'node-b', generation: 2 });
+    newer.outbound = mutualTls();
     newer.knows(a).streams.start();
     await connected(a, newer);
     stale.knows(a).streams.start();
@@ -100,6 +103,20 @@ test('a node whose name a newer generation holds is refused, also after that one
   assert.equal(a.peer('node-b')?.generation, 2);
   assert.equal(a.logged('connection.refused')[0]?.reason, 'stale_generation');
   assert.equal(stale.logged('peer.refused')[0]?.reason, 'stale_generation');
+});
+
+test('a newer generation that nobody proved counts while its stream is open, and locks nobody out after that', async () => {
+  await using a = await LoopbackNode.start({ name: 'node-a' });
+  await using real = await LoopbackNode.start({ name: 'node-b', generation: 1 });
+  a.knows(real);
+  {
+    await using claimed = await LoopbackNode.start({ name: 'node-b', generation: 5_000_000_000_000_000 });
+    claimed.knows(a).streams.start();
+    await connected(a, claimed);
+    real.knows(a).streams.start();
+    await until('the real one is refused', () => real.peer('node-a')?.reason === 'stale_generation');
+  }
+  await connected(a, real);
 });
 
 test('a newer generation takes the place of an older one that still seems alive', async () => {

@@ -140,8 +140,16 @@ export class PeerStreams {
       lists: directory.lists,
       isMember: directory.member(name) !== undefined,
       proof: provesNode(name, caller.identity, caller.security),
-      knownGeneration: this.#generations.newest(name, caller.security.kind === 'mutual_tls'),
+      knownGeneration: this.#newestGeneration(name, caller.security.kind === 'mutual_tls'),
     };
+  }
+
+  /** Of the open stream, and of what was proven before. A stream that proves nothing does not count against one that does. */
+  #newestGeneration(name: string, proven: boolean): number | undefined {
+    const live = this.#links.get(name)?.live;
+    const held = live !== undefined && (live.security.kind === 'mutual_tls' || !proven) ? live.generation : 0;
+    const newest = Math.max(held, this.#generations.newest(name) ?? 0);
+    return newest === 0 ? undefined : newest;
   }
 
   #take({ introduction }: Hello, protocol: number, caller: Caller, frames: FrameStream): void {
@@ -173,7 +181,10 @@ export class PeerStreams {
     if (!link.wouldKeep(facts)) return link.decline(frames, facts.direction);
     answer();
     const proven = security.kind === 'mutual_tls';
-    this.#generations.remember(name, generation, proven);
+    if (proven) {
+      this.#generations.remember(name, generation, Date.now());
+      this.#generations.trim(known => this.#parts.directory.member(known) !== undefined);
+    }
     const stream = new PeerStream(frames, facts, this.#parts.options, {
       advertised: (advertising, next) => {
         link.advertised(advertising);
@@ -201,7 +212,6 @@ export class PeerStreams {
       before.delete(name);
     }
     for (const name of before.keys()) this.#removeMember(name);
-    this.#generations.trim(name => this.#parts.directory.member(name) !== undefined);
     this.#publish();
   }
 
@@ -235,7 +245,7 @@ export class PeerStreams {
           self: self.value,
           connector,
           options,
-          knownGeneration: proven => this.#generations.newest(name, proven),
+          knownGeneration: proven => this.#newestGeneration(name, proven),
           refused: reason => metrics.connectionsRefused.inc({ reason }),
           signal,
         }),

@@ -114,15 +114,20 @@ async function isAlive(holder: string): Promise<boolean> {
   return (await startOf(pid)) === started;
 }
 
-/** When a process started, in the kernel's ticks since boot; `-` where the system does not tell. */
+/**
+ * When a process started, in the kernel's ticks since boot; `-` where the system does not tell, `gone` for one that has
+ * ended and only waits to be reaped (proc(5), fields `state` and `starttime`).
+ */
 async function startOf(pid: number): Promise<string> {
   const line = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  return line.slice(line.lastIndexOf(')') + 2).split(' ')[19] ?? '-';
+  const [state, ...fields] = line.slice(line.lastIndexOf(')') + 2).split(' ');
+  if (state === 'Z' || state === 'X') return 'gone';
+  return fields[18] ?? '-';
 }
 
 function locked(dataDir: string, holder: string): SelvedgeError<'data_dir_locked'> {
   const pid = Number(holder.split(' ')[0]) || 0;
-  const message = `data directory ${dataDir} is in use by process ${pid}; stop it, or give this node its own data-dir`;
+  const message = `data directory ${dataDir} is in use by ${pid === process.pid ? 'this process' : `process ${pid}`}; stop it, or give this node its own data-dir`;
   return new SelvedgeError('data_dir_locked', message, { dataDir, pid });
 }
 
@@ -133,6 +138,7 @@ async function releaseLock(lock: string, owner: string): Promise<void> {
 async function nextGeneration(file: string): Promise<number> {
   const stored = await readGeneration(file);
   const generation = Math.max(stored + 1, Date.now());
+  if (!Number.isSafeInteger(generation)) throw new Error(`${file} holds a number that cannot grow`);
   await writeFileAtomic(file, `${generation}\n`, 0o600);
   return generation;
 }

@@ -65,6 +65,8 @@ export interface NetworkingOptions {
   readonly maxConnections?: number;
   /** Connections that have not finished sniffing or handshaking; beyond it the oldest is dropped. Default 1,000. */
   readonly maxUnfinishedHandshakes?: number;
+  /** Calls that one connection may have open at a time; more are refused unprocessed. Default 1,000. */
+  readonly maxConcurrentCalls?: number;
   /** Largest message received or sent, in bytes. Default 4,194,304. */
   readonly maxMessageBytes?: number;
   /** How often each side of a peer stream says it is alive. Default 5,000. */

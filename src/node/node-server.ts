@@ -72,6 +72,7 @@ export class NodeServer {
     this.#boundAddress = networking.bindAddress;
     this.#server = new grpc.Server({
       'grpc.enable_channelz': 0,
+      'grpc.max_concurrent_streams': networking.maxConcurrentCalls,
       'grpc.max_receive_message_length': networking.maxMessageBytes,
       'grpc.max_send_message_length': networking.maxMessageBytes,
     });

@@ -34,6 +34,7 @@ export interface NetworkingSettings {
   readonly drainTimeoutMs: number;
   readonly maxConnections: number;
   readonly maxUnfinishedHandshakes: number;
+  readonly maxConcurrentCalls: number;
   readonly maxMessageBytes: number;
   readonly heartbeatIntervalMs: number;
   readonly heartbeatTimeoutMs: number;

@@ -123,6 +123,7 @@ function resolveLimits(options: NetworkingOptions, found: OptionProblems): Limit
     drainTimeoutMs: durationMs('drainTimeoutMs', 30_000),
     maxConnections: count('maxConnections', 10_000),
     maxUnfinishedHandshakes: count('maxUnfinishedHandshakes', 1_000),
+    maxConcurrentCalls: count('maxConcurrentCalls', 1_000),
     maxMessageBytes: count('maxMessageBytes', 4_194_304, MIN_MESSAGE_BYTES),
     heartbeatIntervalMs: durationMs('heartbeatIntervalMs', 5_000),
     heartbeatTimeoutMs: durationMs('heartbeatTimeoutMs', 15_000),

@@ -56,6 +56,7 @@ test('defaults are those the documentation gives', () => {
       bindAddress: { kind: 'tcp', scheme: undefined, host: '0.0.0.0', hostKind: 'ipv4', port: 5122 },
       advertised: undefined,
       drainTimeoutMs: 30_000,
+      maxConcurrentCalls: 1_000,
       maxConnections: 10_000,
       maxUnfinishedHandshakes: 1_000,
       maxMessageBytes: 4_194_304,
