@@ -1,3 +1,4 @@
+import { adminSocketOf } from '../config/admin-socket-of.ts';
 import { loadConfig } from '../config/load-config.ts';
 import type { ServerExpectation } from '../connector/server-expectation.ts';
 import { describeProblem } from '../credentials/credential-problem.ts';
@@ -46,8 +47,18 @@ async function addressesOf(options: CtlOptions, { env }: Terminal): Promise<read
     return addresses;
   }
   if (options.config === undefined) return [parseAddress(DEFAULT_ADDRESS)];
-  const { settings } = await loadConfig({ file: options.config, env, set: [] });
-  return [{ kind: 'unix', path: settings.adminSocket }];
+  return [{ kind: 'unix', path: await adminSocketFor(options.config, env) }];
+}
+
+async function adminSocketFor(file: string, env: Terminal['env']): Promise<string> {
+  try {
+    return (await loadConfig({ file, env, set: [] })).settings.adminSocket;
+  } catch (error) {
+    // The node may run well with what the file said before it was edited into a mistake.
+    const path = adminSocketOf(file);
+    if (path === undefined) throw error;
+    return path;
+  }
 }
 
 /** TLS is what is meant by those who say nothing. */

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { withoutKey } from '../identity/quoted.ts';
 import { parseDuration } from './duration.ts';
 
 /** What is wrong with a value; `index` names the element of a list. */
@@ -112,6 +113,7 @@ export function isTable(raw: unknown): raw is Readonly<Record<string, unknown>> 
 export function describe(raw: unknown): string {
   if (raw instanceof Date) return `The date ${raw.toISOString()}`;
   const written = JSON.stringify(raw) ?? String(raw);
+  if (withoutKey(written) !== written) return 'The value';
   return written.length > 60 ? `${written.slice(0, 60)}…` : written;
 }
 

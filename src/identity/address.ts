@@ -1,6 +1,7 @@
 import { SelvedgeError } from '../errors/selvedge-error.ts';
 import { asciiLowerCase, canonicalDnsName, parseDnsName } from './dns-name.ts';
 import { parseIpAddress } from './ip-address.ts';
+import { quoted, withoutKey } from './quoted.ts';
 
 export type Scheme = 'http' | 'https';
 
@@ -35,8 +36,8 @@ export type Address = TcpAddress | UnixAddress;
  */
 export function parseAddress(text: string): Address {
   const refuse = (problem: string): never => {
-    throw new SelvedgeError('address_invalid', `${JSON.stringify(text)} is not an address: ${problem}.`, {
-      address: text,
+    throw new SelvedgeError('address_invalid', `${quoted(text)} is not an address: ${problem}.`, {
+      address: withoutKey(text),
       problem,
     });
   };
@@ -46,7 +47,7 @@ export function parseAddress(text: string): Address {
   const [, schemeText, rest = ''] = /^(?:([^/]*):\/\/)?(.*)$/.exec(text) ?? [];
   const scheme = schemeText === undefined ? undefined : asciiLowerCase(schemeText);
   if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
-    return refuse(`the scheme ${JSON.stringify(scheme)} is not known; use https, http or unix`);
+    return refuse(`the scheme ${quoted(scheme)} is not known; use https, http or unix`);
   return parseHostPort(scheme, rest, refuse);
 }
 
@@ -107,7 +108,7 @@ function parseHostPort(scheme: Scheme | undefined, text: string, refuse: RefuseA
   if (host === '') refuse('the host is missing; to listen on every address, write 0.0.0.0 or [::]');
   const address = parseIpAddress(host);
   if (address !== undefined) return { kind: 'tcp', scheme, host: address.text, hostKind: 'ipv4', port };
-  if (parseDnsName(host) === undefined) refuse(`${JSON.stringify(host)} is neither a host name nor an IP address`);
+  if (parseDnsName(host) === undefined) refuse(`${quoted(host)} is neither a host name nor an IP address`);
   return { kind: 'tcp', scheme, host: canonicalDnsName(host), hostKind: 'name', port };
 }
 

@@ -4,6 +4,7 @@ import { parseDnsGlob } from './dns-glob.ts';
 import { asciiLowerCase } from './dns-name.ts';
 import { type IpAddress, parseIpAddress } from './ip-address.ts';
 import { compareParts, type NameGlob, type Refuse } from './name-glob.ts';
+import { quoted } from './quoted.ts';
 
 /** Which addresses a TLS profile is for. Made by {@link parseDestination} alone. */
 export interface DestinationPattern {
@@ -28,7 +29,7 @@ type DestinationHost =
  */
 export function parseDestination(text: string): DestinationPattern {
   const refuse: Refuse = problem => {
-    throw new SelvedgeError('pattern_invalid', `The destination ${JSON.stringify(text)} is not valid: ${problem}.`, {
+    throw new SelvedgeError('pattern_invalid', `The destination ${quoted(text)} is not valid: ${problem}.`, {
       pattern: text,
       problem,
     });

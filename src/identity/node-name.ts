@@ -1,4 +1,5 @@
 import { SelvedgeError } from '../errors/selvedge-error.ts';
+import { quoted, withoutKey } from './quoted.ts';
 
 const NODE_NAME = /^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/;
 
@@ -10,8 +11,8 @@ export function parseNodeName(text: string): string {
   if (isNodeName(text)) return text;
   throw new SelvedgeError(
     'node_name_invalid',
-    `${JSON.stringify(text.slice(0, 80))} is not a node name: use 1 to 63 of a-z, 0-9, "." and "-", with a letter or digit at both ends.`,
-    { name: text },
+    `${quoted(text)} is not a node name: use 1 to 63 of a-z, 0-9, "." and "-", with a letter or digit at both ends.`,
+    { name: withoutKey(text) },
   );
 }
 

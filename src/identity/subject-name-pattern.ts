@@ -3,6 +3,7 @@ import { isAddressLike, parseDnsGlob } from './dns-glob.ts';
 import { asciiLowerCase } from './dns-name.ts';
 import { type IpBlock, parseIpBlock } from './ip-address.ts';
 import { type NameGlob, parseNameGlob, type Refuse } from './name-glob.ts';
+import { quoted, withoutKey } from './quoted.ts';
 
 /** What part of a certificate a pattern speaks of: its common name, or a subject alternative name. */
 export const PATTERN_KINDS = ['cn', 'dns', 'uri', 'ip'] as const;
@@ -138,14 +139,12 @@ function parsePath(text: string, refuse: Refuse): NameGlob {
 
 function refuseUnknownKind(text: string, refuse: Refuse): never {
   const kind = text.slice(0, text.indexOf(':'));
-  return refuse(
-    `${JSON.stringify(kind)} is not a kind of pattern; the kinds are ${PATTERN_KINDS.join(', ')} (in lower case)`,
-  );
+  return refuse(`${quoted(kind)} is not a kind of pattern; the kinds are ${PATTERN_KINDS.join(', ')} (in lower case)`);
 }
 
 function refusePattern(pattern: string, problem: string): never {
-  throw new SelvedgeError('pattern_invalid', `The pattern ${JSON.stringify(pattern)} is not valid: ${problem}.`, {
-    pattern,
+  throw new SelvedgeError('pattern_invalid', `The pattern ${quoted(pattern)} is not valid: ${problem}.`, {
+    pattern: withoutKey(pattern),
     problem,
   });
 }

@@ -5,6 +5,7 @@ import { type Logger, printable } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { alertBytes, goawayBytes, http1Bytes } from './refusal.ts';
 import { RefusalDelay } from './refusal-delay.ts';
+import { Repeats } from './repeats.ts';
 import type { Sniffed } from './sniff.ts';
 
 /** A refused peer that reads nothing is not waited for longer than this. */
@@ -23,6 +24,7 @@ export class Refuser {
   readonly #metrics: Metrics;
   readonly #delay = new RefusalDelay();
   readonly #refused = new WeakSet<net.Socket>();
+  readonly #repeats = new Repeats();
 
   constructor(logger: Logger, metrics: Metrics) {
     this.#logger = logger;
@@ -41,17 +43,24 @@ export class Refuser {
     this.#endWith(raw, secured, goawayBytes(refusal.reason, ''));
   }
 
-  /** Logs and counts only, for a peer that can no longer be told. A connection is refused once. */
+  /**
+   * Logs and counts only, for a peer that can no longer be told. A connection is refused once; a flood of alike
+   * refusals of one address is one line every ten seconds, which says how many lines it stands for.
+   */
   record(socket: net.Socket, { reason, detail, identity }: Refusal): void {
     if (this.#refused.has(socket)) return;
     this.#refused.add(socket);
     this.#metrics.connectionsRefused.inc({ reason });
+    const who = `${socket.remoteAddress} ${reason} ${identity?.fingerprint256}`;
+    const suppressed = this.#repeats.next(who, Date.now());
+    if (suppressed === undefined) return;
     this.#logger.warn('connection.refused', {
       direction: 'inbound',
       remote: remoteOf(socket),
       reason,
       detail: printable(detail),
       ...subjectFields(identity),
+      ...(suppressed === 0 ? {} : { suppressed }),
     });
   }
 
