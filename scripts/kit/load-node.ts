@@ -30,6 +30,7 @@ process.exitCode = await runDaemon({
     return {
       closed: node.closed,
       reload: next => node.reload(next),
+      configurationProblem: problem => node.configurationProblem(problem),
       close: () => node.close(),
       drain: async () => {
         await stop();

@@ -1,6 +1,6 @@
 import { liveChange } from '../config/live-changes.ts';
-import { type ConfigSources, type LoadedConfig, loadConfig } from '../config/load-config.ts';
-import { isSelvedgeError, messageOf } from '../errors/selvedge-error.ts';
+import { type ConfigSources, formatConfigProblem, type LoadedConfig, loadConfig } from '../config/load-config.ts';
+import { type ConfigProblem, isSelvedgeError, messageOf } from '../errors/selvedge-error.ts';
 import type { ReloadReport } from '../node/fabric-node.ts';
 import type { FabricNodeOptions } from '../node/node-options.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -8,6 +8,7 @@ import type { Logger } from '../telemetry/logger.ts';
 /** What a reload changes. */
 export interface ReloadableNode {
   reload(next?: FabricNodeOptions): Promise<ReloadReport>;
+  configurationProblem(problem: string | undefined): void;
 }
 
 export interface ConfigReloaderParts {
@@ -32,6 +33,7 @@ export class ConfigReloader {
   readonly #parts: ConfigReloaderParts;
   #running: LoadedConfig;
   #last: Promise<void> = Promise.resolve();
+  #isRejected = false;
 
   constructor(parts: ConfigReloaderParts) {
     this.#parts = parts;
@@ -53,23 +55,50 @@ export class ConfigReloader {
       // Who edits a masked value shall hear why nothing happens.
       logMasked(next, logger);
       // A signal asks for the credentials too, which are read again by the same call.
-      if (changed.length === 0 && cause === 'file_changed') return;
-      if (restartRequired.length > 0) {
-        logger.error('config.reload_rejected', { cause, reason: 'restart_required', keys: restartRequired });
-        return;
-      }
+      if (changed.length === 0 && cause === 'file_changed') return this.#recovered();
+      if (restartRequired.length > 0)
+        return this.#rejected(cause, { reason: 'restart_required', keys: restartRequired });
       const { result, problems } = await node.reload(changed.length === 0 ? undefined : next.options);
-      if (result === 'failed') {
-        logger.error('config.reload_rejected', { cause, reason: 'credentials_invalid', problems });
-        return;
-      }
+      if (result === 'failed')
+        return this.#rejected(cause, { reason: 'credentials_invalid', problems }, changed.length > 0);
       this.#running = next;
+      this.#isRejected = false;
+      node.configurationProblem(undefined);
       logger.setLevel(next.settings.logLevel);
       logger.info('config.reloaded', { cause, changed, credentials: result });
     } catch (error) {
-      logger.error('config.reload_rejected', { cause, ...rejectionOf(error) });
+      this.#rejected(cause, rejectionOf(error));
     }
   }
+
+  /** @param isOfFile false: the file says what the node runs with, and its credentials report for themselves. */
+  #rejected(cause: ReloadCause, rejection: Rejection, isOfFile = true): void {
+    this.#parts.logger.error('config.reload_rejected', { cause, ...rejection });
+    if (!isOfFile) return;
+    this.#isRejected = true;
+    this.#parts.node.configurationProblem(wordsOf(rejection));
+  }
+
+  /** The file says again what the node runs with. */
+  #recovered(): void {
+    if (!this.#isRejected) return;
+    this.#isRejected = false;
+    this.#parts.logger.info('config.recovered', {});
+    this.#parts.node.configurationProblem(undefined);
+  }
+}
+
+/** Why a change was not taken, as it stands in the log. */
+type Rejection =
+  | { readonly reason: 'restart_required'; readonly keys: readonly string[] }
+  | { readonly reason: string; readonly problems: readonly (string | ConfigProblem)[] };
+
+function wordsOf(rejection: Rejection): string {
+  if ('keys' in rejection) return `${rejection.keys.join(', ')}: taken at a restart only`;
+  const words = rejection.problems.map(problem =>
+    typeof problem === 'string' ? problem : formatConfigProblem(problem),
+  );
+  return words.join(' ');
 }
 
 /** Says which values of the file have no effect, because the environment or `--set` stands above them. */
@@ -77,8 +106,8 @@ export function logMasked({ masked }: LoadedConfig, logger: Logger): void {
   if (masked.length > 0) logger.warn('config.masked', { values: masked });
 }
 
-function rejectionOf(error: unknown): Readonly<Record<string, unknown>> {
-  if (isSelvedgeError(error, 'restart_required')) return { reason: error.code, keys: error.facts.keys };
+function rejectionOf(error: unknown): Rejection {
+  if (isSelvedgeError(error, 'restart_required')) return { reason: 'restart_required', keys: error.facts.keys };
   if (isSelvedgeError(error, 'config_invalid')) return { reason: error.code, problems: error.facts.problems };
   return { reason: isSelvedgeError(error) ? error.code : 'internal', problems: [messageOf(error)] };
 }

@@ -124,11 +124,16 @@ type Line = Readonly<Record<string, unknown>>;
 class FakeNode implements DaemonNode {
   readonly calls: string[] = [];
   readonly reloads: (FabricNodeOptions | undefined)[] = [];
+  readonly problems: (string | undefined)[] = [];
   readonly closed: Promise<void>;
   readonly #report: ReloadReport;
   readonly #unstuck: Promise<void>;
   closeByOperator: () => void = () => {};
   unstick: () => void = () => {};
+
+  configurationProblem(problem: string | undefined): void {
+    this.problems.push(problem);
+  }
 
   constructor({ report = { result: 'ok', problems: [] }, isStuck = false }: DaemonOptions) {
     this.#report = report;

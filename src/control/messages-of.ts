@@ -29,6 +29,7 @@ export function statusOfNode(node: NodeFacts): NodeStatus {
     connections: countConnections(connections),
     certificateExpiresAtMs: node.credentials()[0]?.store.snapshot.value.own.identity.notAfter.getTime() ?? 0,
     addressesRedacted: false,
+    problems: node.problems(),
   };
 }
 

@@ -14,6 +14,8 @@ export interface NodeFacts {
   readonly startedAt: Date;
   readonly labels: Readonly<Record<string, string>>;
   state(): NodeState;
+  /** What could not be taken of changed files; empty when all is well. */
+  problems(): readonly string[];
   mode(): 'plain' | 'optional' | 'strict';
   advertisedAddresses(): readonly string[];
   peers(): readonly PeerEntry[];

@@ -59,6 +59,7 @@ const status: Required<NodeStatus> = {
   connections: counts,
   certificateExpiresAtMs: 5,
   addressesRedacted: false,
+  problems: [`${SECRET}.example cannot be dialled`],
 };
 const connection: Required<Connection> = {
   id: 7,
@@ -142,6 +143,7 @@ test('what is no address stays: who is there, in which state, and how it is secu
     labels: {},
     peers: [{ ...peer, detail: '', addresses: [], labels: {}, subject: '' }],
     addressesRedacted: true,
+    problems: [],
   });
   assert.deepEqual(redactConnections({ connections: [connection], addressesRedacted: false }).connections, [
     { ...connection, remoteAddress: '', subject: '', identity: '', fingerprintSha256: '' },

@@ -16,6 +16,8 @@ export interface MembersFileSourceOptions {
   readonly logger: Logger;
   /** What must hold beyond the syntax, such as "strict cannot reach http alone". Throws to reject the set. */
   readonly check: (members: readonly Member[]) => void;
+  /** Told of every later reading: why it was rejected, or undefined. */
+  readonly onReload?: (problem: string | undefined) => void;
 }
 
 /**
@@ -34,9 +36,11 @@ export async function openMembersFile(options: MembersFileSourceOptions): Promis
         const next = await loadMembersFile(options.file);
         options.check(next);
         members.set(next);
+        options.onReload?.(undefined);
         options.logger.info('membership.changed', { members: next.map(member => member.name) });
       } catch (error) {
         const problems = isSelvedgeError(error, 'config_invalid') ? error.facts.problems : messageOf(error);
+        options.onReload?.(messageOf(error));
         options.logger.error('membership.reload_failed', { file: options.file, problems });
       }
     },

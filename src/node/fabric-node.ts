@@ -106,6 +106,15 @@ export class FabricNode implements AsyncDisposable {
     return reload;
   }
 
+  /**
+   * For those who load the options themselves, as the daemon does: whether the newest ones could be taken. A problem
+   * shows in `status` (the node is `degraded`) and in `selvedge_config_reload_total` until it is undefined again.
+   */
+  configurationProblem(problem: string | undefined): void {
+    this.#parts.problems.set('configuration', problem);
+    this.#parts.metrics.configReloads.inc({ result: problem === undefined ? 'ok' : 'failed' });
+  }
+
   /** Resolves when all is closed. */
   drain(): Promise<void> {
     this.#ending ??= this.#end(this.#parts.settings.value.networking.drainTimeoutMs);

@@ -15,6 +15,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { CredentialSet } from './credential-set.ts';
 import { type DataDirectory, openDataDirectory } from './data-directory.ts';
+import { NodeProblems } from './node-problems.ts';
 import type { NodeSettings } from './node-settings.ts';
 import { beliefPolicyOf, outboundPolicyOf, roleListsOf } from './policies.ts';
 
@@ -27,6 +28,7 @@ export class NodeParts {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly data: DataDirectory;
+  readonly problems: NodeProblems;
   readonly credentials: CredentialSet;
   readonly directory: MemberDirectory;
   readonly connector: Connector;
@@ -44,8 +46,13 @@ export class NodeParts {
       const credentials = closing.use('credentials', new CredentialSet(logger, metrics));
       await credentials.adopt(settings.tls);
       const current = new MutableValue(settings);
-      const source = closing.use('members', await openMembers(current, logger));
-      return new NodeParts({ settings: current, logger, metrics, data, credentials, source, closing });
+      const problems = new NodeProblems();
+      const onReload = (problem: string | undefined) => {
+        problems.set('members', problem);
+        metrics.membershipReloads.inc({ result: problem === undefined ? 'ok' : 'failed' });
+      };
+      const source = closing.use('members', await openMembers(current, logger, onReload));
+      return new NodeParts({ problems, settings: current, logger, metrics, data, credentials, source, closing });
     } catch (error) {
       await closing.close();
       throw error;
@@ -53,6 +60,7 @@ export class NodeParts {
   }
 
   private constructor(parts: {
+    problems: NodeProblems;
     settings: MutableValue<NodeSettings>;
     logger: Logger;
     metrics: Metrics;
@@ -66,6 +74,7 @@ export class NodeParts {
     this.logger = logger;
     this.metrics = metrics;
     this.data = parts.data;
+    this.problems = parts.problems;
     this.credentials = credentials;
     this.closing = closing;
     this.#belief = new MutableValue(beliefPolicyOf(settings.value));
@@ -115,13 +124,18 @@ export class NodeParts {
   };
 }
 
-async function openMembers(settings: MutableValue<NodeSettings>, logger: Logger): Promise<MembershipSource> {
+async function openMembers(
+  settings: MutableValue<NodeSettings>,
+  logger: Logger,
+  onReload: (problem: string | undefined) => void,
+): Promise<MembershipSource> {
   const { membership } = settings.value;
   if (membership === undefined) return { members: new MutableValue<readonly Member[]>([]), close: async () => {} };
   return openMembersFile({
     file: membership.membersFile,
     logger,
     check: members => checkReachable(settings.value, members),
+    onReload,
   });
 }
 

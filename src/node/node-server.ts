@@ -167,10 +167,15 @@ export class NodeServer {
     this.#server.forceShutdown();
   }
 
-  /** `degraded`: it serves, with credentials that could not be read anew. */
+  /** `degraded`: it serves, on files of which a newer content could not be taken. */
   #stateNow(): NodeState {
-    const stale = this.#parts.credentials.used.some(({ store }) => store.state.value.lastResult === 'failed');
-    return this.#state === 'ready' && stale ? 'degraded' : this.#state;
+    return this.#state === 'ready' && this.#problems().length > 0 ? 'degraded' : this.#state;
+  }
+
+  #problems(): readonly string[] {
+    const { problems, credentials } = this.#parts;
+    const stale = credentials.used.flatMap(({ store }) => store.state.value.problem ?? []);
+    return [...problems.all, ...stale.map(({ file, problem }) => `${file}: ${problem}`)];
   }
 
   #listener(
@@ -221,6 +226,7 @@ export class NodeServer {
       startedAt: this.#startedAt,
       labels,
       state: () => this.#stateNow(),
+      problems: () => this.#problems(),
       mode: () => settings.value.mode,
       advertisedAddresses: () => this.#advertised().map(formatAddress),
       peers: () => this.#streams.peers.value,

@@ -61,6 +61,7 @@ const nodeStatus: Required<NodeStatus> = {
   connections: connectionCounts,
   certificateExpiresAtMs: 1_800_000_000_000,
   addressesRedacted: true,
+  problems: ['members: no member is listed'],
 };
 const connection: Required<Connection> = {
   id: 7,

@@ -24,6 +24,8 @@ export interface NodeStatus {
   /** Unix milliseconds; 0 without TLS. */
   readonly certificateExpiresAtMs: number;
   readonly addressesRedacted: boolean;
+  /** What could not be taken of changed files, while the node runs on what it had. */
+  readonly problems: readonly string[];
 }
 
 /** A member, as the answering node sees it. */

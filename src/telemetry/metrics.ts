@@ -10,6 +10,8 @@ export interface Metrics {
   readonly tlsReloadSuccess: Gauge;
   readonly tlsGeneration: Gauge;
   readonly tlsMode: Gauge<'mode'>;
+  readonly configReloads: Counter<'result'>;
+  readonly membershipReloads: Counter<'result'>;
   readonly connections: Gauge<'direction' | 'security'>;
   readonly connectionsRefused: Counter<'reason'>;
   readonly connectionsClosed: Counter<'reason'>;
@@ -62,6 +64,18 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
       name: 'selvedge_tls_mode',
       help: '1 for the mode of the fabric listener.',
       labelNames: ['mode'],
+      registers,
+    }),
+    configReloads: new Counter({
+      name: 'selvedge_config_reload_total',
+      help: 'Times a changed configuration was taken or rejected.',
+      labelNames: ['result'],
+      registers,
+    }),
+    membershipReloads: new Counter({
+      name: 'selvedge_membership_reload_total',
+      help: 'Times a changed list of members was taken or rejected.',
+      labelNames: ['result'],
       registers,
     }),
     connections: new Gauge({

@@ -45,6 +45,7 @@ export function sampleStatus(given: Partial<NodeStatus> = {}): NodeStatus {
       outboundTls: 0,
       outboundNone: 0,
     },
+    problems: [],
     certificateExpiresAtMs: NOW.getTime() + 29 * DAY_MS,
     addressesRedacted: false,
     ...given,

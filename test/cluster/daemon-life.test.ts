@@ -116,6 +116,21 @@ test('a daemon from its start to its drain, and what it takes while it runs', as
     assert.equal((await askLocally(daemon, 'GetStatus')).mode, 'strict');
   });
 
+  await t.test(
+    'a change that could not be taken shows in the status and in a metric until the file is right again',
+    async () => {
+      await write({ ...config, mode: 'optional', tls: { 'allowed-subject-names': [] } }, 'config.reload_rejected');
+      const { state, problems } = await askLocally(daemon, 'GetStatus');
+      assert.equal(state, 'degraded');
+      assert.match(problems.join(), /^configuration: .*node-1\.toml:\d+:\d+.*Nobody may connect/);
+      const metrics = await (await fetch(`${daemon.ready.observability}/metrics`)).text();
+      assert.match(metrics, /selvedge_config_reload_total\{result="failed"\} [1-9]/);
+      await write(config, 'config.recovered');
+      const after = await askLocally(daemon, 'GetStatus');
+      assert.deepEqual([after.state, after.problems], ['ready', []]);
+    },
+  );
+
   await t.test('a certificate that is renewed on disk is shown from then on', async () => {
     const before = await fingerprintShown(daemon);
     await cluster.store.rotate(NODE);

@@ -13,6 +13,7 @@ export function nodeFacts(changes: Partial<NodeFacts> = {}): NodeFacts {
     startedAt: new Date(1_000),
     labels: { role: 'worker' },
     state: () => 'ready',
+    problems: () => [],
     mode: () => 'optional',
     advertisedAddresses: () => ['https://node-1.example:5122'],
     peers: () => [],

@@ -78,6 +78,7 @@ function renderNode(node: NodeStatus, { paint, now }: Terminal): string {
     [
       ['node', `${node.nodeName} of cluster ${node.clusterName}`],
       ['state', wordCell(node.state)],
+      ['problems', node.problems.map((text): Cell => ({ text, colour: 'bad' }))],
       ['mode', node.mode],
       ['version', node.version],
       ['generation', String(node.generation)],
