@@ -1,5 +1,8 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { IssuedFiles } from '../dev-pki/cert-store.ts';
+import { CommandFailure } from './command-failure.ts';
 import { renderFields } from './table.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -20,6 +23,13 @@ export function addDaysOption(command: Command, byDefault: string): Command {
 
 export function addForceOption(command: Command): Command {
   return command.option('--force', 'replace files that are there already');
+}
+
+/** @throws CommandFailure where no CA was made in the directory yet. */
+export function expectCertStore(directory: string): void {
+  if (existsSync(join(directory, 'ca.pem'))) return;
+  const remedy = `Make one with \`selvedgectl certs init --dir ${directory} --cluster NAME\`.`;
+  throw new CommandFailure(`There is no CA in ${directory}.`, remedy);
 }
 
 /** The end of validity that `--days` means, for the functions of `dev-pki`, which have defaults of their own. */

@@ -87,7 +87,7 @@ test('what certs does not understand exits 2, what it cannot do exits 1', async 
     [['rotate', '--dir', dir], 2, /a name, or --all/],
     [['rotate', 'node-1', '--all', '--dir', dir], 2, /a name, or --all/],
     [['rotate', 'node-9', '--dir', dir], 1, /node-9\.pem: there is no such file/],
-    [['node', 'node-2', '--dir', empty], 1, /ca\.pem: there is no such file/],
+    [['node', 'node-2', '--dir', empty], 1, /There is no CA in .*certs init/],
     [['list', '--dir', join(empty, 'nowhere')], 1, /nowhere/],
   ];
   for (const [args, expected, message] of mistakes) {

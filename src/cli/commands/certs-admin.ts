@@ -1,6 +1,13 @@
 import type { Command } from 'commander';
 import { openCertStore } from '../../dev-pki/cert-store.ts';
-import { addDaysOption, addDirectoryOption, addForceOption, notAfterOf, renderIssued } from '../certs-options.ts';
+import {
+  addDaysOption,
+  addDirectoryOption,
+  addForceOption,
+  expectCertStore,
+  notAfterOf,
+  renderIssued,
+} from '../certs-options.ts';
 import { offlineCommand, printerOf } from '../ctl-command.ts';
 import type { CommandContext } from '../run-program.ts';
 
@@ -21,6 +28,7 @@ export function certsAdminCommand(context: CommandContext): Command {
   addForceOption(command);
   return command.action(async (adminName: string, { dir, days, force }: AdminOptions) => {
     const { terminal } = context;
+    expectCertStore(dir);
     const store = await openCertStore(dir);
     const issued = await store.issueAdmin({ adminName, force: force === true, ...notAfterOf(days, terminal) });
     printerOf(command, context)(issued, () => renderIssued(issued, terminal));

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { listStoredCertificates, type StoredCertificate } from '../../dev-pki/stored-certificate.ts';
 import { expiryCell } from '../cells.ts';
-import { addDirectoryOption } from '../certs-options.ts';
+import { addDirectoryOption, expectCertStore } from '../certs-options.ts';
 import { offlineCommand, printerOf } from '../ctl-command.ts';
 import type { CommandContext } from '../run-program.ts';
 import { type Cell, renderTable } from '../table.ts';
@@ -15,6 +15,7 @@ export function certsListCommand(context: CommandContext): Command {
   ]);
   addDirectoryOption(command);
   return command.action(async ({ dir }: { dir: string }) => {
+    expectCertStore(dir);
     const certificates = await listStoredCertificates(dir);
     printerOf(command, context)(certificates, () => renderCertificates(certificates, context.terminal));
   });

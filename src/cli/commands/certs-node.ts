@@ -1,6 +1,13 @@
 import type { Command } from 'commander';
 import { openCertStore } from '../../dev-pki/cert-store.ts';
-import { addDaysOption, addDirectoryOption, addForceOption, notAfterOf, renderIssued } from '../certs-options.ts';
+import {
+  addDaysOption,
+  addDirectoryOption,
+  addForceOption,
+  expectCertStore,
+  notAfterOf,
+  renderIssued,
+} from '../certs-options.ts';
 import { offlineCommand, printerOf } from '../ctl-command.ts';
 import type { CommandContext } from '../run-program.ts';
 
@@ -26,6 +33,7 @@ export function certsNodeCommand(context: CommandContext): Command {
   addForceOption(command);
   return command.action(async (nodeName: string, { dir, host, localhost, days, force }: NodeOptions) => {
     const { terminal } = context;
+    expectCertStore(dir);
     const store = await openCertStore(dir);
     const issued = await store.issueNode({
       nodeName,

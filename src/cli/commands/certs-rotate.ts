@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { type CertStore, type IssuedFiles, openCertStore } from '../../dev-pki/cert-store.ts';
-import { addDaysOption, addDirectoryOption, notAfterOf } from '../certs-options.ts';
+import { addDaysOption, addDirectoryOption, expectCertStore, notAfterOf } from '../certs-options.ts';
 import { CommandFailure, usageFailure } from '../command-failure.ts';
 import { offlineCommand, printerOf } from '../ctl-command.ts';
 import type { CommandContext } from '../run-program.ts';
@@ -27,6 +27,7 @@ export function certsRotateCommand(context: CommandContext): Command {
   return command.action(async (names: readonly string[], { dir, all, days }: RotateOptions) => {
     const { terminal } = context;
     if (names.length > 0 === (all === true)) throw usageFailure('certs rotate needs a name, or --all.');
+    expectCertStore(dir);
     const store = await openCertStore(dir);
     const rotated: IssuedFiles[] = [];
     for (const name of all === true ? await rotatable(store) : names)
