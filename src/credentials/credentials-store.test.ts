@@ -137,7 +137,7 @@ test('a problem that stays is logged once, a new one again, and its end too', as
   await directory.write('node.pem', certPem);
   await store.reload('poll');
   await store.reload('poll');
-  assert.deepEqual(events, ['tls.reloaded', 'tls.reload_failed', 'tls.reload_failed', 'tls.reload_recovered']);
+  assert.deepEqual(events, ['tls.loaded', 'tls.reload_failed', 'tls.reload_failed', 'tls.reload_recovered']);
 });
 
 test('a warning is logged with the snapshot it belongs to', async t => {
@@ -146,7 +146,7 @@ test('a warning is logged with the snapshot it belongs to', async t => {
   const { events, logger } = recordingLogger();
   const store = await open(t, directory, { logger });
   await store.reload('poll');
-  assert.deepEqual(events, ['tls.reloaded', 'tls.credentials_warning']);
+  assert.deepEqual(events, ['tls.loaded', 'tls.credentials_warning']);
 });
 
 test('nothing that is logged holds a line of the key', async t => {

@@ -12,10 +12,10 @@ export class ReloadLog {
     this.#logger = logger;
   }
 
-  /** `tls.reloaded`, and `tls.credentials_warning` for each warning. */
+  /** `tls.loaded` at the start and `tls.reloaded` later, and `tls.credentials_warning` for each warning. */
   loaded(trigger: ReloadTrigger, { generation, own, anchors, warnings }: TrustSnapshot): void {
     this.#lastFailure = undefined;
-    this.#logger.info('tls.reloaded', {
+    this.#logger.info(trigger === 'start' ? 'tls.loaded' : 'tls.reloaded', {
       trigger,
       generation,
       subject: own.identity.subject,
