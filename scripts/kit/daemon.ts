@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type { NodeReady } from '../../src/index.ts';
 
 const SELVEDGE = fileURLToPath(new URL('../../src/cli/selvedge.ts', import.meta.url));
 const DEADLINE_MS = 60_000;
@@ -19,16 +20,6 @@ export interface DaemonOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Another program that runs a daemon, and its arguments. Default: `selvedge run --config CONFIG`. */
   readonly program?: readonly string[];
-}
-
-/** Facts of the `node.ready` line. */
-export interface ReadyFacts {
-  readonly node: string;
-  readonly generation: number;
-  readonly mode: string;
-  readonly fabric: readonly string[];
-  readonly admin: string;
-  readonly observability?: string;
 }
 
 /** A `selvedge run` process from this source tree, seen as an operator sees it: by its log, its signals, its exit code. */
@@ -77,10 +68,10 @@ export class Daemon {
     return daemon;
   }
 
-  get ready(): ReadyFacts {
+  get ready(): NodeReady {
     const line = this.lines.find(each => each.event === 'node.ready');
     if (line === undefined) throw new Error('the daemon is not ready');
-    return line as LogLine & ReadyFacts;
+    return line as LogLine & NodeReady;
   }
 
   /** The first line of an event, from `since` (an index into `lines`) on, that `matches`; waits for it. */

@@ -1,4 +1,5 @@
 import { type ConfigSources, formatConfigProblem, type LoadedConfig, loadConfig } from '../config/load-config.ts';
+import { peekConfig } from '../config/peek-config.ts';
 import { type ConfigProblem, isSelvedgeError } from '../errors/selvedge-error.ts';
 import type { NodeSettings } from '../node/node-settings.ts';
 import { type CheckedSet, checkCredentialSets } from './check-credential-sets.ts';
@@ -21,12 +22,14 @@ export interface ConfigReport {
 
 /**
  * Reads a configuration and everything it names, as a node would that starts. Nothing is opened or written. Every
- * mistake is found at once, except that of a wrong configuration the files are not looked at.
+ * mistake is found at once, also those of the files that a wrong configuration names.
  */
 export async function checkConfig(sources: ConfigSources, now: Date): Promise<ConfigReport> {
   const loaded = await tryLoadConfig(sources);
-  if ('problems' in loaded)
-    return { problems: loaded.problems, warnings: [], settings: undefined, credentials: [], memberNames: undefined };
+  if ('problems' in loaded) {
+    const problems = [...loaded.problems, ...(await problemsOfNamedFiles(sources.file, now))];
+    return { problems, warnings: [], settings: undefined, credentials: [], memberNames: undefined };
+  }
 
   const { settings } = loaded;
   const credentials = settings.tls === undefined ? NO_CREDENTIALS : await checkCredentialSets(settings.tls, now);
@@ -47,6 +50,19 @@ export async function checkConfig(sources: ConfigSources, now: Date): Promise<Co
 }
 
 const NO_CREDENTIALS = { problems: [], warnings: [], sets: [] } as const;
+
+/** Of a configuration with mistakes: what is wrong with the files it names all the same. */
+async function problemsOfNamedFiles(file: string, now: Date): Promise<readonly ConfigProblem[]> {
+  const { credentials, membersFile } = peekConfig(file);
+  const { problems } =
+    credentials === undefined
+      ? NO_CREDENTIALS
+      : await checkCredentialSets({ serverFiles: credentials, clientFiles: credentials, profiles: [] }, now);
+  if (membersFile === undefined) return problems;
+  // Of the members only what holds for every node: whether this one could reach them depends on the mistakes.
+  const members = await checkMembers({ membership: { source: 'file', membersFile }, mode: 'plain', nodeName: '' });
+  return [...problems, ...members.problems];
+}
 
 async function tryLoadConfig(sources: ConfigSources): Promise<LoadedConfig | { problems: readonly ConfigProblem[] }> {
   try {

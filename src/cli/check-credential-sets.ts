@@ -21,8 +21,11 @@ export interface CredentialSetsReport {
   readonly sets: readonly CheckedSet[];
 }
 
+/** The sets of files that settings name. */
+export type NamedSets = Pick<TlsSettings, 'serverFiles' | 'clientFiles' | 'profiles'>;
+
 /** Reads and judges every set of credentials that the settings name; a set that is used twice is looked at once. */
-export async function checkCredentialSets(tls: TlsSettings, now: Date): Promise<CredentialSetsReport> {
+export async function checkCredentialSets(tls: NamedSets, now: Date): Promise<CredentialSetsReport> {
   const problems = new Map<string, ConfigProblem>();
   const warnings = new Set<string>();
   const sets: CheckedSet[] = [];
@@ -47,7 +50,7 @@ interface CredentialSet {
   readonly files: CredentialFiles;
 }
 
-function setsOf({ serverFiles, clientFiles, profiles }: TlsSettings): readonly CredentialSet[] {
+function setsOf({ serverFiles, clientFiles, profiles }: NamedSets): readonly CredentialSet[] {
   const server = { usage: 'server', table: 'networking.tls', files: serverFiles };
   const client = { usage: 'client', table: 'networking.tls.client', files: clientFiles };
   const all = [

@@ -12,7 +12,11 @@ export interface MembersReport {
 }
 
 /** Reads the members file, and judges whether a node with these settings could live with it. */
-export async function checkMembers({ membership, mode, nodeName }: NodeSettings): Promise<MembersReport> {
+export async function checkMembers({
+  membership,
+  mode,
+  nodeName,
+}: Pick<NodeSettings, 'membership' | 'mode' | 'nodeName'>): Promise<MembersReport> {
   if (membership === undefined) return { problems: [], warnings: [], names: undefined };
   const file = membership.membersFile;
   const members = await tryLoadMembers(file);

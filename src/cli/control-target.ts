@@ -1,5 +1,5 @@
-import { adminSocketOf } from '../config/admin-socket-of.ts';
 import { loadConfig } from '../config/load-config.ts';
+import { peekConfig } from '../config/peek-config.ts';
 import type { ServerExpectation } from '../connector/server-expectation.ts';
 import { describeProblem } from '../credentials/credential-problem.ts';
 import { loadSnapshot } from '../credentials/load-snapshot.ts';
@@ -55,7 +55,7 @@ async function adminSocketFor(file: string, env: Terminal['env']): Promise<strin
     return (await loadConfig({ file, env, set: [] })).settings.adminSocket;
   } catch (error) {
     // The node may run well with what the file said before it was edited into a mistake.
-    const path = adminSocketOf(file);
+    const path = peekConfig(file).adminSocket;
     if (path === undefined) throw error;
     return path;
   }

@@ -36,6 +36,15 @@ test('every mistake of the configuration is a line with its place: exit 78, or 3
   assert.equal(config.stderr, check.stderr);
 });
 
+test('mistakes of the configuration and of the files that it names are told together', async t => {
+  const node = await makeConfiguredNode(t);
+  await node.writeConfig({ 'mode = "strict"': 'mode = "strickt"', 'node-1.pem': 'nope.pem' });
+  const { stderr, exitCode } = await runSelvedge(['check', '--config', node.config]);
+  assert.equal(exitCode, 78);
+  assert.match(stderr, /^problem: .*networking\.tls\.mode: .*strickt/m);
+  assert.match(stderr, /^problem: .*nope\.pem: networking\.tls\.cert-file: is missing/m);
+});
+
 test('files that the configuration names are checked, all of them at once', async t => {
   const node = await makeConfiguredNode(t);
   await node.store.issueNode({ nodeName: 'node-2', hosts: [] });
