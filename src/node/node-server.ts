@@ -8,6 +8,7 @@ import { type Address, formatAddress, type TcpAddress } from '../identity/addres
 import { matchIdentity } from '../identity/match-identity.ts';
 import { derived, MutableValue } from '../lifecycle/observable-value.ts';
 import { FabricListener } from '../listener/fabric-listener.ts';
+import type { InboundConnection } from '../listener/inbound-connection.ts';
 import type { ListenerPolicy } from '../listener/listener-policy.ts';
 import type { Introduction } from '../messaging/introduction.ts';
 import { PeerStreams } from '../messaging/peer-streams.ts';
@@ -167,6 +168,15 @@ export class NodeServer {
     this.#server.forceShutdown();
   }
 
+  /** The node at the other end: the stream over the connection says so, or else the certificate proves it. */
+  #nodeOf({ id, caller }: InboundConnection): string {
+    const { settings, directory } = this.#parts;
+    const proves = (name: string) => provesNode(settings.value, name, caller.identity, caller.security.kind).ok;
+    const isProvable = caller.identity !== undefined && settings.value.tls?.nodeIdentity !== undefined;
+    const proven = isProvable ? directory.members.value.find(({ name }) => proves(name))?.name : undefined;
+    return this.#streams.nodeOf(id) ?? proven ?? '';
+  }
+
   /** `degraded`: it serves, on files of which a newer content could not be taken. */
   #stateNow(): NodeState {
     return this.#state === 'ready' && this.#problems().length > 0 ? 'degraded' : this.#state;
@@ -232,7 +242,7 @@ export class NodeServer {
       peers: () => this.#streams.peers.value,
       connections: () => [
         ...[...this.#fabric.connections, ...this.#admin.connections].map(connection =>
-          inboundMessage(connection, this.#streams.nodeOf(connection.id) ?? ''),
+          inboundMessage(connection, this.#nodeOf(connection)),
         ),
         ...connector.connections.map(outboundMessage),
       ],
