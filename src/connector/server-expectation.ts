@@ -4,8 +4,8 @@ import type { PeerIdentity } from '../identity/peer-identity.ts';
 import type { SubjectNamePattern } from '../identity/subject-name-pattern.ts';
 
 /**
- * Whom a dial expects to find. `host`: the dialled host, or `name` in its place, must be in the certificate (RFC 9525). `names`: one of the
- * patterns must match, the host does not matter.
+ * Whom a dial expects to find. `host`: the dialled host, or `name` in its place, must be in the certificate (RFC 9525).
+ * `names`: one of the patterns must match, the host does not matter.
  */
 export type ServerExpectation =
   | { readonly kind: 'host'; readonly name?: string }

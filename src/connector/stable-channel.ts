@@ -1,4 +1,5 @@
 import * as grpc from '@grpc/grpc-js';
+import type { CloseReason } from '../errors/refusal-reason.ts';
 import { isSelvedgeError, messageOf, type SelvedgeError } from '../errors/selvedge-error.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Security } from '../rpc/security.ts';
@@ -9,6 +10,7 @@ import { cutReason, type DialPlan, type PlannedDial } from './dial-plan.ts';
 import type { DialListener } from './fabric-channel-credentials.ts';
 import { type Call, type CallArguments, FacadeCall } from './facade-call.ts';
 import { HeldCalls } from './held-calls.ts';
+import { StandingRefusal } from './standing-refusal.ts';
 import { watchByPolling } from './watch-by-polling.ts';
 
 const { READY, IDLE, TRANSIENT_FAILURE, SHUTDOWN } = grpc.connectivityState;
@@ -50,8 +52,7 @@ export class StableChannel implements grpc.ChannelInterface {
   #next: Dial | undefined;
   /** Which of the planned addresses is tried; moves on when one cannot be reached. */
   #turn = 0;
-  #refusal: { readonly error: SelvedgeError; readonly since: number } | undefined;
-  #refusalTimer: NodeJS.Timeout | undefined;
+  readonly #refusal: StandingRefusal;
   /** The other side said it drains: its present connection gets no new calls. */
   #paused = false;
   #awake = false;
@@ -59,6 +60,9 @@ export class StableChannel implements grpc.ChannelInterface {
 
   constructor(parts: StableChannelParts) {
     this.#parts = parts;
+    this.#refusal = new StandingRefusal(parts.options.refusedHoldTimeoutMs, error => {
+      for (const call of this.#held.releaseAll()) this.#failRefused(call, error);
+    });
     this.#unsubscribe = parts.plan.subscribe(() => this.#replan());
   }
 
@@ -140,7 +144,7 @@ export class StableChannel implements grpc.ChannelInterface {
   /** Why the newest attempt failed, as far as is known. */
   get failure(): unknown {
     const plan = this.#parts.plan.value;
-    return 'error' in plan ? plan.error : (this.#refusal?.error ?? this.#current?.failure);
+    return 'error' in plan ? plan.error : (this.#refusal.error ?? this.#current?.failure);
   }
 
   /** Calls that run go on to their end; those that wait fail. */
@@ -148,7 +152,7 @@ export class StableChannel implements grpc.ChannelInterface {
     if (this.#closed) return;
     this.#closed = true;
     this.#unsubscribe();
-    clearTimeout(this.#refusalTimer);
+    this.#refusal.forget();
     for (const call of this.#held.releaseAll()) this.#failClosed(call);
     this.#current?.retire();
     this.#next?.retire();
@@ -188,11 +192,9 @@ export class StableChannel implements grpc.ChannelInterface {
     if (this.#current?.state === READY && !this.#paused) return this.#give(call, this.#current);
     const plan = this.#parts.plan.value;
     if ('error' in plan && plan.error.code === 'member_unknown') return this.#failRefused(call, plan.error);
-    const { refusedHoldTimeoutMs, holdTimeoutMs } = this.#parts.options;
-    if (this.#refusal !== undefined && Date.now() - this.#refusal.since >= refusedHoldTimeoutMs) {
-      return this.#failRefused(call, this.#refusal.error);
-    }
-    this.#held.add(call, holdTimeoutMs);
+    const { lasting } = this.#refusal;
+    if (lasting !== undefined) return this.#failRefused(call, lasting);
+    this.#held.add(call, this.#parts.options.holdTimeoutMs);
     this.connect();
   }
 
@@ -216,10 +218,10 @@ export class StableChannel implements grpc.ChannelInterface {
     if (this.#closed || !this.#awake) return;
     const plan = this.#parts.plan.value;
     this.#turn = 0;
-    this.#forgiveRefusal();
+    this.#refusal.forget();
     if ('error' in plan) {
-      this.#retireBoth();
-      return this.#refused(plan.error);
+      this.#retireBoth(plan.error.code === 'member_unknown' ? 'not_a_member' : 'mode_changed');
+      return this.#refusal.note(plan.error);
     }
     const [best] = plan.dials;
     if (best === undefined) return;
@@ -245,10 +247,10 @@ export class StableChannel implements grpc.ChannelInterface {
     next?.retire();
   }
 
-  #retireBoth(): void {
+  #retireBoth(reason: CloseReason): void {
     const [current, next] = [this.#current, this.#next];
     this.#current = this.#next = undefined;
-    current?.retire('mode_changed');
+    current?.retire(reason);
     next?.retire();
   }
 
@@ -277,7 +279,7 @@ export class StableChannel implements grpc.ChannelInterface {
       this.#paused = false;
       previous?.retire(cutReason(previous.planned, dial.planned));
     }
-    this.#forgiveRefusal();
+    this.#refusal.forget();
     if (!this.#paused) for (const call of this.#held.releaseAll()) this.#route(call);
   }
 
@@ -287,7 +289,7 @@ export class StableChannel implements grpc.ChannelInterface {
       if (this.#current?.state !== READY) this.#replaceCurrent(dial.planned);
       return;
     }
-    if (isSelvedgeError(dial.failure)) this.#refused(dial.failure);
+    if (isSelvedgeError(dial.failure)) this.#refusal.note(dial.failure);
     const plan = this.#parts.plan.value;
     if ('error' in plan || plan.dials.length < 2) return;
     this.#turn = (this.#turn + 1) % plan.dials.length;
@@ -298,23 +300,5 @@ export class StableChannel implements grpc.ChannelInterface {
       const stillFails = !this.#closed && this.#current === dial && dial.state !== READY;
       if (stillFails && another !== undefined) this.#replaceCurrent(another);
     }, waitMs).unref();
-  }
-
-  #refused(error: SelvedgeError): void {
-    this.#refusal = { error, since: this.#refusal?.since ?? Date.now() };
-    if (this.#refusalTimer !== undefined) return;
-    this.#refusalTimer = setTimeout(() => {
-      this.#refusalTimer = undefined;
-      const refusal = this.#refusal;
-      if (refusal === undefined) return;
-      for (const call of this.#held.releaseAll()) this.#failRefused(call, refusal.error);
-    }, this.#parts.options.refusedHoldTimeoutMs);
-    this.#refusalTimer.unref();
-  }
-
-  #forgiveRefusal(): void {
-    clearTimeout(this.#refusalTimer);
-    this.#refusalTimer = undefined;
-    this.#refusal = undefined;
   }
 }

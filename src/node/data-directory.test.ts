@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -155,3 +155,12 @@ async function deadOwner(): Promise<string> {
   await once(child, 'exit');
   return `${child.pid} 1 00000000-0000-4000-8000-000000000000\n`;
 }
+
+test('a lock that leads nowhere is an error with a remedy, not an endless wait', async t => {
+  const directory = await temporary(t);
+  await symlink(join(directory, 'nowhere'), join(directory, 'lock'));
+  await assert.rejects(openDataDirectory(directory), {
+    code: 'data_dir_unusable',
+    message: /leads nowhere, remove it/,
+  });
+});

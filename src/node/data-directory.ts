@@ -40,6 +40,9 @@ export async function openDataDirectory(directory: string): Promise<DataDirector
   }
 }
 
+/** How often a lock may change hands while we look; only one that is no file at all takes longer. */
+const MAX_ROUNDS = 100;
+
 async function takeLock(directory: string, lock: string): Promise<string> {
   const owner = `${process.pid} ${await startOf(process.pid)} ${randomUUID()}\n`;
   const mine = `${lock}.${randomUUID()}`;
@@ -58,7 +61,7 @@ async function takeLock(directory: string, lock: string): Promise<string> {
  * @throws data_dir_locked
  */
 async function acquire(lock: string, mine: string, directory: string): Promise<void> {
-  for (;;) {
+  for (let round = 0; round < MAX_ROUNDS; round += 1) {
     if (await linked(mine, lock)) return;
     const holder = await readHolder(lock);
     if (holder === undefined) continue;
@@ -72,6 +75,7 @@ async function acquire(lock: string, mine: string, directory: string): Promise<v
       await rm(succession, { force: true });
     }
   }
+  throw new Error(`${lock} can be neither made nor read; if it is a link that leads nowhere, remove it`);
 }
 
 async function replace(lock: string, mine: string): Promise<void> {
@@ -127,7 +131,8 @@ async function startOf(pid: number): Promise<string> {
 
 function locked(dataDir: string, holder: string): SelvedgeError<'data_dir_locked'> {
   const pid = Number(holder.split(' ')[0]) || 0;
-  const message = `data directory ${dataDir} is in use by ${pid === process.pid ? 'this process' : `process ${pid}`}; stop it, or give this node its own data-dir`;
+  const owner = pid === process.pid ? 'this process' : `process ${pid}`;
+  const message = `data directory ${dataDir} is in use by ${owner}; stop it, or give this node its own data-dir`;
   return new SelvedgeError('data_dir_locked', message, { dataDir, pid });
 }
 

@@ -128,6 +128,29 @@ test('a stream on a draining connection is not ended by the deadline of dials', 
   await drained;
 });
 
+test('a call to a member that is removed is cut after the drain timeout with that reason, and a new one fails at once', async t => {
+  const snapshot = await makeSnapshot(t);
+  const server = await startListener(t, { snapshot });
+  const { client, addresses } = startConnector(t, {
+    addresses: [withScheme(server.address, 'https')],
+    snapshot,
+    drainTimeoutMs: 50,
+    refusedHoldTimeoutMs: 60_000,
+  });
+  const chat = client.makeBidiStreamRequest(
+    echoDefinition.Chat.path,
+    (b: Buffer) => b,
+    (b: Buffer) => b,
+  );
+  const ended = new Promise<grpc.ServiceError>(resolve => chat.once('error', resolve));
+  const answered = new Promise(resolve => chat.once('data', resolve));
+  chat.write(Buffer.from('x'));
+  await answered;
+  addresses.set([]);
+  assert.match((await ended).details, /\(not_a_member\)/);
+  await assert.rejects(echo(client, 'x'), /UNAVAILABLE.*node-1 is not a member/);
+});
+
 test('a stream that outlives the grace is cut with UNAVAILABLE and the reason', async t => {
   const snapshot = await makeSnapshot(t);
   const server = await startListener(t, { snapshot });

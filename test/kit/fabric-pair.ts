@@ -118,6 +118,7 @@ export function startConnector(
     serverSubjectNames?: string[];
     refusedHoldTimeoutMs?: number;
     connectTimeoutMs?: number;
+    drainTimeoutMs?: number;
     holdTimeoutMs?: number;
   },
 ): TestConnector {
@@ -143,7 +144,8 @@ export function startConnector(
   const connector = new Connector({
     directory: {
       members: addresses,
-      member: name => (name === 'node-1' ? { addresses: addresses.value } : undefined),
+      // No address at all stands for a member that was removed.
+      member: name => (name === 'node-1' && addresses.value.length > 0 ? { addresses: addresses.value } : undefined),
       learnTls: () => {},
     },
     policy,
@@ -151,7 +153,7 @@ export function startConnector(
       connectTimeoutMs: options.connectTimeoutMs ?? 20_000,
       reconnectMaxDelayMs: 500,
       maxMessageBytes: 4_194_304,
-      drainTimeoutMs: 20_000,
+      drainTimeoutMs: options.drainTimeoutMs ?? 20_000,
       holdTimeoutMs: options.holdTimeoutMs ?? 20_000,
       refusedHoldTimeoutMs: options.refusedHoldTimeoutMs ?? 0,
     },
