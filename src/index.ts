@@ -4,7 +4,13 @@ export {
   FabricChannelCredentials,
   type FabricChannelCredentialsOptions,
 } from './connector/fabric-channel-credentials.ts';
-export { type CloseReason, isRefusalReason, REFUSAL_REASONS, type RefusalReason } from './errors/refusal-reason.ts';
+export {
+  type CloseReason,
+  type EndReason,
+  isRefusalReason,
+  REFUSAL_REASONS,
+  type RefusalReason,
+} from './errors/refusal-reason.ts';
 export {
   type ConfigProblem,
   type ErrorCode,

@@ -18,6 +18,8 @@ export function openConnector(port: number, trust: ObservableValue<TrustSnapshot
     mode: 'strict',
     minVersion: settings.tls?.minVersion ?? 'TLSv1.3',
     profiles: [{ name: 'default', destinations: [], trust, serverSubjectNames: [] }],
+    withdrawalGraceMs: 5_000,
+    denied: [],
     nodeIdentity: undefined,
   };
   return new Connector({

@@ -65,7 +65,7 @@ async function listen(server: grpc.Server, { trust, logger, metrics }: EchoServe
     policy: constant(policy),
     trust,
     limits: settings.networking,
-    admit,
+    admit: constant(admit),
     authorize: (caller, path) => mayCall(caller, path, true),
     logger,
     metrics,

@@ -102,6 +102,11 @@ const tls = table<TlsOptions>('tls', {
     meaning: 'Who may answer when this node dials. Empty: the dialled host must be in the certificate.',
     default: '[]',
   }),
+  deniedCertificates: value('denied-certificates', textList, {
+    meaning:
+      'Refused in both directions although the CA vouches for them, also on open connections: `sha256:FINGERPRINT`, `serial:NUMBER` (of any CA), or a subject-name pattern.',
+    default: '[]',
+  }),
   nodeIdentity: value('node-identity', text, {
     meaning:
       'The name that a node called X must prove, in both directions, with `{node-name}` in it: `uri:spiffe://dev/fabric/{node-name}`. For members it replaces the host check.',
@@ -117,6 +122,11 @@ const tls = table<TlsOptions>('tls', {
   }),
   sniffTimeoutMs: value('sniff-timeout', duration, {
     meaning: 'Deadline of the first bytes of an inbound connection.',
+    default: '"5s"',
+  }),
+  withdrawalGraceMs: value('withdrawal-grace', duration, {
+    meaning:
+      'How long calls may go on over a connection whose certificate is no longer trusted or allowed, or expires; then they are cut, with the reason.',
     default: '"5s"',
   }),
   refuseDowngrade: value('refuse-downgrade', flag, {

@@ -1,13 +1,16 @@
+import type { PeerChain, PeerVerdict } from '../credentials/judge-peer.ts';
+import type { RefusalReason } from '../errors/refusal-reason.ts';
 import { isSelvedgeError, messageOf } from '../errors/selvedge-error.ts';
-import { type Address, formatAddress } from '../identity/address.ts';
+import { type Address, formatAddress, parseAddress } from '../identity/address.ts';
 import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Security } from '../rpc/security.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { DialWatcher } from './dial.ts';
 import type { DialPlan, PlannedDial } from './dial-plan.ts';
-import type { DialListener } from './fabric-channel-credentials.ts';
+import { judgeServer } from './judge-server.ts';
 import { type OutboundConnection, OutboundConnections } from './outbound-connections.ts';
-import { planDials } from './plan-dials.ts';
+import { planDials, securityFor } from './plan-dials.ts';
 import { StableChannel, type StableChannelOptions } from './stable-channel.ts';
 import type { OutboundPolicy } from './trust-profile.ts';
 
@@ -35,10 +38,14 @@ interface Route {
   lastProblem: string;
 }
 
+/** Between two channels that dial anew after a rotation. */
+const DIAL_PACE_MS = 10;
+
 /**
  * Channels to members, one each, shared by all who call that member and kept until the connector closes.
  *
- * K1. The plan of each channel is made anew whenever members, policy or a trust snapshot change.
+ * K1. The plan of each channel is made anew whenever members, policy or a trust snapshot change, and the servers of open
+ *     connections are judged again when one of the latter two does.
  * K2. A dial that fails for a reason is logged once per distinct reason and counted each time.
  */
 export class Connector {
@@ -47,15 +54,25 @@ export class Connector {
   readonly #connections: OutboundConnections;
   readonly #unsubscribe: (() => void)[] = [];
   #trustSubscriptions: (() => void)[] = [];
+  readonly #spread = new Set<NodeJS.Timeout>();
+  /** Called before an open connection must go because its server may no longer be spoken to. */
+  onWithdrawn: (connection: OutboundConnection, reason: RefusalReason) => void = () => {};
 
   constructor(parts: ConnectorParts) {
     this.#parts = parts;
-    this.#connections = new OutboundConnections(parts.metrics);
+    this.#connections = new OutboundConnections({
+      metrics: parts.metrics,
+      logger: parts.logger,
+      judge: (connection, chain) => this.#judge(connection, chain),
+      graceMs: () => parts.policy.value.withdrawalGraceMs,
+      withdrawn: (connection, reason) => this.onWithdrawn(connection, reason),
+    });
     this.#unsubscribe.push(
       parts.directory.members.subscribe(() => this.#replan()),
       parts.policy.subscribe(() => {
         this.#watchTrust();
         this.#replan();
+        void this.#connections.review();
       }),
     );
     this.#watchTrust();
@@ -72,7 +89,7 @@ export class Connector {
       plan,
       options,
       metrics,
-      listener: planned => this.#listen(nodeName, planned),
+      watcher: planned => this.#watch(nodeName, planned),
     });
     this.#routes.set(nodeName, { channel, plan, lastProblem: '' });
     this.#judgePlan(nodeName, plan.value);
@@ -91,6 +108,8 @@ export class Connector {
   close(): void {
     for (const stop of [...this.#unsubscribe, ...this.#trustSubscriptions]) stop();
     for (const { channel } of this.#routes.values()) channel.close();
+    this.#connections.close();
+    for (const timer of this.#spread) clearTimeout(timer);
     this.#routes.clear();
   }
 
@@ -99,12 +118,37 @@ export class Connector {
   }
 
   #replan(): void {
+    for (const [nodeName, route] of this.#routes) this.#replanOne(nodeName, route);
+  }
+
+  #replanOne(nodeName: string, route: Route): void {
+    const next = this.#plan(nodeName);
+    if (samePlan(route.plan.value, next)) return;
+    route.plan.set(next);
+    this.#judgePlan(nodeName, next);
+  }
+
+  /** After a rotation: hundreds of handshakes at once would hold up everything else, here and at the other ends. */
+  #replanSpread(): void {
+    let waitMs = 0;
     for (const [nodeName, route] of this.#routes) {
-      const next = this.#plan(nodeName);
-      if (samePlan(route.plan.value, next)) continue;
-      route.plan.set(next);
-      this.#judgePlan(nodeName, next);
+      const timer = setTimeout(() => {
+        this.#spread.delete(timer);
+        this.#replanOne(nodeName, route);
+      }, waitMs).unref();
+      this.#spread.add(timer);
+      waitMs += DIAL_PACE_MS;
     }
+  }
+
+  #judge({ nodeName, address }: OutboundConnection, chain: PeerChain): PeerVerdict | undefined {
+    const target = parseAddress(address);
+    if (target.kind === 'unix') return undefined;
+    const security = securityFor(nodeName, target, this.#parts.policy.value);
+    // There is no profile for it any more: the plan takes care of it.
+    if (security === undefined) return undefined;
+    const { trust, expectation, denied = [] } = security;
+    return judgeServer(chain, { trust: trust.value, expectation, denied, host: target.host }, new Date());
   }
 
   /** A plan that cannot be dialled is a dial that we refuse, once for as long as it stays so. */
@@ -117,14 +161,19 @@ export class Connector {
   #watchTrust(): void {
     for (const stop of this.#trustSubscriptions) stop();
     const trusts = new Set(this.#parts.policy.value.profiles.map(profile => profile.trust));
-    this.#trustSubscriptions = [...trusts].map(trust => trust.subscribe(() => this.#replan()));
+    this.#trustSubscriptions = [...trusts].map(trust =>
+      trust.subscribe(() => {
+        this.#replanSpread();
+        void this.#connections.review();
+      }),
+    );
   }
 
-  #listen(nodeName: string, planned: PlannedDial): DialListener {
+  #watch(nodeName: string, planned: PlannedDial): DialWatcher {
     const address = formatAddress(planned.target.address);
     return {
-      connected: (socket, facts) => {
-        this.#connections.add(socket, { ...facts, address, nodeName });
+      connected: (socket, facts, hold) => {
+        this.#connections.add(socket, { ...facts, address, nodeName }, hold);
         const route = this.#routes.get(nodeName);
         if (route !== undefined) route.lastProblem = '';
       },
@@ -148,12 +197,15 @@ export class Connector {
   }
 }
 
-/** Equal when every open connection of one satisfies the other. */
+/** Equal when every open connection of one satisfies the other, and so does who answers there. */
 function samePlan(a: DialPlan, b: DialPlan): boolean {
   if ('error' in a || 'error' in b) return 'error' in a && 'error' in b && a.error.message === b.error.message;
   return (
     a.mayKeepPlaintext === b.mayKeepPlaintext &&
     a.dials.length === b.dials.length &&
-    a.dials.every((dial, index) => dial.epoch === b.dials[index]?.epoch)
+    a.dials.every(({ epoch, standard }, index) => {
+      const other = b.dials[index];
+      return epoch === other?.epoch && standard === other.standard;
+    })
   );
 }

@@ -1,4 +1,4 @@
-import type { CloseReason } from '../errors/refusal-reason.ts';
+import type { EndReason } from '../errors/refusal-reason.ts';
 import type { SelvedgeError } from '../errors/selvedge-error.ts';
 import type { DialTarget } from './dial-target.ts';
 import type { ChannelSecurity } from './fabric-channel-credentials.ts';
@@ -7,8 +7,10 @@ import type { ChannelSecurity } from './fabric-channel-credentials.ts';
 export interface PlannedDial {
   readonly target: DialTarget;
   readonly security: ChannelSecurity;
-  /** Equal for plans that an open connection satisfies; differs when address, scheme or credentials changed. */
+  /** Differs when a connection must be dialled anew: another address, scheme, version floor, or certificate to show. */
   readonly epoch: string;
+  /** Differs when a server is held against something else: other anchors, lists or names. Open connections are judged again. */
+  readonly standard: string;
 }
 
 /** What a channel should dial now, or why it cannot dial at all. */
@@ -22,6 +24,6 @@ export type DialPlan =
   | { readonly error: SelvedgeError };
 
 /** Calls may finish on an old connection, but not stay in plaintext (or TLS) for long once the other is dialled. */
-export function cutReason(before: PlannedDial, after: PlannedDial): CloseReason | undefined {
+export function cutReason(before: PlannedDial, after: PlannedDial): EndReason | undefined {
   return before.target.scheme === after.target.scheme ? undefined : 'mode_changed';
 }

@@ -1,15 +1,17 @@
 import type { Socket } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
-import type { CloseReason } from '../errors/refusal-reason.ts';
+import type { EndReason, RefusalReason } from '../errors/refusal-reason.ts';
 import type { Security } from '../rpc/security.ts';
+import { reasonMetadata } from '../rpc/status.ts';
 import type { PlannedDial } from './dial-plan.ts';
 import {
-  type DialListener,
+  type DialledFacts,
   FABRIC_CHANNEL_OPTIONS,
   FabricChannelCredentials,
   grpcTargetOf,
 } from './fabric-channel-credentials.ts';
 import type { FacadeCall } from './facade-call.ts';
+import type { ConnectionHold } from './outbound-connections.ts';
 
 export interface DialOptions {
   readonly connectTimeoutMs: number;
@@ -17,6 +19,21 @@ export interface DialOptions {
   readonly maxMessageBytes: number;
   /** How long calls may go on over a connection that was replaced for a reason. */
   readonly drainTimeoutMs: number;
+}
+
+/** What a dial tells the channel that made it. */
+export interface DialOwner {
+  stateChanged(dial: Dial): void;
+  /** Its server may no longer be spoken to; another dial is to take its place. */
+  withdrawn(dial: Dial, reason: RefusalReason, graceMs: number): void;
+  /** The certificate of its server ends before long. */
+  expiring(dial: Dial): void;
+}
+
+/** Told of the connections that a dial makes. */
+export interface DialWatcher {
+  connected(socket: Socket, facts: DialledFacts, hold: ConnectionHold): void;
+  failed(error: unknown): void;
 }
 
 /** What a closed channel still has to say is said by then. */
@@ -27,30 +44,38 @@ const LAST_BYTES_MS = 500;
  * plan makes a new one.
  *
  * D1. A retired dial takes no new calls and is closed when its last call ends. Where it is retired for a reason, calls
- *     that outlive the drain timeout are cut with that reason.
+ *     that outlive the grace are cut with that reason; of several graces the one that ends first counts.
  * D2. `failure` is why the newest attempt failed, as far as our own handshake knows; undefined after a success.
  */
 export class Dial {
-  readonly planned: PlannedDial;
   readonly #channel: grpc.Channel;
   readonly #options: DialOptions;
-  readonly #onState: (dial: Dial) => void;
+  readonly #owner: DialOwner;
+  #planned: PlannedDial;
   readonly #calls = new Set<FacadeCall>();
   readonly #sockets = new Set<Socket>();
   #retired = false;
   #cutTimer: NodeJS.Timeout | undefined;
+  #cutAtMs = Number.POSITIVE_INFINITY;
   #readyTimer: NodeJS.Timeout | undefined;
   #closed = false;
   failure: unknown;
   /** What protects the newest connection; undefined before the first. */
   security: Security | undefined;
 
-  constructor(planned: PlannedDial, options: DialOptions, listener: DialListener, onState: (dial: Dial) => void) {
-    this.planned = planned;
+  constructor(planned: PlannedDial, options: DialOptions, watcher: DialWatcher, owner: DialOwner) {
+    this.#planned = planned;
     this.#options = options;
-    this.#onState = onState;
+    this.#owner = owner;
+    const security = () => this.#planned.security;
+    const hold: ConnectionHold = {
+      withdraw: (reason, graceMs) => owner.withdrawn(this, reason, graceMs),
+      renew: () => owner.expiring(this),
+    };
     const credentials = new FabricChannelCredentials({
-      security: planned.security,
+      get security() {
+        return security();
+      },
       timeoutMs: options.connectTimeoutMs,
       listener: {
         connected: (socket, facts) => {
@@ -61,11 +86,11 @@ export class Dial {
           // grpc-js does not call off a connection attempt of a channel that was closed meanwhile.
           if (this.#closed) socket.destroy();
           this.#expectReady(socket);
-          listener.connected?.(socket, facts);
+          watcher.connected(socket, facts, hold);
         },
         failed: error => {
           this.failure = error;
-          listener.failed?.(error);
+          watcher.failed(error);
         },
       },
     });
@@ -76,6 +101,15 @@ export class Dial {
       'grpc.max_send_message_length': options.maxMessageBytes,
     });
     this.#watch(this.#channel.getConnectivityState(false));
+  }
+
+  get planned(): PlannedDial {
+    return this.#planned;
+  }
+
+  /** Holds servers against what the newest plan says. It must be of the same epoch. */
+  adopt(planned: PlannedDial): void {
+    this.#planned = planned;
   }
 
   get state(): grpc.connectivityState {
@@ -97,16 +131,18 @@ export class Dial {
     this.#closeWhenDone();
   }
 
-  /** @param cutReason why calls may not go on here for long; undefined: they may. */
-  retire(cutReason?: CloseReason): void {
-    if (this.#retired) return;
+  /** @param reason why calls may not go on here for long; undefined: they may. */
+  retire(reason?: EndReason, graceMs: number = this.#options.drainTimeoutMs): void {
     this.#retired = true;
     this.#closeWhenDone();
-    if (cutReason === undefined || this.#closed) return;
+    const cutAtMs = performance.now() + graceMs;
+    if (reason === undefined || this.#closed || cutAtMs >= this.#cutAtMs) return;
+    this.#cutAtMs = cutAtMs;
+    clearTimeout(this.#cutTimer);
     this.#cutTimer = setTimeout(() => {
-      const detail = `the connection was replaced and the call outlived the drain timeout (${cutReason})`;
-      for (const call of [...this.#calls]) call.fail(grpc.status.UNAVAILABLE, detail);
-    }, this.#options.drainTimeoutMs);
+      const detail = `the connection was replaced and the call outlived its grace (${reason})`;
+      for (const call of [...this.#calls]) call.fail(grpc.status.UNAVAILABLE, detail, reasonMetadata(reason));
+    }, graceMs);
     this.#cutTimer.unref();
   }
 
@@ -127,7 +163,7 @@ export class Dial {
       const next = this.#channel.getConnectivityState(false);
       if (next === grpc.connectivityState.READY) clearTimeout(this.#readyTimer);
       this.#watch(next);
-      this.#onState(this);
+      this.#owner.stateChanged(this);
     });
   }
 

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
 import type { MinTlsVersion, TrustSnapshot } from '../credentials/trust-snapshot.ts';
 import { type Address, formatAddress, parseAddress, withScheme } from '../identity/address.ts';
+import type { DeniedCertificate } from '../identity/denied-certificate.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import type { PlaintextReason, Security } from '../rpc/security.ts';
@@ -13,9 +14,16 @@ import { dialTls } from './tls-dial.ts';
 type CreateSecureConnector = grpc.ChannelCredentials['_createSecureConnector'];
 type SecureConnector = grpc.experimental.SecureConnector;
 
+/** What is known of a connection that was made. */
+export interface DialledFacts {
+  readonly security: Security;
+  /** Of the verified server; undefined without TLS. */
+  readonly identity: PeerIdentity | undefined;
+}
+
 /** What a dial tells those who keep count of connections and of failures. */
 export interface DialListener {
-  connected?(socket: Socket, facts: { security: Security; identity: PeerIdentity | undefined }): void;
+  connected?(socket: Socket, facts: DialledFacts): void;
   failed?(error: unknown): void;
 }
 
@@ -27,10 +35,13 @@ export type ChannelSecurity =
       readonly trust: ObservableValue<TrustSnapshot>;
       readonly minVersion: MinTlsVersion;
       readonly expectation: ServerExpectation;
+      /** Servers that are refused although all else is good. Default none. */
+      readonly denied?: readonly DeniedCertificate[];
     }
   | { readonly kind: 'none'; readonly reason: PlaintextReason };
 
 export interface FabricChannelCredentialsOptions {
+  /** Read at each connection. */
   readonly security: ChannelSecurity;
   /** Deadline of a handshake or probe. */
   readonly timeoutMs: number;
@@ -82,10 +93,7 @@ export class FabricChannelCredentials extends grpc.ChannelCredentials {
     }
   }
 
-  async #secure(
-    socket: Socket,
-    address: Address,
-  ): Promise<{ security: Security; identity: PeerIdentity | undefined; socket: Socket }> {
+  async #secure(socket: Socket, address: Address): Promise<DialledFacts & { socket: Socket }> {
     const { security, timeoutMs } = this.#options;
     if (security.kind === 'none') {
       // The socket says which of the resolved addresses grpc-js chose.
@@ -100,6 +108,7 @@ export class FabricChannelCredentials extends grpc.ChannelCredentials {
       minVersion: security.minVersion,
       host: address.host,
       expectation: security.expectation,
+      denied: security.denied ?? [],
       timeoutMs,
     });
     const facts = { protocol: dial.socket.getProtocol() ?? 'unknown', cipher: dial.socket.getCipher().name };

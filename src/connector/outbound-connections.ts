@@ -1,6 +1,12 @@
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { type PeerChain, type PeerVerdict, readPeerChain } from '../credentials/judge-peer.ts';
+import type { RefusalReason } from '../errors/refusal-reason.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
+import { atTime } from '../lifecycle/at-time.ts';
+import { inSlices } from '../lifecycle/in-slices.ts';
 import type { Security } from '../rpc/security.ts';
+import { type Logger, printable } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
 /** One connection this process dialled. */
@@ -14,32 +20,127 @@ export interface OutboundConnection {
   readonly openedAt: Date;
 }
 
-/** The open outbound connections of one connector, counted in the metrics. */
+/** What is done with a connection that is judged again. */
+export interface ConnectionHold {
+  /** The server may no longer be spoken to: no new call goes there, those that run are cut after `graceMs`. */
+  withdraw(reason: RefusalReason, graceMs: number): void;
+  /** The server's certificate ends before long: a new connection is to take over before that. */
+  renew(): void;
+}
+
+export interface OutboundConnectionsParts {
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  /** The verdict of now on the server of an open connection; undefined where it is not to be judged. */
+  readonly judge: (connection: OutboundConnection, chain: PeerChain) => PeerVerdict | undefined;
+  /** How long calls may go on over a connection that must go; asked when it is needed. */
+  readonly graceMs: () => number;
+  /** Told before a connection must go, so that last words can be said over it. Default: nobody. */
+  readonly withdrawn?: (connection: OutboundConnection, reason: RefusalReason) => void;
+}
+
+interface Held {
+  readonly connection: OutboundConnection;
+  /** Undefined without TLS: there is nothing to judge. */
+  readonly chain: PeerChain | undefined;
+  readonly hold: ConnectionHold;
+  stopAwaiting: () => void;
+  withdrawn: RefusalReason | undefined;
+}
+
+const LONGEST_LEAD_MS = 60_000;
+
+/**
+ * The open outbound connections of one connector: counted, and judged again.
+ *
+ * O1. A connection whose server is still good is not touched by a review; any other is withdrawn, once, with the reason.
+ * O2. None outlives the server's certificate: a new connection is asked for a while before, and at the end the old one
+ *     is withdrawn.
+ */
 export class OutboundConnections {
-  readonly #open = new Map<number, OutboundConnection>();
-  readonly #metrics: Metrics;
+  readonly #open = new Map<number, Held>();
+  readonly #parts: OutboundConnectionsParts;
   #lastId = 0;
 
-  constructor(metrics: Metrics) {
-    this.#metrics = metrics;
+  constructor(parts: OutboundConnectionsParts) {
+    this.#parts = parts;
   }
 
   get all(): readonly OutboundConnection[] {
-    return [...this.#open.values()];
+    return [...this.#open.values()].map(({ connection }) => connection);
   }
 
   /** Keeps the connection in the list until its socket closes. */
-  add(socket: Socket, facts: Omit<OutboundConnection, 'id' | 'openedAt'>): void {
+  add(socket: Socket, facts: Omit<OutboundConnection, 'id' | 'openedAt'>, hold: ConnectionHold): void {
     // Gone during the probe or the handshake: its `close` was emitted already.
     if (socket.destroyed) return;
     this.#lastId += 1;
     const connection = { ...facts, id: this.#lastId, openedAt: new Date() };
+    const chain = socket instanceof TLSSocket ? readPeerChain(socket) : undefined;
+    const held: Held = { connection, chain, hold, stopAwaiting: () => {}, withdrawn: undefined };
     const labels = { direction: 'outbound', security: facts.security.kind };
-    this.#open.set(connection.id, connection);
-    this.#metrics.connections.inc(labels);
+    const { metrics } = this.#parts;
+    this.#open.set(connection.id, held);
+    metrics.connections.inc(labels);
     socket.once('close', () => {
       this.#open.delete(connection.id);
-      this.#metrics.connections.dec(labels);
+      held.stopAwaiting();
+      metrics.connections.dec(labels);
+      if (held.withdrawn !== undefined) metrics.connectionsClosed.inc({ reason: held.withdrawn });
     });
+    this.#ask(held);
+  }
+
+  /** Judges all again, without holding up the event loop. */
+  review(): Promise<void> {
+    return inSlices(this.#open.values(), held => this.#ask(held));
+  }
+
+  close(): void {
+    for (const { stopAwaiting } of this.#open.values()) stopAwaiting();
+  }
+
+  #ask(held: Held): void {
+    if (held.chain === undefined || held.withdrawn !== undefined || !this.#open.has(held.connection.id)) return;
+    const verdict = this.#parts.judge(held.connection, held.chain);
+    if (verdict === undefined) return;
+    if (verdict.ok) this.#awaitEnd(held, verdict.validUntilMs);
+    else this.#withdraw(held, verdict.reason, verdict.detail);
+  }
+
+  #awaitEnd(held: Held, validUntilMs: number): void {
+    const openedAtMs = held.connection.openedAt.getTime();
+    const leadMs = Math.max(2 * this.#parts.graceMs(), Math.min((validUntilMs - openedAtMs) / 10, LONGEST_LEAD_MS));
+    const renewAtMs = validUntilMs - leadMs;
+    const isShort = validUntilMs - openedAtMs < 2 * leadMs;
+    held.stopAwaiting();
+    const stopRenewal = isShort || renewAtMs < Date.now() ? () => {} : atTime(renewAtMs, () => held.hold.renew());
+    const stopEnd = atTime(validUntilMs, () => this.#ask(held));
+    held.stopAwaiting = () => {
+      stopRenewal();
+      stopEnd();
+    };
+  }
+
+  #withdraw(held: Held, reason: RefusalReason, detail: string): void {
+    const { connection, hold } = held;
+    const { logger, graceMs, withdrawn } = this.#parts;
+    held.withdrawn = reason;
+    held.stopAwaiting();
+    // What has expired has had its grace.
+    const callsMayRunMs = reason === 'certificate_expired' ? 0 : graceMs();
+    logger.warn('connection.withdrawn', {
+      direction: 'outbound',
+      connection: connection.id,
+      node: connection.nodeName,
+      address: connection.address,
+      reason,
+      detail: printable(detail),
+      subject: printable(connection.identity?.subject ?? ''),
+      fingerprint: connection.identity?.fingerprint256,
+      graceMs: callsMayRunMs,
+    });
+    withdrawn?.(connection, reason);
+    hold.withdraw(reason, callsMayRunMs);
   }
 }

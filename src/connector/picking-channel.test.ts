@@ -95,7 +95,7 @@ function stub(t: TestContext, name: string): Stub {
       refusedHoldTimeoutMs: 1,
     },
     metrics: createMetrics(),
-    listener: () => ({}),
+    watcher: () => ({ connected: () => {}, failed: () => {} }),
   });
   t.after(() => channel.close());
   const createCall = t.mock.method(channel, 'createCall', () => new FakeCall());

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { makeSnapshot } from '../../test/kit/fabric-pair.ts';
+import { peerIdentity } from '../../test/kit/peer-identity.ts';
 import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
 import { createAuthority } from '../dev-pki/authority.ts';
 import { parseAddress } from '../identity/address.ts';
+import { parseDeniedCertificate } from '../identity/denied-certificate.ts';
 import { parseDestination } from '../identity/destination-pattern.ts';
 import { parsePattern, parsePatterns } from '../identity/subject-name-pattern.ts';
 import { constant } from '../lifecycle/observable-value.ts';
@@ -64,25 +66,32 @@ test('without server names the dialled host is expected; the name of a node repl
   ]);
 });
 
-test('an open connection satisfies a plan until something about it changes', async t => {
+test('an address, a scheme, the version floor and what is shown are an epoch; whom to expect and to trust is a standard', async t => {
   const authority = await createAuthority();
   const [one, two] = [await makeSnapshot(t, { authority }), await makeSnapshot(t, { authority })];
   const base = policy({ mode: 'strict', profiles: [profile({ trust: constant(one) })] });
+  const under = (trust: TrustSnapshot, changes: Partial<TrustProfile> = {}): OutboundPolicy => ({
+    ...base,
+    profiles: [profile({ trust: constant(trust), ...changes })],
+  });
   const epochs = [
     epoch(base),
     epoch(base, 'https://a:2'),
     epoch(base, 'https://b:1'),
     epoch({ ...base, minVersion: 'TLSv1.2' }),
-    epoch({ ...base, profiles: [profile({ trust: constant(two) })] }),
-    epoch({
-      ...base,
-      profiles: [profile({ trust: constant(one), serverSubjectNames: parsePatterns(['cn:x']) })],
-    }),
-    epoch({ ...base, nodeIdentity: name => parsePattern(`cn:${name}`) }),
+    epoch(under(two)),
     epoch({ ...base, mode: 'plain' }, 'http://a:1'),
   ];
   assert.equal(new Set(epochs).size, epochs.length, 'each differs from all others');
-  assert.equal(epoch(base), epochs[0]);
+  const standards = [
+    base,
+    under({ ...one, contentHash: 'another bundle of anchors' }),
+    under(one, { serverSubjectNames: parsePatterns(['cn:x']) }),
+    { ...base, nodeIdentity: (name: string) => parsePattern(`cn:${name}`) },
+    { ...base, denied: [parseDeniedCertificate('serial:01')] },
+  ].map(each => dials(each, ['https://a:1'])[0] ?? assert.fail());
+  assert.deepEqual(new Set(standards.map(each => each.epoch)), new Set([epochs[0]]), 'an open connection stays');
+  assert.equal(new Set(standards.map(each => each.standard)).size, standards.length, 'and is judged again');
   assert.equal(
     epoch({ ...base, mode: 'plain' }, 'http://a:1'),
     epoch({ ...base, mode: 'optional' }, 'http://a:1'),
@@ -109,13 +118,11 @@ async function twoSnapshots(t: TestContext): Promise<readonly TrustSnapshot[]> {
   return [await makeSnapshot(t), await makeSnapshot(t)];
 }
 
-/** Only the hash of a snapshot counts for a plan. */
+/** Only the hash of a snapshot and what it shows count for a plan. */
 const SOME_TRUST: TrustSnapshot = {
   generation: 1,
   contentHash: '00',
-  get own(): never {
-    throw new Error('not read');
-  },
+  own: { identity: peerIdentity({}), chainPem: '', intermediates: [], usages: [], anchors: [] },
   anchors: [],
   get revocations(): never {
     throw new Error('not read');
@@ -131,7 +138,15 @@ function profile(changes: Partial<TrustProfile> = {}): TrustProfile {
 }
 
 function policy(changes: Partial<OutboundPolicy> = {}): OutboundPolicy {
-  return { mode: 'optional', minVersion: 'TLSv1.3', profiles: [], nodeIdentity: undefined, ...changes };
+  return {
+    mode: 'optional',
+    minVersion: 'TLSv1.3',
+    profiles: [],
+    withdrawalGraceMs: 5_000,
+    denied: [],
+    nodeIdentity: undefined,
+    ...changes,
+  };
 }
 
 function dials(policyOfNow: OutboundPolicy, addresses: readonly string[]): readonly PlannedDial[] {

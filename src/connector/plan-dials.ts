@@ -1,9 +1,12 @@
 import { isSelvedgeError, SelvedgeError } from '../errors/selvedge-error.ts';
-import { type Address, formatAddress } from '../identity/address.ts';
+import { type Address, formatAddress, type TcpAddress } from '../identity/address.ts';
 import type { DialPlan, PlannedDial } from './dial-plan.ts';
 import { chooseTargets, type DialTarget, targetKey } from './dial-target.ts';
+import type { ChannelSecurity } from './fabric-channel-credentials.ts';
 import type { ServerExpectation } from './server-expectation.ts';
 import { type OutboundPolicy, profileFor, type TrustProfile } from './trust-profile.ts';
+
+type MutualTlsSecurity = Extract<ChannelSecurity, { kind: 'mutual_tls' }>;
 
 /** What to dial for a member with these addresses, under the policy of the moment. Pure but for reading the snapshots. */
 export function planDials(
@@ -23,22 +26,36 @@ export function planDials(
   }
 }
 
+/** How connections to `nodeName` at an address are secured under `policy`; undefined where no profile is for it. */
+export function securityFor(
+  nodeName: string,
+  address: TcpAddress,
+  policy: OutboundPolicy,
+): MutualTlsSecurity | undefined {
+  const profile = profileFor(policy.profiles, address);
+  if (profile === undefined) return undefined;
+  const { minVersion, denied } = policy;
+  return {
+    kind: 'mutual_tls',
+    trust: profile.trust,
+    minVersion,
+    expectation: expectationFor(nodeName, profile, policy),
+    denied,
+  };
+}
+
 function planOne(nodeName: string, target: DialTarget, policy: OutboundPolicy): PlannedDial {
   if (target.scheme === 'http')
-    return { target, security: { kind: 'none', reason: target.reason }, epoch: targetKey(target) };
-  const profile = profileFor(policy.profiles, target.address);
-  if (profile === undefined) throw noProfile(target);
-  const expectation = expectationFor(nodeName, profile, policy);
+    return { target, security: { kind: 'none', reason: target.reason }, epoch: targetKey(target), standard: '' };
+  const security = securityFor(nodeName, target.address, policy);
+  if (security === undefined) throw noProfile(target);
+  const { own, contentHash } = security.trust.value;
+  const shown = [own.identity, ...own.intermediates].map(({ fingerprint256 }) => fingerprint256);
   return {
     target,
-    security: { kind: 'mutual_tls', trust: profile.trust, minVersion: policy.minVersion, expectation },
-    epoch: [
-      targetKey(target),
-      profile.name,
-      profile.trust.value.contentHash,
-      policy.minVersion,
-      keyOf(expectation),
-    ].join(' '),
+    security,
+    epoch: [targetKey(target), policy.minVersion, ...shown].join(' '),
+    standard: [contentHash, keyOf(security.expectation), ...policy.denied.map(({ text }) => text)].join(' '),
   };
 }
 

@@ -1,17 +1,17 @@
 import * as grpc from '@grpc/grpc-js';
-import type { CloseReason } from '../errors/refusal-reason.ts';
-import { isSelvedgeError, messageOf, type SelvedgeError } from '../errors/selvedge-error.ts';
+import type { EndReason, RefusalReason } from '../errors/refusal-reason.ts';
+import { isSelvedgeError, messageOf } from '../errors/selvedge-error.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Security } from '../rpc/security.ts';
-import { statusOf } from '../rpc/status.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { Dial, type DialOptions } from './dial.ts';
+import { Dial, type DialOptions, type DialOwner, type DialWatcher } from './dial.ts';
 import { cutReason, type DialPlan, type PlannedDial } from './dial-plan.ts';
-import type { DialListener } from './fabric-channel-credentials.ts';
 import { type Call, type CallArguments, FacadeCall } from './facade-call.ts';
+import { failClosed, failRefused } from './fail-call.ts';
 import { HeldCalls } from './held-calls.ts';
 import { StandingRefusal } from './standing-refusal.ts';
 import { watchByPolling } from './watch-by-polling.ts';
+import { withCalls } from './with-calls.ts';
 
 const { READY, IDLE, TRANSIENT_FAILURE, SHUTDOWN } = grpc.connectivityState;
 
@@ -28,7 +28,7 @@ export interface StableChannelParts {
   readonly plan: ObservableValue<DialPlan>;
   readonly options: StableChannelOptions;
   readonly metrics: Metrics;
-  readonly listener: (planned: PlannedDial) => DialListener;
+  readonly watcher: (planned: PlannedDial) => DialWatcher;
 }
 
 /**
@@ -57,11 +57,16 @@ export class StableChannel implements grpc.ChannelInterface {
   #paused = false;
   #awake = false;
   #closed = false;
+  readonly #owner: DialOwner = {
+    stateChanged: dial => this.#onState(dial),
+    withdrawn: (dial, reason, graceMs) => this.#withdraw(dial, reason, graceMs),
+    expiring: dial => this.#renew(dial),
+  };
 
   constructor(parts: StableChannelParts) {
     this.#parts = parts;
     this.#refusal = new StandingRefusal(parts.options.refusedHoldTimeoutMs, error => {
-      for (const call of this.#held.releaseAll()) this.#failRefused(call, error);
+      for (const call of this.#held.releaseAll()) failRefused(call, this.#parts.name, error);
     });
     this.#unsubscribe = parts.plan.subscribe(() => this.#replan());
   }
@@ -107,22 +112,15 @@ export class StableChannel implements grpc.ChannelInterface {
 
   /** The same connection without holding: a call fails as soon as the dial does. For those who retry themselves. */
   get impatient(): grpc.ChannelInterface {
-    return {
-      close: () => {},
-      getTarget: () => this.getTarget(),
-      getConnectivityState: tryToConnect => this.getConnectivityState(tryToConnect),
-      watchConnectivityState: (...args) => this.watchConnectivityState(...args),
-      getChannelzRef: () => this.getChannelzRef(),
-      createCall: (...args) => {
-        const call = this.#newCall(args, false);
-        this.connect();
-        const plan = this.#parts.plan.value;
-        if (this.#closed) this.#failClosed(call);
-        else if ('error' in plan) this.#failRefused(call, plan.error);
-        else this.#give(call, this.#current);
-        return call;
-      },
-    };
+    return withCalls(this, (...args) => {
+      const call = this.#newCall(args, false);
+      this.connect();
+      const plan = this.#parts.plan.value;
+      if (this.#closed) failClosed(call, this.#parts.name);
+      else if ('error' in plan) failRefused(call, this.#parts.name, plan.error);
+      else this.#give(call, this.#current);
+      return call;
+    });
   }
 
   /** The other side drains: new calls wait until it is back. */
@@ -153,7 +151,7 @@ export class StableChannel implements grpc.ChannelInterface {
     this.#closed = true;
     this.#unsubscribe();
     this.#refusal.forget();
-    for (const call of this.#held.releaseAll()) this.#failClosed(call);
+    for (const call of this.#held.releaseAll()) failClosed(call, this.#parts.name);
     this.#current?.retire();
     this.#next?.retire();
   }
@@ -188,12 +186,12 @@ export class StableChannel implements grpc.ChannelInterface {
   }
 
   #route(call: FacadeCall): void {
-    if (this.#closed) return this.#failClosed(call);
+    if (this.#closed) return failClosed(call, this.#parts.name);
     if (this.#current?.state === READY && !this.#paused) return this.#give(call, this.#current);
     const plan = this.#parts.plan.value;
-    if ('error' in plan && plan.error.code === 'member_unknown') return this.#failRefused(call, plan.error);
+    if ('error' in plan && plan.error.code === 'member_unknown') return failRefused(call, this.#parts.name, plan.error);
     const { lasting } = this.#refusal;
-    if (lasting !== undefined) return this.#failRefused(call, lasting);
+    if (lasting !== undefined) return failRefused(call, this.#parts.name, lasting);
     this.#held.add(call, this.#parts.options.holdTimeoutMs);
     this.connect();
   }
@@ -203,15 +201,6 @@ export class StableChannel implements grpc.ChannelInterface {
     if (this.failure !== undefined) return `${name} is not connected: ${messageOf(this.failure)}`;
     const failed = this.#current?.state === TRANSIENT_FAILURE;
     return `${name} is not connected: ${failed ? 'it cannot be reached' : 'no connection was ready in time'}`;
-  }
-
-  #failRefused(call: FacadeCall, error: SelvedgeError): void {
-    const { details, metadata } = statusOf(error);
-    call.fail(grpc.status.UNAVAILABLE, `${this.#parts.name} is not connected: ${details}`, metadata);
-  }
-
-  #failClosed(call: FacadeCall): void {
-    call.fail(grpc.status.UNAVAILABLE, `the connection to ${this.#parts.name} is closed`);
   }
 
   #replan(): void {
@@ -227,8 +216,7 @@ export class StableChannel implements grpc.ChannelInterface {
     if (best === undefined) return;
     const current = this.#current;
     if (current?.planned.epoch === best.epoch) {
-      this.#next?.retire();
-      this.#next = undefined;
+      this.#keepCurrent(current, best);
     } else if (current?.state === READY && (plan.mayKeepPlaintext || current.planned.target.scheme === 'https')) {
       if (this.#next?.planned.epoch === best.epoch) return;
       this.#next?.retire();
@@ -238,16 +226,45 @@ export class StableChannel implements grpc.ChannelInterface {
     }
   }
 
-  #replaceCurrent(planned: PlannedDial): void {
+  /** Its connection is what the plan wants; whether its server still is who it should be, others ask. */
+  #keepCurrent(current: Dial, best: PlannedDial): void {
+    const isHeldAgainstMore = current.planned.standard !== best.standard;
+    current.adopt(best);
+    if (this.#next?.planned.epoch === best.epoch) this.#next.adopt(best);
+    else {
+      this.#next?.retire();
+      this.#next = undefined;
+    }
+    // A dial that failed may succeed now: it does not wait for its next turn.
+    if (isHeldAgainstMore && current.state !== READY && current.state !== IDLE) this.#replaceCurrent(best);
+  }
+
+  /** @param reason why calls may not go on over the connection before for long; by default as the plans differ. */
+  #replaceCurrent(planned: PlannedDial, reason?: EndReason, graceMs?: number): void {
     const [current, next] = [this.#current, this.#next];
     this.#next = undefined;
     this.#paused = false;
     this.#current = this.#dial(planned);
-    current?.retire(cutReason(current.planned, planned));
+    current?.retire(reason ?? cutReason(current.planned, planned), graceMs);
     next?.retire();
   }
 
-  #retireBoth(reason: CloseReason): void {
+  #withdraw(dial: Dial, reason: RefusalReason, graceMs: number): void {
+    const plan = this.#parts.plan.value;
+    const best = 'error' in plan ? undefined : plan.dials[0];
+    if (dial === this.#current && best !== undefined && !this.#closed) this.#replaceCurrent(best, reason, graceMs);
+    else dial.retire(reason, graceMs);
+    if (dial !== this.#next) return;
+    this.#next = undefined;
+    this.#replan();
+  }
+
+  #renew(dial: Dial): void {
+    if (this.#closed || dial !== this.#current || dial.state !== READY || this.#next !== undefined) return;
+    this.#next = this.#dial(dial.planned);
+  }
+
+  #retireBoth(reason: EndReason): void {
     const [current, next] = [this.#current, this.#next];
     this.#current = this.#next = undefined;
     current?.retire(reason);
@@ -255,9 +272,7 @@ export class StableChannel implements grpc.ChannelInterface {
   }
 
   #dial(planned: PlannedDial): Dial {
-    const dial = new Dial(planned, this.#parts.options, this.#parts.listener(planned), changed =>
-      this.#onState(changed),
-    );
+    const dial = new Dial(planned, this.#parts.options, this.#parts.watcher(planned), this.#owner);
     dial.connect();
     return dial;
   }

@@ -1,22 +1,18 @@
 import * as net from 'node:net';
 import * as tls from 'node:tls';
-import { judgePeerCertificate, readPeerChain } from '../credentials/judge-peer.ts';
-import type { MinTlsVersion, TrustSnapshot } from '../credentials/trust-snapshot.ts';
+import { readPeerChain } from '../credentials/judge-peer.ts';
+import type { MinTlsVersion } from '../credentials/trust-snapshot.ts';
 import type { RefusalReason } from '../errors/refusal-reason.ts';
 import { SelvedgeError } from '../errors/selvedge-error.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import { printable } from '../telemetry/logger.ts';
 import { reasonOfTlsError } from './alert-reason.ts';
+import { judgeServer, type ServerStandard } from './judge-server.ts';
 import { expectNoRefusal, refusedByPeer } from './read-refusal.ts';
-import { type ServerExpectation, unexpectedServer } from './server-expectation.ts';
 
-export interface TlsDialOptions {
-  /** The snapshot to show and to judge by. */
-  readonly trust: TrustSnapshot;
+/** `trust` is also what is shown. */
+export interface TlsDialOptions extends ServerStandard {
   readonly minVersion: MinTlsVersion;
-  /** The host that was dialled, without brackets or port. */
-  readonly host: string;
-  readonly expectation: ServerExpectation;
   /** Deadline of the handshake and of the server's first answer. */
   readonly timeoutMs: number;
 }
@@ -40,10 +36,8 @@ const FIRST_ANSWER_MS = 2_000;
 export async function dialTls(socket: net.Socket, options: TlsDialOptions): Promise<SecuredDial> {
   const secured = await handshake(socket, options);
   try {
-    const verdict = judgePeerCertificate(readPeerChain(secured), options.trust, 'server', new Date());
+    const verdict = judgeServer(readPeerChain(secured), options, new Date());
     if (!verdict.ok) throw refusedByUs(verdict.reason, verdict.detail);
-    const unexpected = unexpectedServer(options.expectation, verdict.identity, options.host);
-    if (unexpected !== undefined) throw refusedByUs('server_identity_mismatch', unexpected);
     await expectNoRefusal(secured, FIRST_ANSWER_MS).catch(rethrowAlert);
     return { socket: secured, identity: verdict.identity };
   } catch (error) {

@@ -1,5 +1,6 @@
 import type { MinTlsVersion, TrustSnapshot } from '../credentials/trust-snapshot.ts';
 import type { TcpAddress } from '../identity/address.ts';
+import type { DeniedCertificate } from '../identity/denied-certificate.ts';
 import { type DestinationPattern, matchesDestination } from '../identity/destination-pattern.ts';
 import type { SubjectNamePattern } from '../identity/subject-name-pattern.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
@@ -22,6 +23,10 @@ export interface OutboundPolicy {
   readonly minVersion: MinTlsVersion;
   /** The first that matches a destination wins. Empty where the node has no credentials. */
   readonly profiles: readonly TrustProfile[];
+  /** How long calls may go on over a connection whose server may no longer be spoken to. */
+  readonly withdrawalGraceMs: number;
+  /** Servers that are refused although all else is good. */
+  readonly denied: readonly DeniedCertificate[];
   /** The name a member must prove; for members it replaces the other expectations. Undefined: not checked. */
   readonly nodeIdentity: ((nodeName: string) => SubjectNamePattern) | undefined;
 }

@@ -10,13 +10,18 @@ import { opensslReason } from './openssl-reason.ts';
 import type { PeerChain } from './peer-chain.ts';
 import { anchorsFor } from './trust-anchors.ts';
 import type { TrustSnapshot } from './trust-snapshot.ts';
-import { isExpired, isNotYetValid } from './validity.ts';
+import { endOfValidity, isExpired, isNotYetValid } from './validity.ts';
 
 export type { PeerUsage } from './certificate-usage.ts';
 export { type PeerChain, readPeerChain } from './peer-chain.ts';
 
 export type PeerVerdict =
-  | { readonly ok: true; readonly identity: PeerIdentity }
+  | {
+      readonly ok: true;
+      readonly identity: PeerIdentity;
+      /** When the last good path to an anchor ends with one of its certificates, in Unix milliseconds: from then on it is no. */
+      readonly validUntilMs: number;
+    }
   | {
       readonly ok: false;
       readonly reason: RefusalReason;
@@ -47,9 +52,20 @@ export function judgePeerCertificate(
 
   const anchors = anchorsFor(leaf.identity, snapshot.anchors);
   const paths = findPaths(leaf.certificate, peer.chain.flatMap(parseIssuer), anchors);
-  const flaw = flawOf(leaf, paths, snapshot, usage, now) ?? flawByOpenssl(peer.authorizationError);
+  const [shortest] = paths;
+  if (shortest === undefined)
+    return refused(
+      'unknown_ca',
+      `no trust anchor vouches for it; its issuer is ${leaf.identity.issuer}`,
+      leaf.identity,
+    );
+  const flaws = paths.map(path => flawOfPath(path, snapshot, usage, now));
+  const good = paths.filter((_, index) => flaws[index] === undefined);
+  // During a CA rollover the same leaf may have a good path and one through an expired cross-certificate.
+  const pathFlaw = good.length > 0 ? undefined : flaws[0];
+  const flaw = pathFlaw ?? flawOfUsage(leaf.facts, usage) ?? flawByOpenssl(peer.authorizationError);
   if (flaw !== undefined) return refused(flaw.reason, flaw.detail, leaf.identity);
-  return { ok: true, identity: leaf.identity };
+  return { ok: true, identity: leaf.identity, validUntilMs: Math.max(...good.map(endOfPath)) };
 }
 
 interface Flaw {
@@ -85,21 +101,9 @@ function parseIssuer(der: Uint8Array): X509Certificate[] {
   return typeof issuer === 'string' ? [] : [issuer.certificate];
 }
 
-function flawOf(
-  leaf: ParsedCertificate,
-  paths: readonly CertificatePath[],
-  snapshot: TrustSnapshot,
-  usage: PeerUsage,
-  now: Date,
-): Flaw | undefined {
-  const [shortest] = paths;
-  if (shortest === undefined)
-    return { reason: 'unknown_ca', detail: `no trust anchor vouches for it; its issuer is ${leaf.identity.issuer}` };
-  const usageFlaw = flawOfUsage(leaf.facts, usage);
-  const flaws = paths.map(path => flawOfPath(path, snapshot, usage, now));
-  // During a CA rollover the same leaf may have a good path and one through an expired cross-certificate.
-  const pathFlaw = flaws.includes(undefined) ? undefined : flaws[0];
-  return pathFlaw ?? usageFlaw;
+/** A path ends with the first of its certificates that does. */
+function endOfPath(path: CertificatePath): number {
+  return Math.min(...path.map(endOfValidity));
 }
 
 function flawOfPath(path: CertificatePath, snapshot: TrustSnapshot, usage: PeerUsage, now: Date): Flaw | undefined {

@@ -53,3 +53,14 @@ export const CLOSE_REASONS = [
 ] as const;
 
 export type CloseReason = (typeof CLOSE_REASONS)[number];
+
+/**
+ * Why a connection or peer stream that was open ended: a close reason, or, where it would be refused now, the reason of
+ * that refusal.
+ */
+export type EndReason = CloseReason | RefusalReason;
+
+/** True for a word of one of the two lists; what a peer sends is checked with this before it is believed. */
+export function isEndReason(value: string): value is EndReason {
+  return (CLOSE_REASONS as readonly string[]).includes(value) || isRefusalReason(value);
+}

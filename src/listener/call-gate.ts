@@ -1,13 +1,13 @@
 import type { ServerHttp2Session } from 'node:http2';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as grpc from '@grpc/grpc-js';
 import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
+import { inSlices } from '../lifecycle/in-slices.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import { bindCaller } from '../rpc/caller.ts';
-import { REASON_METADATA } from '../rpc/status.ts';
+import { reasonMetadata } from '../rpc/status.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { JudgedConnection, type Standing } from './judged-connection.ts';
+import { type CallStanding, JudgedConnection } from './judged-connection.ts';
 import type { Admit } from './listener-policy.ts';
 import { RefusalDelay } from './refusal-delay.ts';
 import { type Refuser, subjectFields } from './refuser.ts';
@@ -22,9 +22,6 @@ export interface CallGateParts {
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
-
-/** Connections judged in one turn of the event loop after a rotation. */
-const JUDGED_PER_TURN = 20;
 
 /**
  * Lets the calls of admitted connections through to their handlers and answers all others, on a server whose sockets
@@ -79,7 +76,8 @@ export class CallGate {
     const connection = new JudgedConnection(secured, { trust, admit, refuser, refusalDelayMs, drainTimeoutMs });
     this.#connections.set(secured.session, connection);
     secured.session.once('close', () => this.#connections.delete(secured.session));
-    if (connection.standing.admitted) this.#count(secured.session, connection, connection.standing.caller);
+    const { standing } = connection;
+    if (standing.admitted) this.#count(secured.session, connection, standing.caller);
     return connection;
   }
 
@@ -102,18 +100,13 @@ export class CallGate {
     });
   }
 
-  async #judgeAll(): Promise<void> {
-    let judged = 0;
-    for (const connection of [...this.#connections.values()]) {
-      void connection.standing;
-      judged += 1;
-      if (judged % JUDGED_PER_TURN === 0) await nextTurn();
-    }
+  #judgeAll(): Promise<void> {
+    return inSlices(this.#connections.values(), connection => void connection.standing);
   }
 }
 
-type Refused = Extract<Standing, { admitted: false }>;
-type AdmittedCaller = Extract<Standing, { admitted: true }>['caller'];
+type Refused = Extract<CallStanding, { admitted: false }>;
+type AdmittedCaller = Extract<CallStanding, { admitted: true }>['caller'];
 
 type Status = Parameters<grpc.ServerInterceptingCall['sendStatus']>[0];
 
@@ -125,8 +118,7 @@ const UNKNOWN_CONNECTION: Status = {
 
 /** Says the reason code, never what would be allowed. */
 function statusOf({ reason, unauthenticated }: Refused): Status {
-  const metadata = new grpc.Metadata();
-  metadata.set(REASON_METADATA, reason);
+  const metadata = reasonMetadata(reason);
   const code = unauthenticated ? grpc.status.UNAUTHENTICATED : grpc.status.PERMISSION_DENIED;
   return { code, details: `connection refused: ${reason}`, metadata };
 }

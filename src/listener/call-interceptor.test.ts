@@ -95,7 +95,7 @@ test('a call that is cut ends as UNAVAILABLE with the reason, its handler is tol
   });
   const waiting = assert.rejects(echo(client, 'x'), { code: grpc.status.UNAVAILABLE, details: 'the node is draining' });
   await until('it runs', () => calls.active.size === 1);
-  for (const cut of [...calls.active]) cut('the node is draining');
+  for (const call of [...calls.active]) call.cut('the node is draining', 'node_draining');
   await waiting;
   assert.equal(calls.active.size, 0);
   await until('the handler knows', () => cancelled);
@@ -117,7 +117,7 @@ async function serve(
   const metrics = createMetrics();
   const reached: string[] = [];
   const server = new grpc.Server({
-    interceptors: [callInterceptor(callerWith('peer'), authorize, calls, metrics)],
+    interceptors: [callInterceptor({ caller: () => callerWith('peer'), authorize, calls, metrics })],
   });
   server.addService(echoDefinition, {
     Echo: (call: grpc.ServerUnaryCall<Buffer, Buffer>, reply: grpc.sendUnaryData<Buffer>) => {

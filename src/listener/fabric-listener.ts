@@ -1,12 +1,11 @@
 import * as net from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type * as grpc from '@grpc/grpc-js';
-import { judgePeerCertificate, readPeerChain } from '../credentials/judge-peer.ts';
+import { type PeerChain, readPeerChain } from '../credentials/judge-peer.ts';
 import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
-import type { CloseReason, RefusalReason } from '../errors/refusal-reason.ts';
+import type { EndReason, RefusalReason } from '../errors/refusal-reason.ts';
 import { messageOf } from '../errors/selvedge-error.ts';
 import type { Address } from '../identity/address.ts';
-import type { PeerIdentity } from '../identity/peer-identity.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Caller } from '../rpc/caller.ts';
 import type { Security } from '../rpc/security.ts';
@@ -14,10 +13,12 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { bind } from './bind.ts';
 import { nextConnectionId } from './connection-id.ts';
+import { ConnectionStanding } from './connection-standing.ts';
 import { InboundConnection } from './inbound-connection.ts';
 import type { Admit, AuthorizeCall, ListenerLimits, ListenerPolicy } from './listener-policy.ts';
 import { Refuser, remoteOf, subjectFields } from './refuser.ts';
 import { sniff } from './sniff.ts';
+import { type StandingListener, StandingReview } from './standing-review.ts';
 import { TlsAcceptor } from './tls-acceptor.ts';
 
 export interface FabricListenerParts {
@@ -27,8 +28,11 @@ export interface FabricListenerParts {
   /** Undefined while the node has no credentials; then the mode must be plain. */
   readonly trust: ObservableValue<TrustSnapshot | undefined>;
   readonly limits: ListenerLimits;
-  readonly admit: Admit;
+  /** Another function when the lists behind it change: then open connections are judged again. */
+  readonly admit: ObservableValue<Admit>;
   readonly authorize: AuthorizeCall;
+  /** Told of open connections that may no longer be here. Default: nobody. */
+  readonly standings?: StandingListener;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
@@ -40,13 +44,15 @@ export interface FabricListenerParts {
  * L2. No byte of a refused peer reaches an HTTP/2 parser, and no connection reaches gRPC without an admission.
  * L3. Every refusal is told to the peer where its protocol has a word for it, logged as `connection.refused`, and
  *     counted; every connection that was admitted is logged and counted when it ends.
- * L4. Policy and trust are read when they are needed, so a change holds for every connection accepted after it.
+ * L4. Policy, trust and lists are read when they are needed, so a change holds for every connection accepted after it;
+ *     those that are open are judged again (see {@link StandingReview}).
  */
 export class FabricListener {
   readonly #parts: FabricListenerParts;
   readonly #listener: net.Server;
   #acceptor: { readonly tls: TlsAcceptor; readonly snapshot: TrustSnapshot; readonly minVersion: string } | undefined;
   readonly #refuser: Refuser;
+  readonly #review: StandingReview;
   /** Accepted but not yet admitted, oldest first. */
   readonly #unfinished = new Set<net.Socket>();
   readonly #connections = new Map<number, InboundConnection>();
@@ -55,6 +61,13 @@ export class FabricListener {
   constructor(parts: FabricListenerParts) {
     this.#parts = parts;
     this.#refuser = new Refuser(parts.logger, parts.metrics);
+    this.#review = new StandingReview({
+      standing: parts,
+      connections: () => this.#connections.values(),
+      graceMs: () => parts.policy.value.withdrawalGraceMs,
+      listener: parts.standings ?? {},
+      logger: parts.logger,
+    });
     this.#listener = net.createServer({ noDelay: true, keepAlive: true }, socket => this.#accept(socket));
   }
 
@@ -72,7 +85,7 @@ export class FabricListener {
 
   /** Drains every admitted connection that `select` picks. Resolves when they are closed. */
   async drainConnections(
-    reason: CloseReason,
+    reason: EndReason,
     graceMs: number,
     select: (connection: InboundConnection) => boolean = () => true,
   ): Promise<void> {
@@ -80,7 +93,7 @@ export class FabricListener {
   }
 
   /** Stops to accept, drains what is open, and resolves when all is closed. */
-  async close(reason: CloseReason = 'node_closed', graceMs = 0): Promise<void> {
+  async close(reason: EndReason = 'node_closed', graceMs = 0): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
     const stopped = new Promise<void>(resolve => {
@@ -89,6 +102,7 @@ export class FabricListener {
     });
     for (const socket of this.#unfinished) socket.destroy();
     await this.drainConnections(reason, graceMs);
+    this.#review.close();
     await stopped;
   }
 
@@ -139,7 +153,7 @@ export class FabricListener {
         return refuse('handshake_failed', 'the peer speaks neither TLS nor HTTP/2');
       case 'http2':
         if (policy.mode === 'strict') return refuse('plaintext_refused', 'this node speaks TLS only');
-        return this.#decide(socket, socket, undefined, plaintextSecurity(socket));
+        return this.#decide(socket, socket, undefined, plaintextSecurity(socket), startedAt);
     }
   }
 
@@ -154,17 +168,9 @@ export class FabricListener {
     if (!this.#unfinished.has(socket)) return void result.socket.destroy();
     const secured = result.socket;
     secured.on('error', () => {});
-    // The handshake took its time: what counts now is what holds now.
-    const { requireClientAuth } = this.#parts.policy.value;
     const chain = readPeerChain(secured);
-    if (chain === undefined && !requireClientAuth) {
-      this.#parts.metrics.handshakeDuration.observe((performance.now() - startedAt) / 1_000);
-      return this.#decide(socket, secured, undefined, tlsSecurity('tls', secured));
-    }
-    const verdict = judgePeerCertificate(chain, this.#parts.trust.value ?? trust, 'client', new Date());
-    if (!verdict.ok) return this.#refuser.refuseSecured(socket, secured, verdict);
-    this.#parts.metrics.handshakeDuration.observe((performance.now() - startedAt) / 1_000);
-    this.#decide(socket, secured, verdict.identity, tlsSecurity('mutual_tls', secured));
+    const security = tlsSecurity(chain === undefined ? 'tls' : 'mutual_tls', secured);
+    this.#decide(socket, secured, chain, security, startedAt);
   }
 
   #acceptorFor(snapshot: TrustSnapshot, { minVersion }: ListenerPolicy): TlsAcceptor {
@@ -177,27 +183,30 @@ export class FabricListener {
     return acceptor;
   }
 
-  #decide(raw: net.Socket, socket: net.Socket, identity: PeerIdentity | undefined, security: Security): void {
-    const admission = this.#parts.admit(identity, security);
-    if (!admission.admitted) {
-      const refusal = { ...admission, identity };
-      if (socket === raw) this.#refuser.refusePlain(raw, 'http2', refusal);
-      else this.#refuser.refuseSecured(raw, socket, refusal);
+  /** What counts is what holds now: the handshake took its time. */
+  #decide(
+    raw: net.Socket,
+    socket: net.Socket,
+    chain: PeerChain | undefined,
+    security: Security,
+    startedAt: number,
+  ): void {
+    const standing = new ConnectionStanding(chain, security, this.#parts);
+    const now = standing.now;
+    if (!now.admitted) {
+      if (socket === raw) this.#refuser.refusePlain(raw, 'http2', now);
+      else this.#refuser.refuseSecured(raw, socket, now);
       return;
     }
+    if (socket !== raw) this.#parts.metrics.handshakeDuration.observe((performance.now() - startedAt) / 1_000);
     if (this.#closing) return void socket.destroy();
     this.#unfinished.delete(raw);
-    const caller: Caller = {
-      connectionId: nextConnectionId(),
-      remoteAddress: remoteOf(raw),
-      security,
-      identity,
-      roles: admission.roles,
-    };
-    this.#open(socket, caller);
+    const { identity, roles } = now;
+    const caller = { connectionId: nextConnectionId(), remoteAddress: remoteOf(raw), security, identity, roles };
+    this.#open(socket, caller, standing);
   }
 
-  #open(socket: net.Socket, caller: Caller): void {
+  #open(socket: net.Socket, caller: Caller, standing: ConnectionStanding): void {
     const { server, authorize, metrics, logger } = this.#parts;
     const labels = { direction: 'inbound', security: caller.security.kind };
     // The admin socket is no connection of the fabric.
@@ -207,6 +216,7 @@ export class FabricListener {
       server,
       socket,
       caller,
+      standing,
       authorize,
       metrics,
       onClosed: closed => {
@@ -220,6 +230,7 @@ export class FabricListener {
       },
     });
     this.#connections.set(connection.id, connection);
+    this.#review.follow(connection);
     logger.debug('connection.opened', {
       connection: connection.id,
       remote: caller.remoteAddress,

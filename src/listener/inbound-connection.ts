@@ -1,13 +1,14 @@
 import type { Duplex } from 'node:stream';
 import * as grpc from '@grpc/grpc-js';
-import type { CloseReason } from '../errors/refusal-reason.ts';
-import type { Caller } from '../rpc/caller.ts';
+import { type EndReason, isRefusalReason } from '../errors/refusal-reason.ts';
+import type { Caller, Role } from '../rpc/caller.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type CallCounter, callInterceptor } from './call-interceptor.ts';
+import type { ConnectionStanding } from './connection-standing.ts';
 import type { AuthorizeCall } from './listener-policy.ts';
 
 /** Why calls over a connection were cut, told to each caller in its status. */
-const CUT_DETAIL: { readonly [Reason in CloseReason]?: string } = {
+const CUT_DETAIL: { readonly [Reason in EndReason]?: string } = {
   mode_changed: 'this node no longer accepts this kind of connection (mode_changed)',
   node_draining: 'the node is draining and the call outlived the drain timeout (node_draining)',
 };
@@ -18,7 +19,9 @@ const LAST_STATUS_MS = 3_000;
 export interface InboundConnectionParts {
   readonly server: grpc.Server;
   readonly socket: Duplex;
+  /** As it was admitted. */
   readonly caller: Caller;
+  readonly standing: ConnectionStanding;
   readonly authorize: AuthorizeCall;
   readonly metrics: Metrics;
   readonly onClosed: (connection: InboundConnection) => void;
@@ -28,24 +31,35 @@ export interface InboundConnectionParts {
  * One admitted connection: its own injector into the shared grpc-js `Server`, so that it can be held, counted and
  * drained alone.
  *
- * C1. The caller is bound once; every call of this connection has that caller.
+ * C1. Every call has the caller that the connection has when the call arrives, and is refused where its standing then is
+ *     that it may not be here any more.
  * C2. `drain` lets running calls finish, refuses new ones, and after its grace ends what is left with UNAVAILABLE and
- *     the reason; it is safe to call twice (the first reason stays).
+ *     the reason. When it is called again the first reason stays, and the earlier end counts.
  */
 export class InboundConnection {
-  readonly caller: Caller;
+  readonly standing: ConnectionStanding;
   readonly openedAt: Date = new Date();
+  readonly #authorize: AuthorizeCall;
   readonly #socket: Duplex;
   readonly #injector: grpc.ConnectionInjector;
   readonly #calls: CallCounter = { active: new Set() };
   readonly closed: Promise<void>;
-  #closeReason: CloseReason | undefined;
+  #caller: Caller;
+  #closeReason: EndReason | undefined;
   #cutTimer: NodeJS.Timeout | undefined;
+  #cutAtMs = Number.POSITIVE_INFINITY;
 
   constructor(parts: InboundConnectionParts) {
-    this.caller = parts.caller;
+    this.standing = parts.standing;
+    this.#caller = parts.caller;
     this.#socket = parts.socket;
-    const interceptor = callInterceptor(parts.caller, parts.authorize, this.#calls, parts.metrics);
+    this.#authorize = parts.authorize;
+    const interceptor = callInterceptor({
+      caller: () => this.#callerNow(),
+      authorize: parts.authorize,
+      calls: this.#calls,
+      metrics: parts.metrics,
+    });
     const credentials = grpc.experimental.createServerCredentialsWithInterceptors(
       grpc.ServerCredentials.createInsecure(),
       [interceptor],
@@ -68,7 +82,12 @@ export class InboundConnection {
   }
 
   get id(): number {
-    return this.caller.connectionId;
+    return this.#caller.connectionId;
+  }
+
+  /** Of a call that would arrive now, as far as the standing is known. */
+  get caller(): Caller {
+    return this.#caller;
   }
 
   get activeCalls(): number {
@@ -76,22 +95,60 @@ export class InboundConnection {
   }
 
   /** Why it ended or is ending; undefined while it serves. */
-  get closeReason(): CloseReason | undefined {
+  get closeReason(): EndReason | undefined {
     return this.#closeReason;
   }
 
+  /**
+   * The peer holds these roles from now on. Running calls that it may no longer make are cut after `graceMs`. True when
+   * they are other roles than before.
+   */
+  hold(roles: ReadonlySet<Role>, graceMs: number): boolean {
+    if (areSame(roles, this.#caller.roles)) return false;
+    this.#caller = { ...this.#caller, roles };
+    const isForbidden = (path: string) => !this.#authorize(this.#caller, path);
+    const forbidden = [...this.#calls.active].filter(({ path }) => isForbidden(path));
+    if (forbidden.length === 0) return true;
+    setTimeout(() => {
+      for (const call of forbidden)
+        if (this.#calls.active.has(call) && isForbidden(call.path))
+          call.cut('the roles of the caller no longer allow this call (subject_not_allowed)', 'subject_not_allowed');
+    }, graceMs).unref();
+    return true;
+  }
+
   /** Resolves when the connection is closed, at the latest a moment after `graceMs`. */
-  drain(reason: CloseReason, graceMs: number): Promise<void> {
-    if (this.#closeReason !== undefined) return this.closed;
-    this.#closeReason = reason;
-    this.#injector.drain(graceMs + 2 * LAST_STATUS_MS);
-    this.#cutTimer = setTimeout(() => this.#cut(reason), graceMs);
+  drain(reason: EndReason, graceMs: number): Promise<void> {
+    if (this.#closeReason === undefined) this.#injector.drain(graceMs + 2 * LAST_STATUS_MS);
+    this.#closeReason ??= reason;
+    const cutAtMs = performance.now() + graceMs;
+    if (cutAtMs < this.#cutAtMs) {
+      this.#cutAtMs = cutAtMs;
+      clearTimeout(this.#cutTimer);
+      this.#cutTimer = setTimeout(() => this.#cut(reason), graceMs);
+    }
     return this.closed;
   }
 
-  #cut(reason: CloseReason): void {
-    for (const cut of [...this.#calls.active]) cut(CUT_DETAIL[reason] ?? `the connection was closed (${reason})`);
+  #callerNow(): ReturnType<Parameters<typeof callInterceptor>[0]['caller']> {
+    const standing = this.standing.now;
+    if (!standing.admitted) return standing;
+    const { roles } = standing;
+    return roles === this.#caller.roles ? this.#caller : { ...this.#caller, roles };
+  }
+
+  #cut(reason: EndReason): void {
+    for (const call of [...this.#calls.active]) call.cut(cutDetail(reason), reason);
     // The statuses are on their way; a peer that does not read them is not waited for.
     this.#cutTimer = setTimeout(() => this.#socket.destroy(), LAST_STATUS_MS);
   }
+}
+
+function cutDetail(reason: EndReason): string {
+  if (isRefusalReason(reason)) return `this node no longer admits the certificate of this connection (${reason})`;
+  return CUT_DETAIL[reason] ?? `the connection was closed (${reason})`;
+}
+
+function areSame(some: ReadonlySet<Role>, others: ReadonlySet<Role>): boolean {
+  return some.size === others.size && [...some].every(role => others.has(role));
 }

@@ -1,17 +1,19 @@
 import { constants } from 'node:http2';
-import { judgePeerCertificate, type PeerChain, readPeerChain } from '../credentials/judge-peer.ts';
+import { readPeerChain } from '../credentials/judge-peer.ts';
 import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
-import type { CloseReason, RefusalReason } from '../errors/refusal-reason.ts';
-import type { ObservableValue } from '../lifecycle/observable-value.ts';
+import type { RefusalReason } from '../errors/refusal-reason.ts';
+import { atTime } from '../lifecycle/at-time.ts';
+import { constant, type ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Caller } from '../rpc/caller.ts';
 import type { Security } from '../rpc/security.ts';
 import { nextConnectionId } from './connection-id.ts';
+import { ConnectionStanding, type Standing } from './connection-standing.ts';
 import type { Admit } from './listener-policy.ts';
 import { type Refuser, remoteOf } from './refuser.ts';
 import type { SecuredSession } from './session-of-call.ts';
 
 /** What is to be done with the calls of a connection. */
-export type Standing =
+export type CallStanding =
   | { readonly admitted: true; readonly caller: Caller }
   | {
       readonly admitted: false;
@@ -32,9 +34,6 @@ export interface JudgedConnectionParts {
   readonly drainTimeoutMs: number;
 }
 
-/** A chain may hold a certificate that expires before the leaf does; that is noticed this late at most. */
-const JUDGE_AGAIN_MS = 60 * 60 * 1_000;
-
 /**
  * One TLS connection of a server that is not ours, judged when its first call comes and again whenever the verdict may
  * have changed.
@@ -46,73 +45,64 @@ const JUDGE_AGAIN_MS = 60 * 60 * 1_000;
 export class JudgedConnection {
   readonly #secured: SecuredSession;
   readonly #parts: JudgedConnectionParts;
-  readonly #chain: PeerChain | undefined;
+  readonly #standing: ConnectionStanding;
   readonly #facts: Pick<Caller, 'connectionId' | 'remoteAddress' | 'security'>;
-  #standing: Standing;
-  #judgedBy: TrustSnapshot;
-  #judgeAgainAtMs = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #refused: Extract<CallStanding, { admitted: false }> | undefined;
+  #awaitedEndMs = 0;
+  #stopAwaiting: () => void = () => {};
 
   constructor(secured: SecuredSession, parts: JudgedConnectionParts) {
     this.#secured = secured;
     this.#parts = parts;
-    this.#chain = readPeerChain(secured.socket);
-    this.#facts = {
-      connectionId: nextConnectionId(),
-      remoteAddress: remoteOf(secured.socket),
-      security: securityOf(secured),
-    };
-    this.#judgedBy = parts.trust.value;
-    this.#standing = this.#judge();
-    secured.session.once('close', () => clearTimeout(this.#timer));
+    const security = securityOf(secured);
+    this.#standing = new ConnectionStanding(readPeerChain(secured.socket), security, {
+      trust: parts.trust,
+      policy: constant({ requireClientAuth: true }),
+      admit: constant(parts.admit),
+    });
+    this.#facts = { connectionId: nextConnectionId(), remoteAddress: remoteOf(secured.socket), security };
+    secured.session.once('close', () => this.#stopAwaiting());
   }
 
-  get standing(): Standing {
-    const isNews = this.#judgedBy !== this.#parts.trust.value || Date.now() >= this.#judgeAgainAtMs;
-    if (this.#standing.admitted && isNews) this.#standing = this.#judge();
-    return this.#standing;
+  get standing(): CallStanding {
+    if (this.#refused !== undefined) return this.#refused;
+    const now = this.#standing.now;
+    if (!now.admitted) return this.#refuse(now);
+    this.#awaitEnd(now.validUntilMs);
+    return { admitted: true, caller: { ...this.#facts, identity: now.identity, roles: now.roles } };
   }
 
   /** Why we closed it; undefined while we did not. */
-  get closeReason(): CloseReason | undefined {
-    return this.#standing.admitted ? undefined : 'credentials_rotated';
+  get closeReason(): RefusalReason | undefined {
+    return this.#refused?.reason;
   }
 
-  #judge(): Standing {
-    const snapshot = this.#parts.trust.value;
-    const now = new Date();
-    this.#judgedBy = snapshot;
-    const verdict = judgePeerCertificate(this.#chain, snapshot, 'client', now);
-    if (!verdict.ok) {
-      this.#parts.refuser.record(this.#secured.socket, verdict);
-      return this.#refuse(verdict.reason, true, now);
-    }
-    const { identity } = verdict;
-    const admission = this.#parts.admit(identity, this.#facts.security);
-    if (!admission.admitted) {
-      this.#parts.refuser.record(this.#secured.socket, { ...admission, identity });
-      return this.#refuse(admission.reason, false, now);
-    }
-    // A certificate is valid through its last second (RFC 5280 4.1.2.5).
-    this.#judgeAgainAtMs = Math.min(identity.notAfter.getTime() + 1_000, now.getTime() + JUDGE_AGAIN_MS);
-    this.#after(this.#judgeAgainAtMs - now.getTime(), () => void this.standing);
-    return { admitted: true, caller: { ...this.#facts, identity, roles: admission.roles } };
+  #awaitEnd(validUntilMs: number): void {
+    if (this.#awaitedEndMs === validUntilMs || this.#secured.session.destroyed) return;
+    this.#awaitedEndMs = validUntilMs;
+    this.#stopAwaiting();
+    this.#stopAwaiting = atTime(validUntilMs, () => void this.standing);
   }
 
-  #refuse(reason: RefusalReason, unauthenticated: boolean, now: Date): Standing {
+  #refuse(standing: Extract<Standing, { admitted: false }>): CallStanding {
     const { session, socket } = this.#secured;
-    const delayMs = this.#parts.refusalDelayMs(socket.remoteAddress ?? '');
+    const { refuser, refusalDelayMs, drainTimeoutMs } = this.#parts;
+    refuser.record(socket, standing);
+    const delayMs = refusalDelayMs(socket.remoteAddress ?? '');
     this.#after(delayMs, () => {
       // A GOAWAY without an error code: with one, the peer would drop the calls that are about to be told.
       session.close();
-      this.#after(this.#parts.drainTimeoutMs, () => session.destroy(undefined, constants.NGHTTP2_CANCEL));
+      this.#after(drainTimeoutMs, () => session.destroy(undefined, constants.NGHTTP2_CANCEL));
     });
-    return { admitted: false, reason, unauthenticated, tellAtMs: now.getTime() + delayMs };
+    const { reason, unauthenticated } = standing;
+    this.#refused = { admitted: false, reason, unauthenticated, tellAtMs: Date.now() + delayMs };
+    return this.#refused;
   }
 
   #after(delayMs: number, act: () => void): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(act, Math.max(1, delayMs)).unref();
+    this.#stopAwaiting();
+    const timer = setTimeout(act, Math.max(1, delayMs)).unref();
+    this.#stopAwaiting = () => clearTimeout(timer);
   }
 }
 

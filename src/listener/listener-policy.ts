@@ -13,6 +13,8 @@ export interface ListenerPolicy {
   readonly sniffTimeoutMs: number;
   /** Deadline of the TLS handshake, from its first byte. */
   readonly handshakeTimeoutMs: number;
+  /** How long calls may go on over a connection whose peer may no longer be here; then they are cut, with the reason. */
+  readonly withdrawalGraceMs: number;
 }
 
 /** The verdict on a peer: which roles it holds, or why it may not connect. */

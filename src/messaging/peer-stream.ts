@@ -1,4 +1,4 @@
-import { CLOSE_REASONS, type CloseReason, isRefusalReason, type RefusalReason } from '../errors/refusal-reason.ts';
+import { type EndReason, isEndReason } from '../errors/refusal-reason.ts';
 import { messageOf } from '../errors/selvedge-error.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import type { Security } from '../rpc/security.ts';
@@ -10,7 +10,7 @@ import { type Introduction, introductionToWire, parseIntroduction } from './intr
 
 /** Why a stream ended, and who ended it. */
 export interface Closing {
-  readonly reason: CloseReason | RefusalReason;
+  readonly reason: EndReason;
   /** Printable; empty where the reason says it all. */
   readonly detail: string;
   readonly by: 'us' | 'peer';
@@ -177,7 +177,9 @@ export class PeerStream implements PeerStreamFacts {
   }
 
   #onGoodbye({ goodbye }: Frame): void {
-    const reason = isCloseReason(goodbye?.reason) ? goodbye.reason : 'peer_closed';
+    // What a peer gives as its reason is believed when it is a word of our closed lists.
+    const said = goodbye?.reason ?? '';
+    const reason = isEndReason(said) ? said : 'peer_closed';
     this.#finish({ reason, detail: printable(goodbye?.detail ?? ''), by: 'peer' });
     void this.#frames.end();
   }
@@ -213,10 +215,4 @@ export class PeerStream implements PeerStreamFacts {
     this.#acknowledge();
     this.#listener.closed(this, closing);
   }
-}
-
-/** What a peer gives as its reason is believed when it is a word of our closed lists. */
-function isCloseReason(word: string | undefined): word is Closing['reason'] {
-  if (word === undefined) return false;
-  return (CLOSE_REASONS as readonly string[]).includes(word) || isRefusalReason(word);
 }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type * as grpc from '@grpc/grpc-js';
-import type { CloseReason } from '../errors/refusal-reason.ts';
+import type { EndReason } from '../errors/refusal-reason.ts';
 import { SelvedgeError } from '../errors/selvedge-error.ts';
 import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Caller } from '../rpc/caller.ts';
@@ -82,13 +82,21 @@ export class PeerStreams {
   }
 
   /** Ends the streams whose security `select` picks. The peers learn why; both sides may dial again. */
-  endWhere(select: (security: Security) => boolean, reason: CloseReason): void {
+  endWhere(select: (security: Security) => boolean, reason: EndReason): void {
     for (const stream of this.#live()) if (select(stream.security)) void stream.close(reason);
   }
 
   /** Ends the stream that runs over an inbound connection, if one does. The peer learns why; both sides may dial again. */
-  endConnection(connectionId: number, reason: CloseReason): void {
+  endConnection(connectionId: number, reason: EndReason): void {
     for (const stream of this.#live()) if (stream.connectionId === connectionId) void stream.close(reason);
+  }
+
+  /** Ends the streams whose peers no longer prove to be the node that they say they are. */
+  judgeProofs(): void {
+    for (const stream of this.#live()) {
+      const proof = this.#parts.provesNode(stream.node, stream.identity, stream.security);
+      if (!proof.ok) void stream.close('node_identity_mismatch');
+    }
   }
 
   /** The node whose stream runs over an inbound connection. */
@@ -114,7 +122,7 @@ export class PeerStreams {
   }
 
   /** Says goodbye on every stream, takes no Hello any more. Resolves when the goodbyes are sent, within a second or so. */
-  async close(reason: CloseReason = 'node_closed'): Promise<void> {
+  async close(reason: EndReason = 'node_closed'): Promise<void> {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     for (const stop of this.#unsubscribe) stop();

@@ -37,6 +37,12 @@ export interface TlsOptions extends CredentialFileOptions {
   readonly allowedSubjectNames?: readonly string[];
   /** Patterns of who may answer when this node dials. Empty (default): the dialled host must be in the certificate. */
   readonly serverSubjectNames?: readonly string[];
+  /**
+   * Certificates that are refused in both directions although their CA vouches for them: `sha256:` and a fingerprint,
+   * `serial:` and a serial number (hexadecimal), or a subject-name pattern. Taken from open connections within
+   * `withdrawalGraceMs`. Default none.
+   */
+  readonly deniedCertificates?: readonly string[];
   /** The name a node called X must prove, in both directions, with `{node-name}` in it. Default: not checked. */
   readonly nodeIdentity?: string;
   /** Default `1.3`. */
@@ -45,6 +51,11 @@ export interface TlsOptions extends CredentialFileOptions {
   readonly handshakeTimeoutMs?: number;
   /** Deadline of the first bytes of a connection. Default 5,000. */
   readonly sniffTimeoutMs?: number;
+  /**
+   * How long calls may go on over a connection whose certificate is no longer trusted, no longer allowed, or expires;
+   * then they are cut, with the reason. Default 5,000.
+   */
+  readonly withdrawalGraceMs?: number;
   /** In `optional` mode: once a member spoke TLS, do not dial it in plaintext on its own word. Default false. */
   readonly refuseDowngrade?: boolean;
   /** Files are read again this often even when no change was seen. Default 3,600,000. */

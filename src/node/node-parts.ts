@@ -1,11 +1,9 @@
 import { hostname } from 'node:os';
-import { rolesOf } from '../authorization/admission.ts';
 import { Connector } from '../connector/connector.ts';
 import type { OutboundPolicy } from '../connector/trust-profile.ts';
 import { messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
-import { explainMatch } from '../identity/match-identity.ts';
 import { ClosingStack } from '../lifecycle/closing-stack.ts';
-import { MutableValue } from '../lifecycle/observable-value.ts';
+import { derived, MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Admit } from '../listener/listener-policy.ts';
 import type { Member } from '../membership/member.ts';
 import { type BeliefPolicy, MemberDirectory } from '../membership/member-directory.ts';
@@ -17,7 +15,7 @@ import { CredentialSet } from './credential-set.ts';
 import { type DataDirectory, openDataDirectory } from './data-directory.ts';
 import { NodeProblems } from './node-problems.ts';
 import type { NodeSettings } from './node-settings.ts';
-import { beliefPolicyOf, outboundPolicyOf, roleListsOf } from './policies.ts';
+import { admitUnder, beliefPolicyOf, outboundPolicyOf } from './policies.ts';
 
 /**
  * What a node is made of below its server, built in order and closed in reverse: data directory, credentials,
@@ -32,6 +30,8 @@ export class NodeParts {
   readonly credentials: CredentialSet;
   readonly directory: MemberDirectory;
   readonly connector: Connector;
+  /** Decides on peers of the fabric listener; another function after each change of the settings. */
+  readonly admit: ObservableValue<Admit>;
   readonly closing: ClosingStack;
   readonly hostName: string = hostname().toLowerCase();
   readonly #outbound: MutableValue<OutboundPolicy>;
@@ -77,6 +77,7 @@ export class NodeParts {
     this.problems = parts.problems;
     this.credentials = credentials;
     this.closing = closing;
+    this.admit = derived(settings, admitUnder);
     this.#belief = new MutableValue(beliefPolicyOf(settings.value));
     this.#outbound = new MutableValue(outboundPolicyOf(settings.value, credentials));
     this.directory = closing.use(
@@ -108,20 +109,6 @@ export class NodeParts {
     this.settings.set(next);
     this.#outbound.set(outboundPolicyOf(next, this.credentials));
   }
-
-  /** The gate of the fabric listener: who is in one of the lists may connect. The mode was checked before. */
-  readonly admit: Admit = identity => {
-    const lists = roleListsOf(this.settings.value);
-    const roles = rolesOf(lists, identity);
-    if (roles.size > 0 || identity === undefined) return { admitted: true, roles };
-    const explained = explainMatch([...lists.peer, ...lists.admin, ...lists.observer], identity);
-    const nearest = 'nearest' in explained ? explained.nearest : undefined;
-    const detail =
-      nearest === undefined
-        ? 'no name of the certificate is in any list'
-        : `nearest: ${nearest.pattern} against ${nearest.kind}:${nearest.value}, ${nearest.why}`;
-    return { admitted: false, reason: 'subject_not_allowed', detail };
-  };
 }
 
 async function openMembers(

@@ -6,13 +6,15 @@ import type { NodeFacts, NodeState } from '../control/node-facts.ts';
 import { addStandardServices, type StandardServices } from '../control/standard-services.ts';
 import { type Address, formatAddress, type TcpAddress } from '../identity/address.ts';
 import { matchIdentity } from '../identity/match-identity.ts';
-import { derived, MutableValue } from '../lifecycle/observable-value.ts';
+import { constant, derived, MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
 import { FabricListener } from '../listener/fabric-listener.ts';
 import type { InboundConnection } from '../listener/inbound-connection.ts';
-import type { ListenerPolicy } from '../listener/listener-policy.ts';
+import type { Admit, ListenerPolicy } from '../listener/listener-policy.ts';
+import type { StandingListener } from '../listener/standing-review.ts';
+import { connectMethod } from '../messaging/frame.ts';
 import type { Introduction } from '../messaging/introduction.ts';
 import { PeerStreams } from '../messaging/peer-streams.ts';
-import type { Role } from '../rpc/caller.ts';
+import type { Caller, Role } from '../rpc/caller.ts';
 import { clusterControl, nodeControl } from '../rpc/control-messages.ts';
 import { advertisedAddresses } from './advertised-addresses.ts';
 import { inboundMessage, outboundMessage } from './connection-messages.ts';
@@ -87,10 +89,17 @@ export class NodeServer {
       logger,
       metrics,
     });
-    this.#fabric = this.#listener(derived(settings, listenerPolicyOf), parts.admit);
+    // The goodbye of the peer stream is said before its connection is closed: over that no reason can be told.
+    parts.connector.onWithdrawn = ({ security }, reason) => this.#streams.endWhere(each => each === security, reason);
+    this.#fabric = this.#listener(derived(settings, listenerPolicyOf), parts.admit, {
+      withdrawn: ({ id }, reason) => this.#streams.endConnection(id, reason),
+      rolesChanged: ({ id, caller }) => {
+        if (!this.#authorize(caller, connectMethod.path)) this.#streams.endConnection(id, 'subject_not_allowed');
+      },
+    });
     this.#admin = this.#listener(
       derived(settings, current => ({ ...listenerPolicyOf(current), mode: 'plain' as const })),
-      () => ({ admitted: true, roles: LOCAL }),
+      constant<Admit>(() => ({ admitted: true, roles: LOCAL })),
     );
     const facts = this.#facts();
     this.#server.addService(this.#streams.service.definition, this.#streams.service.implementation);
@@ -124,6 +133,10 @@ export class NodeServer {
     closing.defer(
       'mode metric',
       settings.subscribe(() => this.#showMode()),
+    );
+    closing.defer(
+      'proofs of nodes',
+      settings.subscribe(() => this.#streams.judgeProofs()),
     );
     this.#streams.start();
     this.#state = 'ready';
@@ -189,8 +202,9 @@ export class NodeServer {
   }
 
   #listener(
-    policy: { readonly value: ListenerPolicy } & ReturnType<typeof derived<NodeSettings, ListenerPolicy>>,
-    admit: NodeParts['admit'],
+    policy: ObservableValue<ListenerPolicy>,
+    admit: ObservableValue<Admit>,
+    standings: StandingListener = {},
   ): FabricListener {
     const { settings, credentials, logger, metrics } = this.#parts;
     return new FabricListener({
@@ -199,10 +213,15 @@ export class NodeServer {
       trust: credentials.server,
       limits: settings.value.networking,
       admit,
-      authorize: (caller, path) => mayCall(caller, path, settings.value.mode === 'strict'),
+      standings,
+      authorize: (caller, path) => this.#authorize(caller, path),
       logger,
       metrics,
     });
+  }
+
+  #authorize(caller: Caller, path: string): boolean {
+    return mayCall(caller, path, this.#parts.settings.value.mode === 'strict');
   }
 
   #introduce(): Introduction {

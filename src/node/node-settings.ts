@@ -1,5 +1,6 @@
 import type { CredentialSpec } from '../credentials/credential-source.ts';
 import type { Address, TcpAddress } from '../identity/address.ts';
+import type { DeniedCertificate } from '../identity/denied-certificate.ts';
 import type { DestinationPattern } from '../identity/destination-pattern.ts';
 import type { SubjectNamePattern } from '../identity/subject-name-pattern.ts';
 import type { LogLevel } from '../telemetry/logger.ts';
@@ -54,7 +55,9 @@ export interface TlsSettings {
   readonly nodeIdentity: string | undefined;
   /** As `node:tls` spells it. */
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+  readonly deniedCertificates: readonly DeniedCertificate[];
   readonly handshakeTimeoutMs: number;
+  readonly withdrawalGraceMs: number;
   readonly sniffTimeoutMs: number;
   readonly refuseDowngrade: boolean;
   readonly refreshIntervalMs: number;

@@ -1,7 +1,9 @@
-import type { RoleLists } from '../authorization/admission.ts';
+import { type RoleLists, rolesOf } from '../authorization/admission.ts';
 import type { OutboundPolicy, TrustProfile } from '../connector/trust-profile.ts';
+import { deniedBy } from '../identity/denied-certificate.ts';
+import { explainMatch } from '../identity/match-identity.ts';
 import { parsePattern } from '../identity/subject-name-pattern.ts';
-import type { ListenerPolicy } from '../listener/listener-policy.ts';
+import type { Admit, ListenerPolicy } from '../listener/listener-policy.ts';
 import type { BeliefPolicy } from '../membership/member-directory.ts';
 import type { CredentialSet } from './credential-set.ts';
 import type { NodeSettings, TlsSettings } from './node-settings.ts';
@@ -16,6 +18,7 @@ export function listenerPolicyOf({ mode, tls }: NodeSettings): ListenerPolicy {
     minVersion: tls?.minVersion ?? 'TLSv1.3',
     sniffTimeoutMs: tls?.sniffTimeoutMs ?? DEFAULT_TIMEOUT_MS,
     handshakeTimeoutMs: tls?.handshakeTimeoutMs ?? DEFAULT_TIMEOUT_MS,
+    withdrawalGraceMs: tls?.withdrawalGraceMs ?? DEFAULT_TIMEOUT_MS,
   };
 }
 
@@ -25,6 +28,8 @@ export function outboundPolicyOf({ mode, tls }: NodeSettings, credentials: Crede
     mode,
     minVersion: tls?.minVersion ?? 'TLSv1.3',
     profiles: tls === undefined ? [] : profilesOf(tls, credentials),
+    withdrawalGraceMs: tls?.withdrawalGraceMs ?? DEFAULT_TIMEOUT_MS,
+    denied: tls?.deniedCertificates ?? [],
     nodeIdentity: nodeIdentityOf(tls),
   };
 }
@@ -63,5 +68,25 @@ export function roleListsOf({ tls, authorization }: NodeSettings): RoleLists {
     peer: tls?.allowedSubjectNames ?? [],
     admin: authorization.adminSubjectNames,
     observer: authorization.observerSubjectNames,
+  };
+}
+
+/** The gate of the fabric listener: who is denied may not connect, else who is in one of the lists. The mode was checked before. */
+export function admitUnder(settings: NodeSettings): Admit {
+  const lists = roleListsOf(settings);
+  const denied = settings.tls?.deniedCertificates ?? [];
+  return identity => {
+    const entry = deniedBy(denied, identity);
+    if (entry !== undefined)
+      return { admitted: false, reason: 'certificate_revoked', detail: `denied-certificates lists ${entry.text}` };
+    const roles = rolesOf(lists, identity);
+    if (roles.size > 0 || identity === undefined) return { admitted: true, roles };
+    const explained = explainMatch([...lists.peer, ...lists.admin, ...lists.observer], identity);
+    const nearest = 'nearest' in explained ? explained.nearest : undefined;
+    const detail =
+      nearest === undefined
+        ? 'no name of the certificate is in any list'
+        : `nearest: ${nearest.pattern} against ${nearest.kind}:${nearest.value}, ${nearest.why}`;
+    return { admitted: false, reason: 'subject_not_allowed', detail };
   };
 }

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { CredentialSpec } from '../credentials/credential-source.ts';
+import { parseDeniedCertificate } from '../identity/denied-certificate.ts';
 import { type DestinationPattern, parseDestination } from '../identity/destination-pattern.ts';
 import { parsePattern, type SubjectNamePattern } from '../identity/subject-name-pattern.ts';
 import {
@@ -27,8 +28,10 @@ export function resolveTls(
   const serverCredentials = isUsed ? resolveServerCredentials(options, found) : NO_CREDENTIALS;
   const clientCredentials = inherit([...TLS, 'client'], client ?? {}, serverCredentials, found);
   const minVersion = found.oneOf([...TLS, 'minVersion'], options.minVersion ?? '1.3', TLS_VERSIONS);
-  const duration = (option: 'handshakeTimeoutMs' | 'sniffTimeoutMs' | 'refreshIntervalMs', byDefault: number) =>
-    found.durationMs([...TLS, option], options[option] ?? byDefault);
+  const duration = (
+    option: 'handshakeTimeoutMs' | 'sniffTimeoutMs' | 'refreshIntervalMs' | 'withdrawalGraceMs',
+    byDefault: number,
+  ) => found.durationMs([...TLS, option], options[option] ?? byDefault);
   const patterns = (option: 'allowedSubjectNames' | 'serverSubjectNames') =>
     resolvePatterns([...TLS, option], options[option] ?? [], found);
   const requireClientAuth = options.requireClientAuth ?? true;
@@ -38,10 +41,16 @@ export function resolveTls(
     requireClientAuth,
     allowedSubjectNames: patterns('allowedSubjectNames'),
     serverSubjectNames: patterns('serverSubjectNames'),
+    deniedCertificates: found.parseList(
+      [...TLS, 'deniedCertificates'],
+      options.deniedCertificates ?? [],
+      parseDeniedCertificate,
+    ),
     nodeIdentity: resolveNodeIdentity(options.nodeIdentity, nodeName, found),
     minVersion: minVersion === '1.2' ? 'TLSv1.2' : 'TLSv1.3',
     handshakeTimeoutMs: duration('handshakeTimeoutMs', 5_000),
     sniffTimeoutMs: duration('sniffTimeoutMs', 5_000),
+    withdrawalGraceMs: duration('withdrawalGraceMs', 5_000),
     refuseDowngrade: options.refuseDowngrade ?? false,
     refreshIntervalMs: duration('refreshIntervalMs', 3_600_000),
     serverCredentials,

@@ -1,5 +1,5 @@
 import * as grpc from '@grpc/grpc-js';
-import { isRefusalReason, type RefusalReason } from '../errors/refusal-reason.ts';
+import { type EndReason, isRefusalReason, type RefusalReason } from '../errors/refusal-reason.ts';
 import { type ErrorCode, isSelvedgeError, messageOf, type SelvedgeError } from '../errors/selvedge-error.ts';
 
 /** Trailing metadata that carries a refusal reason code beside the status. */
@@ -51,6 +51,13 @@ export function failureInWords(error: unknown): string {
 export function withoutGrpcWords(text: string): string {
   const lastError = /^No connection established\. Last error: (?:Error: )?(.*?)\. Resolution note:/.exec(text)?.[1];
   return (lastError ?? text).replace(/ \(\d{4}-\d\d-\d\dT[\d:.]+Z\)$/, '');
+}
+
+/** Trailing metadata with a reason code, for a call that is ended for it. */
+export function reasonMetadata(reason: EndReason): grpc.Metadata {
+  const metadata = new grpc.Metadata();
+  metadata.set(REASON_METADATA, reason);
+  return metadata;
 }
 
 /** The reason code in the trailing metadata of a failed call, if the other side is ours and sent one we know. */

@@ -201,10 +201,7 @@ test('when a CA is removed its peers get no further call, neither over new conne
   await assert.rejects(echo(await createSslClient(t, bare.port, kept.anchorsPem, removed, PEER), 'x'), /UNAVAILABLE/);
   assert.equal(bare.calls, calls);
   await until('both old connections are closed, also the one that made no call', () => {
-    return (
-      server.log.filter(line => line.event === 'connection.closed' && line.reason === 'credentials_rotated').length ===
-      2
-    );
+    return server.log.filter(line => line.event === 'connection.closed' && line.reason === 'unknown_ca').length === 2;
   });
   assert.equal(await echo(friend, 'x'), 'x');
 });

@@ -10,7 +10,7 @@ import { type Address, parseAddress, type TcpAddress } from '../../src/identity/
 import { parsePatterns } from '../../src/identity/subject-name-pattern.ts';
 import { MutableValue } from '../../src/lifecycle/observable-value.ts';
 import { FabricListener } from '../../src/listener/fabric-listener.ts';
-import type { ListenerLimits, ListenerPolicy } from '../../src/listener/listener-policy.ts';
+import type { Admit, ListenerLimits, ListenerPolicy } from '../../src/listener/listener-policy.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts';
 import { type CredentialDirectoryOptions, makeCredentialDirectory } from './credential-directory.ts';
@@ -34,6 +34,7 @@ export interface TestListener {
   readonly address: TcpAddress;
   readonly policy: MutableValue<ListenerPolicy>;
   readonly trust: MutableValue<TrustSnapshot | undefined>;
+  readonly admit: MutableValue<Admit>;
   readonly metrics: Metrics;
   readonly log: LogLine[];
   refused(reason: string): LogLine | undefined;
@@ -59,6 +60,7 @@ export async function startListener(
     minVersion: 'TLSv1.3',
     sniffTimeoutMs: 20_000,
     handshakeTimeoutMs: 20_000,
+    withdrawalGraceMs: 100,
     ...rest,
   });
   const log: LogLine[] = [];
@@ -66,18 +68,13 @@ export async function startListener(
   server.addService(echoDefinition, echoImplementation);
   const trust = new MutableValue(snapshot);
   const metrics = createMetrics();
-  const lists = { peer: parsePatterns(allowed), admin: [], observer: [] };
+  const admit = new MutableValue(admitting(allowed));
   const listener = new FabricListener({
     server,
     policy,
     trust,
     limits: { maxConnections, maxUnfinishedHandshakes },
-    admit: identity => {
-      const roles = rolesOf(lists, identity);
-      return roles.size > 0
-        ? { admitted: true, roles }
-        : { admitted: false, reason: 'subject_not_allowed', detail: 'no' };
-    },
+    admit,
     authorize: (caller, path) => mayCall(caller, path, policy.value.mode === 'strict'),
     logger: createLogger({ level: 'debug', write: line => log.push(JSON.parse(line)) }),
     metrics,
@@ -93,9 +90,21 @@ export async function startListener(
     address: bound,
     policy,
     trust,
+    admit,
     metrics,
     log,
     refused: reason => log.find(line => line.event === 'connection.refused' && line.reason === reason),
+  };
+}
+
+/** Admits certificates with one of these names as peers. */
+export function admitting(allowed: readonly string[]): Admit {
+  const lists = { peer: parsePatterns(allowed), admin: [], observer: [] };
+  return identity => {
+    const roles = rolesOf(lists, identity);
+    return roles.size > 0
+      ? { admitted: true, roles }
+      : { admitted: false, reason: 'subject_not_allowed', detail: 'no' };
   };
 }
 
@@ -137,6 +146,8 @@ export function startConnector(
               serverSubjectNames: parsePatterns(options.serverSubjectNames ?? ['*']),
             },
           ],
+    withdrawalGraceMs: 100,
+    denied: [],
     nodeIdentity: undefined,
   });
   const addresses = new MutableValue(options.addresses);

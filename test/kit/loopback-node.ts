@@ -196,6 +196,7 @@ export class LoopbackNode implements AsyncDisposable {
             target: { scheme: 'http', address, reason: 'mode_plain' },
             security: { kind: 'none', reason: 'mode_plain' },
             epoch: '1',
+            standard: '',
           },
         ],
         mayKeepPlaintext: true,
@@ -209,7 +210,7 @@ export class LoopbackNode implements AsyncDisposable {
         refusedHoldTimeoutMs: 30_000,
       },
       metrics: this.metrics,
-      listener: () => ({}),
+      watcher: () => ({ connected: () => {}, failed: () => {} }),
     });
     this.#channels.set(name, channel);
     return channel;
