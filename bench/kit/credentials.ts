@@ -1,4 +1,4 @@
-import { FileContent } from '../../src/credentials/credential-files.ts';
+import { FileContent } from '../../src/credentials/credential-bytes.ts';
 import { buildTrustSnapshot, type TrustSnapshot } from '../../src/credentials/trust-snapshot.ts';
 import { type Authority, createAuthority } from '../../src/dev-pki/authority.ts';
 

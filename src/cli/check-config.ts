@@ -57,7 +57,10 @@ async function problemsOfNamedFiles(file: string, now: Date): Promise<readonly C
   const { problems } =
     credentials === undefined
       ? NO_CREDENTIALS
-      : await checkCredentialSets({ serverFiles: credentials, clientFiles: credentials, profiles: [] }, now);
+      : await checkCredentialSets(
+          { serverCredentials: credentials, clientCredentials: credentials, profiles: [] },
+          now,
+        );
   if (membersFile === undefined) return problems;
   // Of the members only what holds for every node: whether this one could reach them depends on the mistakes.
   const members = await checkMembers({ membership: { source: 'file', membersFile }, mode: 'plain', nodeName: '' });

@@ -1,11 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import { checkCredentials } from '../credentials/check-credentials.ts';
-import { type CredentialFiles, tryReadCredentialFiles } from '../credentials/credential-files.ts';
+import type { CredentialReading } from '../credentials/credential-bytes.ts';
 import type { CredentialProblem } from '../credentials/credential-problem.ts';
+import { type CredentialSpec, openCredentialSource } from '../credentials/credential-source.ts';
 import type { OwnCertificate } from '../credentials/own-certificate.ts';
 import type { TrustAnchor } from '../credentials/trust-anchors.ts';
 import type { ConfigProblem } from '../errors/selvedge-error.ts';
 import type { TlsSettings } from '../node/node-settings.ts';
+import { silentLogger } from '../telemetry/logger.ts';
 
 /** A set of credentials that can be used. */
 export interface CheckedSet {
@@ -21,22 +23,22 @@ export interface CredentialSetsReport {
   readonly sets: readonly CheckedSet[];
 }
 
-/** The sets of files that settings name. */
-export type NamedSets = Pick<TlsSettings, 'serverFiles' | 'clientFiles' | 'profiles'>;
+/** The credentials that settings name. */
+export type NamedSets = Pick<TlsSettings, 'serverCredentials' | 'clientCredentials' | 'profiles'>;
 
 /** Reads and judges every set of credentials that the settings name; a set that is used twice is looked at once. */
 export async function checkCredentialSets(tls: NamedSets, now: Date): Promise<CredentialSetsReport> {
   const problems = new Map<string, ConfigProblem>();
   const warnings = new Set<string>();
   const sets: CheckedSet[] = [];
-  for (const { usage, table, files } of setsOf(tls)) {
-    const reading = await tryReadCredentialFiles(files);
+  for (const { usage, table, spec } of setsOf(tls)) {
+    const reading = await readOnce(spec);
     const check = reading.ok
       ? checkCredentials(reading.bytes, now)
       : { ...reading, warnings: [], credentials: undefined };
     for (const problem of check.problems)
-      problems.set(`${problem.file} ${problem.problem}`, placed(problem, table, files));
-    for (const warning of check.warnings) warnings.add(warning);
+      problems.set(`${problem.file} ${problem.problem}`, placed(problem, table, spec));
+    for (const warning of [...check.warnings, ...((reading.ok && reading.warnings) || [])]) warnings.add(warning);
     if (check.credentials !== undefined)
       sets.push({ usage, own: check.credentials.own, anchors: check.credentials.anchors });
   }
@@ -47,26 +49,39 @@ interface CredentialSet {
   readonly usage: string;
   /** Where the configuration speaks of it. */
   readonly table: string;
-  readonly files: CredentialFiles;
+  readonly spec: CredentialSpec;
 }
 
-function setsOf({ serverFiles, clientFiles, profiles }: NamedSets): readonly CredentialSet[] {
-  const server = { usage: 'server', table: 'networking.tls', files: serverFiles };
-  const client = { usage: 'client', table: 'networking.tls.client', files: clientFiles };
+function setsOf({ serverCredentials, clientCredentials, profiles }: NamedSets): readonly CredentialSet[] {
+  const server = { usage: 'server', table: 'networking.tls', spec: serverCredentials };
+  const client = { usage: 'client', table: 'networking.tls.client', spec: clientCredentials };
   const all = [
     server,
     client,
-    ...profiles.map(({ files }, index) => ({ usage: `profile ${index + 1}`, table: 'networking.tls.profile', files })),
+    ...profiles.map(({ credentials: spec }, index) => ({
+      usage: `profile ${index + 1}`,
+      table: 'networking.tls.profile',
+      spec,
+    })),
   ];
-  return all.filter(({ files }, index) => all.findIndex(other => isDeepStrictEqual(other.files, files)) === index);
+  return all.filter(({ spec }, index) => all.findIndex(other => isDeepStrictEqual(other.spec, spec)) === index);
 }
 
-function placed({ file, problem }: CredentialProblem, table: string, files: CredentialFiles): ConfigProblem {
-  const key = keyOf(file, files);
+async function readOnce(spec: CredentialSpec): Promise<CredentialReading> {
+  const source = await openCredentialSource(spec, { watch: false, onChange: () => {}, logger: silentLogger });
+  try {
+    return await source.read();
+  } finally {
+    await source.close();
+  }
+}
+
+function placed({ file, problem }: CredentialProblem, table: string, spec: CredentialSpec): ConfigProblem {
+  const key = keyOf(file, spec);
   return { key: key === '' ? table : `${table}.${key}`, place: file, problem, remedy: '' };
 }
 
-function keyOf(file: string, { certFile, keyFile, caFiles, crlFiles }: CredentialFiles): string {
+function keyOf(file: string, { certFile, keyFile, caFiles, crlFiles }: CredentialSpec): string {
   if (file === certFile) return 'cert-file';
   if (file === keyFile) return 'key-file';
   if (caFiles.includes(file)) return 'ca-file';

@@ -1,6 +1,7 @@
 import { loadConfig } from '../config/load-config.ts';
 import { peekConfig } from '../config/peek-config.ts';
 import type { ServerExpectation } from '../connector/server-expectation.ts';
+import { tryReadCredentialFiles } from '../credentials/credential-files.ts';
 import { describeProblem } from '../credentials/credential-problem.ts';
 import { loadSnapshot } from '../credentials/load-snapshot.ts';
 import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
@@ -95,7 +96,7 @@ async function loadTrust(options: CtlOptions, addresses: readonly Address[], now
       `--tls-cert and --tls-key belong together, and --tls-${tlsCert === undefined ? 'cert' : 'key'} is missing.`,
     );
   const files = { certFile: tlsCert, keyFile: tlsKey, caFiles: [tlsCa], crlFiles: [] };
-  const loading = await loadSnapshot(files, undefined, now);
+  const loading = await loadSnapshot({ read: () => tryReadCredentialFiles(files) }, undefined, now);
   if (loading.result === 'ok') return loading.snapshot;
   const problems = loading.result === 'failed' ? loading.problems.map(describeProblem) : [];
   throw new CommandFailure(

@@ -1,5 +1,6 @@
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
-import { type CredentialBytes, readCredentialFiles } from '../credentials/credential-files.ts';
+import type { CredentialBytes } from '../credentials/credential-bytes.ts';
+import { readCredentialFiles } from '../credentials/credential-files.ts';
 import { credentialsInvalid } from '../credentials/credential-problem.ts';
 import type { Findings } from '../credentials/own-certificate.ts';
 import { RevocationIndex, readCrlFiles } from '../credentials/revocation.ts';

@@ -68,7 +68,8 @@ test('relative paths begin at the directory of the file', async t => {
   assert.equal(settings.dataDir, join(directory, 'data'));
   assert.equal(settings.adminSocket, join(directory, 'run/admin.sock'));
   assert.equal(settings.membership?.membersFile, join(directory, 'members.toml'));
-  assert.deepEqual(settings.tls?.serverFiles, {
+  assert.deepEqual(settings.tls?.serverCredentials, {
+    kind: 'files',
     certFile: join(directory, 'certs/node.pem'),
     keyFile: join(directory, 'certs/node.key'),
     caFiles: [join(directory, 'certs/ca.pem'), '/etc/ca.pem'],

@@ -21,6 +21,7 @@ test('the files that are named are found in a configuration with mistakes, and n
   assert.deepEqual(peekConfig(file), {
     adminSocket: '/run/s.sock',
     credentials: {
+      kind: 'files',
       certFile: join(directory, 'c.pem'),
       keyFile: join(directory, 'c.key'),
       caFiles: [join(directory, 'a.pem'), '/b.pem'],

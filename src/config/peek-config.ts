@@ -9,6 +9,7 @@ export interface NamedFiles {
   /** Of `[networking.tls]`; undefined unless certificate, key and CA are all named. */
   readonly credentials:
     | {
+        readonly kind: 'files';
         readonly certFile: string;
         readonly keyFile: string;
         readonly caFiles: readonly string[];
@@ -33,7 +34,9 @@ export function peekConfig(file: string): NamedFiles {
   const dataDir = path(root['data-dir']);
   return {
     adminSocket: path(root['admin-socket']) ?? (dataDir === undefined ? undefined : resolve(dataDir, 'admin.sock')),
-    credentials: isComplete ? { certFile, keyFile, caFiles, crlFiles: paths(tls['crl-file']) } : undefined,
+    credentials: isComplete
+      ? { kind: 'files', certFile, keyFile, caFiles, crlFiles: paths(tls['crl-file']) }
+      : undefined,
     membersFile: path(tableIn(root, 'membership')['members-file']),
   };
 }

@@ -87,7 +87,7 @@ test('of credentials the names, the dates and the state of the last reload are t
     request: { commonName: 'node-1', dnsNames: ['node-1.example'], uris: ['spiffe://dev/fabric/node-1'] },
   });
   const store = await openCredentialsStore({
-    files: files.files,
+    spec: files.spec,
     refreshIntervalMs: 3_600_000,
     watch: false,
     logger: silentLogger,

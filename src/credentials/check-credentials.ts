@@ -1,13 +1,13 @@
-import type { KeyObject } from 'node:crypto';
+import type { KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { messageOf } from '../errors/selvedge-error.ts';
 import { findPaths } from './certificate-path.ts';
-import type { CredentialBytes } from './credential-files.ts';
+import type { CredentialBytes } from './credential-bytes.ts';
 import type { CredentialProblem } from './credential-problem.ts';
 import { checkKeyPair, type Findings, type OwnCertificate, readOwnChain, readPrivateKey } from './own-certificate.ts';
 import { RevocationIndex, readCrlFiles, warningsOfCrls } from './revocation.ts';
 import { secureContextOptions } from './secure-context-options.ts';
-import { readTrustAnchors, type TrustAnchor } from './trust-anchors.ts';
+import { anchorsFor, readTrustAnchors, type TrustAnchor } from './trust-anchors.ts';
 
 /** A set of credentials that was found usable. */
 export interface CheckedCredentials {
@@ -39,8 +39,10 @@ export function checkCredentials(bytes: CredentialBytes, now: Date): CredentialC
   if (chain === undefined || key === undefined || findings.problems.length > 0)
     return { ...findings, credentials: undefined };
 
+  const paths = findPaths(chain.leaf, chain.intermediates, anchorsFor(chain.own.identity, anchors));
+  const roots = new Set(paths.map(path => fingerprintOf(path.at(-1) ?? chain.leaf)));
   const credentials: CheckedCredentials = {
-    own: chain.own,
+    own: { ...chain.own, anchors: [...roots] },
     key,
     anchors,
     revocations: new RevocationIndex(crls.lists.map(({ list }) => list)),
@@ -50,9 +52,14 @@ export function checkCredentials(bytes: CredentialBytes, now: Date): CredentialC
 
   const knownIssuers = [...anchors.map(anchor => anchor.certificate), ...chain.intermediates];
   findings.warnings.push(...warningsOfCrls(crls.lists, knownIssuers, now));
-  if (findPaths(chain.leaf, chain.intermediates, anchors).length === 0)
+  if (roots.size === 0)
     findings.warnings.push(`${bytes.cert.file}: none of our own trust anchors vouches for our own certificate`);
   return { ...findings, credentials };
+}
+
+/** As identities write it: lower-case hexadecimal without colons. */
+function fingerprintOf({ fingerprint256 }: X509Certificate): string {
+  return fingerprint256.replaceAll(':', '').toLowerCase();
 }
 
 /** OpenSSL refuses more than we check, such as keys that are too short. */

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { messageOf } from '../errors/selvedge-error.ts';
+import { type CredentialBytes, type CredentialReading, FileContent } from './credential-bytes.ts';
 import { type CredentialProblem, credentialsInvalid } from './credential-problem.ts';
 
 /** Where one set of credentials lies. All files are PEM; a CRL may be DER as well. */
@@ -14,36 +15,6 @@ export interface CredentialFiles {
   /** Certificate revocation lists. Empty: nothing is revoked. */
   readonly crlFiles: readonly string[];
 }
-
-/** The bytes of one file as read; printing or serialising it shows the name and the mode alone. */
-export class FileContent {
-  readonly file: string;
-  /** Permission bits, such as 0o600. */
-  readonly mode: number;
-  readonly #bytes: Uint8Array;
-
-  constructor(file: string, mode: number, bytes: Uint8Array) {
-    this.file = file;
-    this.mode = mode;
-    this.#bytes = bytes;
-  }
-
-  get bytes(): Uint8Array {
-    return this.#bytes;
-  }
-}
-
-/** One set of credentials as it lay on disk, not yet checked. */
-export interface CredentialBytes {
-  readonly cert: FileContent;
-  readonly key: FileContent;
-  readonly ca: readonly FileContent[];
-  readonly crl: readonly FileContent[];
-}
-
-export type CredentialReading =
-  | { readonly ok: true; readonly bytes: CredentialBytes }
-  | { readonly ok: false; readonly problems: readonly CredentialProblem[] };
 
 /**
  * The bytes of a set of credentials; each file is opened and read once, even where two keys name the same file.

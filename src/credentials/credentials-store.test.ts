@@ -21,11 +21,11 @@ type Overrides = Partial<CredentialsStoreOptions>;
 
 async function open(
   t: TestContext,
-  { files }: CredentialDirectory,
+  { spec }: CredentialDirectory,
   overrides: Overrides = {},
 ): Promise<CredentialsStore> {
   const store = await openCredentialsStore({
-    files,
+    spec,
     refreshIntervalMs: HOUR_MS,
     watch: false,
     logger: silentLogger,
@@ -226,42 +226,52 @@ test('the clock that is given decides what is expired', async t => {
   await assert.rejects(open(t, directory, { now }), isInvalid);
 });
 
-test('other files are taken as a whole, and watched from then on', async t => {
-  const [here, there] = [await makeCredentialDirectory(t), await makeCredentialDirectory(t)];
-  const store = await open(t, here, { watch: true });
-  assert.deepEqual(await store.reconfigure(there.files), { result: 'ok', generation: 2, problems: [] });
-  assert.equal(store.files, there.files);
-  await there.renew({ commonName: 'there' });
-  await until('the new place is watched', () => store.snapshot.value.own.identity.commonName === 'there');
-});
-
-test('other files that cannot be used change nothing', async t => {
-  const [here, there] = [await makeCredentialDirectory(t), await makeCredentialDirectory(t)];
-  const store = await open(t, here, { watch: true });
-  const good = store.snapshot.value;
-  await there.write('ca.pem', 'garbage');
-  await assert.rejects(store.reconfigure(there.files), isInvalid);
-  assert.equal(store.snapshot.value, good);
-  assert.equal(store.files, here.files);
-  await here.renew({ commonName: 'here' });
-  await until('the old place is still watched', () => store.snapshot.value.own.identity.commonName === 'here');
-});
-
-test('other places of the same bytes publish nothing', async t => {
+test('a store that takes the place of another counts on from there, and publishes nothing for equal bytes', async t => {
   const authority = await createAuthority();
   const [here, there] = [
     await makeCredentialDirectory(t, { authority }),
     await makeCredentialDirectory(t, { authority }),
   ];
   const store = await open(t, here);
-  const { certPem, keyPem } = await authority.issue({ commonName: 'same' });
-  for (const directory of [here, there]) {
-    await directory.write('node.key', keyPem);
-    await directory.write('node.pem', certPem);
-  }
-  await store.reload('signal');
-  assert.equal((await store.reconfigure(there.files)).result, 'unchanged');
-  assert.equal(store.files, there.files);
+  assert.equal((await open(t, there, { previous: store.snapshot.value })).snapshot.value.generation, 2);
+  const same = await open(t, here, { previous: store.snapshot.value });
+  assert.equal(same.snapshot.value, store.snapshot.value);
+  assert.equal(same.state.value.lastResult, 'ok');
+});
+
+test('a set that would lose what the one in use has is not taken: its own anchors, a usage', async t => {
+  const directory = await makeCredentialDirectory(t);
+  const store = await open(t, directory);
+  const stranger = await (await createAuthority()).issue({ commonName: 'node-1' });
+  await directory.write('node.key', stranger.keyPem);
+  await directory.write('node.pem', stranger.certPem);
+  const { result, problems } = await store.reload('signal');
+  assert.equal(result, 'failed');
+  assert.match(problems[0]?.problem ?? '', /none of our own trust anchors vouches for the certificate/);
+  await directory.renew({ commonName: 'node-1', usage: 'server' });
+  assert.match((await store.reload('signal')).problems[0]?.problem ?? '', /lacks clientAuth/);
+  assert.equal(store.snapshot.value.generation, 1);
+});
+
+test('a set that was so from the start may stay so', async t => {
+  const directory = await makeCredentialDirectory(t, { request: { commonName: 'node-1', usage: 'server' } });
+  const other = await createAuthority();
+  await directory.write('ca.pem', other.anchorsPem);
+  const store = await open(t, directory);
+  await directory.renew({ commonName: 'renewed', usage: 'server' });
+  assert.equal((await store.reload('signal')).result, 'ok');
+});
+
+test('a set whose trial finds something keeps the old one, and is tried again', async t => {
+  const directory = await makeCredentialDirectory(t);
+  let objection: string | undefined = 'node-2 would not admit it';
+  const trial = () => Promise.resolve(objection === undefined ? [] : [{ file: 'canary', problem: objection }]);
+  const store = await open(t, directory, { trial });
+  await directory.renew({ commonName: 'renewed' });
+  assert.deepEqual((await store.reload('signal')).problems, [{ file: 'canary', problem: 'node-2 would not admit it' }]);
+  assert.equal(store.state.value.problem?.problem, 'node-2 would not admit it');
+  objection = undefined;
+  await until('tried again by itself', () => store.snapshot.value.own.identity.commonName === 'renewed');
 });
 
 test('after close nothing is read, and the last snapshot stays readable', async t => {

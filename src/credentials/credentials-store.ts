@@ -1,9 +1,8 @@
 import { messageOf } from '../errors/selvedge-error.ts';
-import { type FileWatcher, watchFiles } from '../lifecycle/file-watcher.ts';
 import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import type { CredentialFiles } from './credential-files.ts';
 import { type CredentialProblem, credentialsInvalid } from './credential-problem.ts';
+import { type CredentialSource, type CredentialSpec, openCredentialSource } from './credential-source.ts';
 import { type Loading, loadSnapshot } from './load-snapshot.ts';
 import { ReloadLog } from './reload-log.ts';
 import type { ReloadResult, ReloadTrigger } from './reload-result.ts';
@@ -12,7 +11,7 @@ import type { TrustSnapshot } from './trust-snapshot.ts';
 
 export type { ReloadResult, ReloadTrigger } from './reload-result.ts';
 
-/** How the last try to read the files went. */
+/** How the last look at the source went. */
 export interface CredentialsState {
   readonly lastReload: Date;
   readonly lastResult: ReloadResult['result'];
@@ -21,32 +20,39 @@ export interface CredentialsState {
 }
 
 export interface CredentialsStoreOptions {
-  readonly files: CredentialFiles;
-  /** The files are read again this often, seen change or not. At least 1,000. */
+  readonly spec: CredentialSpec;
+  /** The source is read again this often, seen change or not. At least 1,000. */
   readonly refreshIntervalMs: number;
-  /** Whether to read again as soon as the files change on disk. */
+  /** Whether to read again as soon as the source tells of a change. */
   readonly watch: boolean;
   readonly logger: Logger;
+  /** What is in use until now, where this store takes the place of another: it goes on counting generations from there. */
+  readonly previous?: TrustSnapshot;
+  /** The last question before a set takes the place of `current`; see {@link Trial}. Default: it passes. */
+  readonly trial?: Trial;
   /** Told of every reload, the first included, such as to count it. Default: nobody. */
   readonly onReload?: (trigger: ReloadTrigger, result: ReloadResult) => void;
   /** The clock that certificates are judged by. Default: the system's. */
   readonly now?: () => Date;
 }
 
+/**
+ * Tries a set of credentials, found usable by itself, before it takes the place of the one in use. Answers why it must
+ * not; empty: it may. Must not throw.
+ */
+export type Trial = (candidate: TrustSnapshot, current: TrustSnapshot) => Promise<readonly CredentialProblem[]>;
+
 /** One writer of trust snapshots, many readers. */
 export interface CredentialsStore extends AsyncDisposable {
-  /** Always a good set. Published anew only when the files say something else. */
+  /** Always a good set. Published anew only when the source says something else. */
   readonly snapshot: ObservableValue<TrustSnapshot>;
   readonly state: ObservableValue<CredentialsState>;
-  /** Where the credentials lie now. */
-  readonly files: CredentialFiles;
-  /** Reads the files again. Never rejects; after {@link close} it does nothing and answers `unchanged`. */
+  /** Where the credentials come from. */
+  readonly spec: CredentialSpec;
+  /** Reads the source again. Never rejects; after {@link close} it does nothing and answers `unchanged`. */
   reload(trigger: ReloadTrigger): Promise<ReloadResult>;
-  /**
-   * Reads from other files from now on, all or nothing: throws `credentials_invalid` and keeps the old files and the
-   * old set when the new ones cannot be used.
-   */
-  reconfigure(files: CredentialFiles, refreshIntervalMs?: number): Promise<ReloadResult>;
+  /** Reads the source this often from now on, in milliseconds. */
+  refreshEvery(intervalMs: number): void;
   /** Stops watching and refreshing, and waits for a reload that runs. The last snapshot stays readable. */
   close(): Promise<void>;
 }
@@ -67,26 +73,24 @@ export function openCredentialsStore(options: CredentialsStoreOptions): Promise<
 }
 
 async function open(options: CredentialsStoreOptions, onChange: () => void): Promise<CredentialsStore> {
-  const watcher = await startWatching(options, options.files, onChange);
-  const loading = await loadSnapshot(options.files, undefined, clockOf(options)());
-  if (loading.result === 'ok') return new FileCredentialsStore(options, loading.snapshot, watcher);
-  await watcher?.close();
+  const { spec, watch, logger, previous } = options;
+  const source = await openCredentialSource(spec, { watch, logger, onChange });
+  const loading = await triedBy(options.trial, previous, await loadSnapshot(source, previous, clockOf(options)()));
+  if (loading.result === 'ok') return new SourceCredentialsStore(options, loading.snapshot, source);
+  if (loading.result === 'unchanged' && previous !== undefined)
+    return new SourceCredentialsStore(options, previous, source);
+  await source.close();
   throw credentialsInvalid(loading.result === 'failed' ? loading.problems : []);
 }
 
-async function startWatching(
-  { watch, logger }: CredentialsStoreOptions,
-  files: CredentialFiles,
-  onChange: () => void,
-): Promise<FileWatcher | undefined> {
-  if (!watch) return undefined;
-  const watcher = watchFiles({
-    files: [files.certFile, files.keyFile, ...files.caFiles, ...files.crlFiles],
-    onChange,
-    onError: error => logger.warn('tls.watch_failed', { problem: messageOf(error) }),
-  });
-  await watcher.ready;
-  return watcher;
+async function triedBy(
+  trial: Trial | undefined,
+  current: TrustSnapshot | undefined,
+  loading: Loading,
+): Promise<Loading> {
+  if (trial === undefined || current === undefined || loading.result !== 'ok') return loading;
+  const problems = await trial(loading.snapshot, current);
+  return problems.length === 0 ? loading : { result: 'failed', problems };
 }
 
 function clockOf(options: CredentialsStoreOptions): () => Date {
@@ -96,25 +100,23 @@ function clockOf(options: CredentialsStoreOptions): () => Date {
 /**
  * S1. The snapshot is replaced by a set that was found usable, or not at all.
  * S2. One reading at a time, in the order in which they were asked for.
- * S3. While the files cannot be used they are read again after growing waits, whatever else triggers a reading.
+ * S3. While the set cannot be used it is read again after growing waits, whatever else triggers a reading.
  */
-class FileCredentialsStore implements CredentialsStore {
+class SourceCredentialsStore implements CredentialsStore {
   readonly #options: CredentialsStoreOptions;
   readonly #now: () => Date;
   readonly #snapshot: MutableValue<TrustSnapshot>;
   readonly #state: MutableValue<CredentialsState>;
   readonly #log: ReloadLog;
   readonly #schedule: ReloadSchedule;
-  #files: CredentialFiles;
-  #watcher: FileWatcher | undefined;
+  readonly #source: CredentialSource;
   #queue: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
-  constructor(options: CredentialsStoreOptions, first: TrustSnapshot, watcher: FileWatcher | undefined) {
+  constructor(options: CredentialsStoreOptions, first: TrustSnapshot, source: CredentialSource) {
     this.#options = options;
     this.#now = clockOf(options);
-    this.#files = options.files;
-    this.#watcher = watcher;
+    this.#source = source;
     this.#snapshot = new MutableValue(first);
     this.#state = new MutableValue<CredentialsState>({
       lastReload: first.loadedAt,
@@ -136,42 +138,28 @@ class FileCredentialsStore implements CredentialsStore {
     return this.#state;
   }
 
-  get files(): CredentialFiles {
-    return this.#files;
+  get spec(): CredentialSpec {
+    return this.#options.spec;
   }
 
   reload(trigger: ReloadTrigger): Promise<ReloadResult> {
     return this.#enqueue(async () => {
       if (this.#isClosed) return this.#resultOf('unchanged');
-      return this.#conclude(trigger, await loadSnapshot(this.#files, this.#snapshot.value, this.#now()));
+      const current = this.#snapshot.value;
+      const loading = await loadSnapshot(this.#source, current, this.#now());
+      return this.#conclude(trigger, await triedBy(this.#options.trial, current, loading));
     });
   }
 
-  reconfigure(
-    files: CredentialFiles,
-    refreshIntervalMs: number = this.#options.refreshIntervalMs,
-  ): Promise<ReloadResult> {
-    return this.#enqueue(async () => {
-      if (this.#isClosed) return this.#resultOf('unchanged');
-      const watcher = await startWatching(this.#options, files, () => this.#reloadUnasked('watch'));
-      const loading = await loadSnapshot(files, this.#snapshot.value, this.#now());
-      if (loading.result === 'failed') {
-        await watcher?.close();
-        throw credentialsInvalid(loading.problems);
-      }
-      await this.#watcher?.close();
-      this.#watcher = watcher;
-      this.#files = files;
-      this.#schedule.refreshEvery(refreshIntervalMs);
-      return this.#conclude('signal', loading);
-    });
+  refreshEvery(intervalMs: number): void {
+    if (!this.#isClosed) this.#schedule.refreshEvery(intervalMs);
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#queue;
     this.#schedule.close();
-    await this.#watcher?.close();
+    await this.#source.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

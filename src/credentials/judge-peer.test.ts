@@ -4,7 +4,7 @@ import { type Authority, createAuthority, openAuthority } from '../dev-pki/autho
 import type { CertificateRequest } from '../dev-pki/issue.ts';
 import type { RefusalReason } from '../errors/refusal-reason.ts';
 import { splitPem } from '../identity/pem.ts';
-import { FileContent } from './credential-files.ts';
+import { FileContent } from './credential-bytes.ts';
 import { judgePeerCertificate, type PeerChain, type PeerUsage, type PeerVerdict } from './judge-peer.ts';
 import { buildTrustSnapshot, type TrustSnapshot } from './trust-snapshot.ts';
 

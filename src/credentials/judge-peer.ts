@@ -8,6 +8,7 @@ import { type CertificatePath, findPaths } from './certificate-path.ts';
 import { allowsUsage, type PeerUsage } from './certificate-usage.ts';
 import { opensslReason } from './openssl-reason.ts';
 import type { PeerChain } from './peer-chain.ts';
+import { anchorsFor } from './trust-anchors.ts';
 import type { TrustSnapshot } from './trust-snapshot.ts';
 import { isExpired, isNotYetValid } from './validity.ts';
 
@@ -44,7 +45,8 @@ export function judgePeerCertificate(
   const leaf = parseCertificateDer(peer.leafDer);
   if (typeof leaf === 'string') return refused('malformed_certificate', leaf);
 
-  const paths = findPaths(leaf.certificate, peer.chain.flatMap(parseIssuer), snapshot.anchors);
+  const anchors = anchorsFor(leaf.identity, snapshot.anchors);
+  const paths = findPaths(leaf.certificate, peer.chain.flatMap(parseIssuer), anchors);
   const flaw = flawOf(leaf, paths, snapshot, usage, now) ?? flawByOpenssl(peer.authorizationError);
   if (flaw !== undefined) return refused(flaw.reason, flaw.detail, leaf.identity);
   return { ok: true, identity: leaf.identity };

@@ -3,8 +3,8 @@ import { isSelvedgeError, messageOf } from '../errors/selvedge-error.ts';
 import { readCertificateFacts } from '../identity/certificate-facts.ts';
 import { type PeerIdentity, readPeerIdentity } from '../identity/peer-identity.ts';
 import { splitPem, toPem } from '../identity/pem.ts';
-import { allowsUsage } from './certificate-usage.ts';
-import type { CredentialBytes, FileContent } from './credential-files.ts';
+import { allowsUsage, type PeerUsage } from './certificate-usage.ts';
+import type { CredentialBytes, FileContent } from './credential-bytes.ts';
 import type { CredentialProblem } from './credential-problem.ts';
 import { isExpired, isNotYetValid } from './validity.ts';
 
@@ -15,11 +15,15 @@ export interface OwnCertificate {
   readonly chainPem: string;
   /** In the order of the file. */
   readonly intermediates: readonly PeerIdentity[];
+  /** What the extended key usage of the leaf lets it be used as. */
+  readonly usages: readonly PeerUsage[];
+  /** SHA-256 fingerprints of the trust anchors of the same set that vouch for it; empty where none does. */
+  readonly anchors: readonly string[];
 }
 
 /** The certificate file, parsed. */
 export interface OwnChain {
-  readonly own: OwnCertificate;
+  readonly own: Omit<OwnCertificate, 'anchors'>;
   readonly leaf: X509Certificate;
   readonly intermediates: readonly X509Certificate[];
 }
@@ -46,6 +50,7 @@ export function readOwnChain(content: FileContent, now: Date, findings: Findings
         identity: readPeerIdentity(leafDer),
         chainPem: ders.map(der => toPem('CERTIFICATE', der)).join(''),
         intermediates: intermediateDers.map(readPeerIdentity),
+        usages: usagesOf(leafDer),
       },
       leaf: new X509Certificate(leafDer),
       intermediates: intermediateDers.map(der => new X509Certificate(der)),
@@ -99,6 +104,11 @@ function checkValidity(chain: OwnChain, now: Date, report: (problem: string) => 
   check('the certificate', chain.leaf);
   for (const [index, intermediate] of chain.intermediates.entries())
     check(`the intermediate certificate ${chain.own.intermediates[index]?.subject ?? ''}`, intermediate);
+}
+
+function usagesOf(der: Uint8Array): readonly PeerUsage[] {
+  const facts = readCertificateFacts(der);
+  return (['server', 'client'] as const).filter(usage => allowsUsage(facts, usage));
 }
 
 function checkLeafUsage(file: string, der: Uint8Array, report: (problem: string) => void, warnings: string[]): void {

@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
 import { type Authority, createAuthority } from '../dev-pki/authority.ts';
 import type { IssuedCertificate } from '../dev-pki/issue.ts';
-import { FileContent } from './credential-files.ts';
+import { FileContent } from './credential-bytes.ts';
 import { type CrlReading, RevocationIndex, readCrlFiles, warningsOfCrls } from './revocation.ts';
 
 const now = new Date();

@@ -2,7 +2,7 @@ import type { X509Certificate } from 'node:crypto';
 import { messageOf } from '../errors/selvedge-error.ts';
 import { type CertificateRevocationList, readCrl } from '../identity/crl.ts';
 import { splitPem } from '../identity/pem.ts';
-import type { FileContent } from './credential-files.ts';
+import type { FileContent } from './credential-bytes.ts';
 import type { CredentialProblem } from './credential-problem.ts';
 
 /**

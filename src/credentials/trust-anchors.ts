@@ -2,7 +2,8 @@ import { X509Certificate } from 'node:crypto';
 import { messageOf } from '../errors/selvedge-error.ts';
 import { readCertificateFacts } from '../identity/certificate-facts.ts';
 import { type PeerIdentity, readPeerIdentity } from '../identity/peer-identity.ts';
-import type { FileContent } from './credential-files.ts';
+import { trustDomainOf } from '../identity/spiffe-id.ts';
+import type { FileContent } from './credential-bytes.ts';
 import { certificateBlocksOf, type Findings } from './own-certificate.ts';
 import { isExpired } from './validity.ts';
 
@@ -10,6 +11,17 @@ import { isExpired } from './validity.ts';
 export interface TrustAnchor {
   readonly identity: PeerIdentity;
   readonly certificate: X509Certificate;
+  /** The SPIFFE trust domain it vouches for and no other; undefined: it vouches for anybody. */
+  readonly trustDomain: string | undefined;
+}
+
+/**
+ * The anchors that may vouch for who a certificate says it is. An anchor of one trust domain says nothing about another
+ * one, so that a federated domain cannot make itself a member of ours (SPIFFE Federation 7.1).
+ */
+export function anchorsFor(identity: PeerIdentity, anchors: readonly TrustAnchor[]): readonly TrustAnchor[] {
+  const trustDomain = identity.spiffeId === undefined ? undefined : trustDomainOf(identity.spiffeId);
+  return anchors.filter(anchor => anchor.trustDomain === undefined || anchor.trustDomain === trustDomain);
 }
 
 /**
@@ -24,9 +36,11 @@ export function readTrustAnchors(files: readonly FileContent[], now: Date, findi
       if (ders.length === 0)
         findings.problems.push({ file: content.file, problem: 'holds no certificate in PEM form' });
       for (const der of ders) {
-        const anchor: TrustAnchor = { identity: readPeerIdentity(der), certificate: new X509Certificate(der) };
-        if (anchors.has(anchor.certificate.fingerprint256)) continue;
-        anchors.set(anchor.certificate.fingerprint256, anchor);
+        const { trustDomain } = content;
+        const anchor = { identity: readPeerIdentity(der), certificate: new X509Certificate(der), trustDomain };
+        const key = `${anchor.certificate.fingerprint256} ${trustDomain ?? ''}`;
+        if (anchors.has(key)) continue;
+        anchors.set(key, anchor);
         findings.warnings.push(...warningsOfAnchor(content.file, anchor, now));
       }
     } catch (error) {

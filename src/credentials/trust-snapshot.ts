@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { type CheckedCredentials, checkCredentials } from './check-credentials.ts';
-import type { CredentialBytes } from './credential-files.ts';
+import type { CredentialBytes } from './credential-bytes.ts';
 import { credentialsInvalid } from './credential-problem.ts';
 import type { OwnCertificate } from './own-certificate.ts';
 import type { RevocationIndex } from './revocation.ts';
@@ -77,6 +77,7 @@ export function contentHashOf(bytes: CredentialBytes): string {
   const hash = createHash('sha256');
   const parts = { cert: [bytes.cert], key: [bytes.key], ca: bytes.ca, crl: bytes.crl };
   for (const [part, files] of Object.entries(parts))
-    for (const file of files) hash.update(`${part} ${file.bytes.length}\n`).update(file.bytes);
+    for (const { bytes: content, trustDomain = '' } of files)
+      hash.update(`${part} ${trustDomain} ${content.length}\n`).update(content);
   return hash.digest('hex');
 }

@@ -23,3 +23,8 @@ export function parseSpiffeId(text: string): SpiffeId | undefined {
   if (trustDomain.length > MAX_TRUST_DOMAIN_BYTES || DOT_SEGMENT.test(path)) return undefined;
   return { trustDomain, path };
 }
+
+/** The trust domain of what {@link parseSpiffeId} takes; undefined for anything else. */
+export function trustDomainOf(text: string): string | undefined {
+  return parseSpiffeId(text)?.trustDomain;
+}

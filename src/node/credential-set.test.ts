@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import { makeCredentialDirectory } from '../../test/kit/credential-directory.ts';
-import type { CredentialFiles } from '../credentials/credential-files.ts';
+import type { CredentialSpec } from '../credentials/credential-source.ts';
 import { parsePatterns } from '../identity/subject-name-pattern.ts';
 import { silentLogger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
@@ -69,12 +69,12 @@ test('the listener follows the store of the server, and no other, through renewa
   const one = await makeCredentialDirectory(t, { request: { commonName: 'one' } });
   const two = await makeCredentialDirectory(t, { request: { commonName: 'two' } });
   const shown: (string | undefined)[] = [];
-  await set.adopt(tls({ server: one.files, client: two.files }));
+  await set.adopt(tls({ server: one.spec, client: two.spec }));
   set.server.subscribe(snapshot => shown.push(snapshot?.own.identity.commonName));
   await one.renew({ commonName: 'one renewed' });
   await two.renew({ commonName: 'two renewed' });
   assert.equal((await set.reload('admin')).result, 'ok');
-  await set.adopt(tls({ server: two.files }));
+  await set.adopt(tls({ server: two.spec }));
   await set.adopt(undefined);
   assert.deepEqual(shown, ['one renewed', 'two renewed', undefined]);
 });
@@ -83,7 +83,7 @@ test('a reload is as good as the worst of its sets', async t => {
   const { set } = setUp(t);
   const one = await makeCredentialDirectory(t, { request: { commonName: 'one' } });
   const two = await makeCredentialDirectory(t, { request: { commonName: 'two' } });
-  await set.adopt(tls({ server: one.files, client: two.files }));
+  await set.adopt(tls({ server: one.spec, client: two.spec }));
   assert.equal((await set.reload('admin')).result, 'unchanged');
   await one.renew();
   assert.equal((await set.reload('admin')).result, 'ok');
@@ -101,7 +101,7 @@ test('reloads, generation and expiry are in the metrics', async t => {
   const one = await makeCredentialDirectory(t, {
     request: { commonName: 'one', notAfter: new Date('2126-01-01T00:00:00Z') },
   });
-  await set.adopt(tls({ server: one.files }));
+  await set.adopt(tls({ server: one.spec }));
   const expiry = Date.parse('2126-01-01T00:00:00Z') / 1_000;
   assert.match(await metrics.expose(), new RegExp(`expiration_timestamp_seconds\\{usage="server"\\} ${expiry}\n`));
   await set.reload('admin');
@@ -124,8 +124,8 @@ function setUp(t: TestContext) {
   return { set, metrics };
 }
 
-async function files(t: TestContext, commonName: string): Promise<CredentialFiles> {
-  return (await makeCredentialDirectory(t, { request: { commonName } })).files;
+async function files(t: TestContext, commonName: string): Promise<CredentialSpec> {
+  return (await makeCredentialDirectory(t, { request: { commonName } })).spec;
 }
 
 function tls({
@@ -133,9 +133,9 @@ function tls({
   client = server,
   profiles = [],
 }: {
-  server: CredentialFiles;
-  client?: CredentialFiles;
-  profiles?: readonly CredentialFiles[];
+  server: CredentialSpec;
+  client?: CredentialSpec;
+  profiles?: readonly CredentialSpec[];
 }): TlsSettings {
   return {
     mode: 'strict',
@@ -148,10 +148,10 @@ function tls({
     sniffTimeoutMs: 5_000,
     refuseDowngrade: false,
     refreshIntervalMs: 3_600_000,
-    serverFiles: server,
-    clientFiles: client,
+    serverCredentials: server,
+    clientCredentials: client,
     profiles: profiles.map(
-      (each): TlsProfileSettings => ({ destinations: [], files: each, serverSubjectNames: undefined }),
+      (each): TlsProfileSettings => ({ destinations: [], credentials: each, serverSubjectNames: undefined }),
     ),
   };
 }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { CredentialFiles } from '../credentials/credential-files.ts';
+import type { CredentialSpec } from '../credentials/credential-source.ts';
 import { type CredentialsStore, openCredentialsStore, type ReloadTrigger } from '../credentials/credentials-store.ts';
 import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
 import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
@@ -7,7 +7,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { TlsSettings } from './node-settings.ts';
 
-/** One set of files and what it is used for. */
+/** One set of credentials and what it is used for. */
 export interface UsedCredentials {
   /** `server`, `client`, `profile 1`, ... the first of its uses. */
   readonly usage: string;
@@ -22,9 +22,11 @@ export interface CredentialsReload {
 }
 
 /**
- * All credentials of a node, one store for each different set of files.
+ * All credentials of a node, one store for each different source.
  *
- * N1. `adopt` is all or nothing: every new set of files is read before any old one is let go.
+ * N1. `adopt` is all or nothing: every new source is read before any old one is let go.
+ * N2. A source that takes the place of another for some use goes on where that was: its generations grow, and it must not
+ *     lose what the other had.
  */
 export class CredentialSet {
   readonly #logger: Logger;
@@ -44,15 +46,15 @@ export class CredentialSet {
     return this.#server;
   }
 
-  /** Stores by use; sets of files that are the same share one. */
+  /** Stores by use; sources that are the same share one. */
   get used(): readonly UsedCredentials[] {
     if (this.#tls === undefined) return [];
-    const uses = usesOf(this.#tls).map(({ usage, files }) => ({ usage, store: this.storeOf(files) }));
+    const uses = usesOf(this.#tls).map(({ usage, spec }) => ({ usage, store: this.storeOf(spec) }));
     return uses.filter(({ store }, index) => uses.findIndex(other => other.store === store) === index);
   }
 
-  storeOf(files: CredentialFiles): CredentialsStore {
-    const store = this.#stores.find(candidate => isDeepStrictEqual(candidate.files, files));
+  storeOf(spec: CredentialSpec): CredentialsStore {
+    const store = this.#stores.find(candidate => isDeepStrictEqual(candidate.spec, spec));
     if (store === undefined) throw new TypeError('no such credentials are open');
     return store;
   }
@@ -65,12 +67,11 @@ export class CredentialSet {
     const next: CredentialsStore[] = [];
     const opened: CredentialsStore[] = [];
     try {
-      for (const { files } of wanted) {
-        if (next.some(store => isDeepStrictEqual(store.files, files))) continue;
-        const known = this.#stores.find(store => isDeepStrictEqual(store.files, files));
-        const store = known ?? (await this.#open(files, refreshIntervalMs));
+      for (const { usage, spec } of wanted) {
+        if (next.some(store => isDeepStrictEqual(store.spec, spec))) continue;
+        const known = this.#stores.find(store => isDeepStrictEqual(store.spec, spec));
+        const store = known ?? (await this.#open(spec, refreshIntervalMs, this.#usedFor(usage)));
         if (known === undefined) opened.push(store);
-        else if (isOtherInterval) await store.reconfigure(files, refreshIntervalMs);
         next.push(store);
       }
     } catch (error) {
@@ -78,6 +79,7 @@ export class CredentialSet {
       throw error;
     }
     const dropped = this.#stores.filter(store => !next.includes(store));
+    if (isOtherInterval) for (const store of next) store.refreshEvery(refreshIntervalMs);
     this.#stores = next;
     this.#tls = tls;
     this.#followServer();
@@ -85,10 +87,10 @@ export class CredentialSet {
     await Promise.all(dropped.map(store => store.close()));
   }
 
-  /** @param kept the settings whose files count; others are about to be let go. */
+  /** @param kept the settings whose sources count; others are about to be let go. */
   async reload(trigger: ReloadTrigger, kept: TlsSettings | undefined = this.#tls): Promise<CredentialsReload> {
-    const files = kept === undefined ? [] : usesOf(kept).map(use => use.files);
-    const stores = this.#stores.filter(store => files.some(each => isDeepStrictEqual(each, store.files)));
+    const specs = kept === undefined ? [] : usesOf(kept).map(use => use.spec);
+    const stores = this.#stores.filter(store => specs.some(each => isDeepStrictEqual(each, store.spec)));
     const results = await Promise.all(stores.map(store => store.reload(trigger)));
     const worst = (['failed', 'ok'] as const).find(result => results.some(each => each.result === result));
     return {
@@ -103,11 +105,21 @@ export class CredentialSet {
     await Promise.all(this.#stores.map(store => store.close()));
   }
 
-  #open(files: CredentialFiles, refreshIntervalMs: number): Promise<CredentialsStore> {
+  #usedFor(usage: string): TrustSnapshot | undefined {
+    const use = this.#tls === undefined ? undefined : usesOf(this.#tls).find(each => each.usage === usage);
+    return use === undefined ? undefined : this.storeOf(use.spec).snapshot.value;
+  }
+
+  #open(
+    spec: CredentialSpec,
+    refreshIntervalMs: number,
+    previous: TrustSnapshot | undefined,
+  ): Promise<CredentialsStore> {
     const metrics = this.#metrics;
     return openCredentialsStore({
-      files,
+      spec,
       refreshIntervalMs,
+      ...(previous === undefined ? {} : { previous }),
       watch: true,
       logger: this.#logger,
       onReload: (trigger, { result }) => {
@@ -131,7 +143,7 @@ export class CredentialSet {
 
   #followServer(): void {
     this.#stopServer();
-    const store = this.#tls === undefined ? undefined : this.storeOf(this.#tls.serverFiles);
+    const store = this.#tls === undefined ? undefined : this.storeOf(this.#tls.serverCredentials);
     const follow = (snapshot: TrustSnapshot | undefined) => {
       this.#server.set(snapshot);
       this.#metrics.tlsGeneration.set(snapshot?.generation ?? 0);
@@ -141,10 +153,10 @@ export class CredentialSet {
   }
 }
 
-function usesOf(tls: TlsSettings): readonly { usage: string; files: CredentialFiles }[] {
+function usesOf(tls: TlsSettings): readonly { usage: string; spec: CredentialSpec }[] {
   return [
-    { usage: 'server', files: tls.serverFiles },
-    { usage: 'client', files: tls.clientFiles },
-    ...tls.profiles.map((profile, index) => ({ usage: `profile ${index + 1}`, files: profile.files })),
+    { usage: 'server', spec: tls.serverCredentials },
+    { usage: 'client', spec: tls.clientCredentials },
+    ...tls.profiles.map((profile, index) => ({ usage: `profile ${index + 1}`, spec: profile.credentials })),
   ];
 }

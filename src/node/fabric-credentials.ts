@@ -80,7 +80,7 @@ export async function openFabricCredentials(options: FabricCredentialsOptions): 
   const metrics = options.metrics ?? createMetrics();
   const credentials = new CredentialSet(logger, metrics);
   await credentials.adopt(tls);
-  const store = credentials.storeOf(tls.serverFiles);
+  const store = credentials.storeOf(tls.serverCredentials);
   const { minVersion, handshakeTimeoutMs, serverSubjectNames } = tls;
   const trust = store.snapshot;
   const admit = admitting(tls);

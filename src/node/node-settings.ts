@@ -1,4 +1,4 @@
-import type { CredentialFiles } from '../credentials/credential-files.ts';
+import type { CredentialSpec } from '../credentials/credential-source.ts';
 import type { Address, TcpAddress } from '../identity/address.ts';
 import type { DestinationPattern } from '../identity/destination-pattern.ts';
 import type { SubjectNamePattern } from '../identity/subject-name-pattern.ts';
@@ -59,17 +59,17 @@ export interface TlsSettings {
   readonly refuseDowngrade: boolean;
   readonly refreshIntervalMs: number;
   /** What the listener shows, and whom it trusts. */
-  readonly serverFiles: CredentialFiles;
+  readonly serverCredentials: CredentialSpec;
   /** The same of a dial that no profile matches. */
-  readonly clientFiles: CredentialFiles;
+  readonly clientCredentials: CredentialSpec;
   /** The first that matches the dialled address wins. */
   readonly profiles: readonly TlsProfileSettings[];
 }
 
 export interface TlsProfileSettings {
   readonly destinations: readonly DestinationPattern[];
-  /** Complete: what the profile leaves out is that of `clientFiles`. */
-  readonly files: CredentialFiles;
+  /** Complete: what the profile leaves out is that of `clientCredentials`. */
+  readonly credentials: CredentialSpec;
   /** Undefined: that of the node. Empty: the dialled host must be in the certificate. */
   readonly serverSubjectNames: readonly SubjectNamePattern[] | undefined;
 }

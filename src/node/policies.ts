@@ -33,13 +33,13 @@ function profilesOf(tls: TlsSettings, credentials: CredentialSet): readonly Trus
   const special = tls.profiles.map((profile, index) => ({
     name: `profile ${index + 1}`,
     destinations: profile.destinations,
-    trust: credentials.storeOf(profile.files).snapshot,
+    trust: credentials.storeOf(profile.credentials).snapshot,
     serverSubjectNames: profile.serverSubjectNames ?? tls.serverSubjectNames,
   }));
   const general = {
     name: 'default',
     destinations: [],
-    trust: credentials.storeOf(tls.clientFiles).snapshot,
+    trust: credentials.storeOf(tls.clientCredentials).snapshot,
     serverSubjectNames: tls.serverSubjectNames,
   };
   return [...special, general];

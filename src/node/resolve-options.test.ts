@@ -81,7 +81,13 @@ test('defaults of TLS are strict', () => {
     allowedSubjectNames.map(pattern => pattern.text),
     ['uri:spiffe://dev/fabric/*'],
   );
-  const files = { certFile: '/certs/node.pem', keyFile: '/certs/node.key', caFiles: ['/certs/ca.pem'], crlFiles: [] };
+  const files = {
+    kind: 'files',
+    certFile: '/certs/node.pem',
+    keyFile: '/certs/node.key',
+    caFiles: ['/certs/ca.pem'],
+    crlFiles: [],
+  };
   assert.equal(settings.mode, 'strict');
   assert.deepEqual(rest, {
     mode: 'strict',
@@ -93,8 +99,8 @@ test('defaults of TLS are strict', () => {
     sniffTimeoutMs: 5_000,
     refuseDowngrade: false,
     refreshIntervalMs: 3_600_000,
-    serverFiles: files,
-    clientFiles: files,
+    serverCredentials: files,
+    clientCredentials: files,
     profiles: [],
   });
 });
@@ -244,7 +250,7 @@ test('"*" stands alone in its list', () => {
 });
 
 test('plain keeps credentials, so that the mode can change; without any it needs none', () => {
-  assert.equal(accepted(tls({ mode: 'plain' })).settings.tls?.serverFiles.certFile, '/certs/node.pem');
+  assert.equal(accepted(tls({ mode: 'plain' })).settings.tls?.serverCredentials.certFile, '/certs/node.pem');
   assert.equal(accepted(networking({ tls: { mode: 'plain' } })).settings.tls, undefined);
   assert.deepEqual(pathsOf(refused(networking({ tls: { mode: 'plain', certFile: '/a' } }))), [
     'networking.tls.keyFile',
@@ -289,11 +295,17 @@ test('what dialling leaves out is that of the node, and what a profile leaves ou
       ],
     }),
   );
-  const dialling = { certFile: '/client.pem', keyFile: '/client.key', caFiles: ['/certs/ca.pem'], crlFiles: ['/crl'] };
-  assert.equal(settings.tls?.serverFiles.certFile, '/certs/node.pem');
-  assert.deepEqual(settings.tls?.clientFiles, dialling);
+  const dialling = {
+    kind: 'files',
+    certFile: '/client.pem',
+    keyFile: '/client.key',
+    caFiles: ['/certs/ca.pem'],
+    crlFiles: ['/crl'],
+  };
+  assert.equal(settings.tls?.serverCredentials.certFile, '/certs/node.pem');
+  assert.deepEqual(settings.tls?.clientCredentials, dialling);
   assert.deepEqual(
-    settings.tls?.profiles.map(({ files, serverSubjectNames }) => [files, serverSubjectNames]),
+    settings.tls?.profiles.map(({ credentials, serverSubjectNames }) => [credentials, serverSubjectNames]),
     [
       [{ ...dialling, caFiles: ['/blue.pem'] }, []],
       [{ ...dialling, crlFiles: [] }, undefined],

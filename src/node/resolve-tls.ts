@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { CredentialFiles } from '../credentials/credential-files.ts';
+import type { CredentialSpec } from '../credentials/credential-source.ts';
 import { type DestinationPattern, parseDestination } from '../identity/destination-pattern.ts';
 import { parsePattern, type SubjectNamePattern } from '../identity/subject-name-pattern.ts';
 import {
@@ -24,8 +24,8 @@ export function resolveTls(
 ): TlsSettings | undefined {
   const { certFile, keyFile, caFiles, client, profiles = [] } = options;
   const isUsed = mode !== 'plain' || profiles.length > 0 || [certFile, keyFile, caFiles, client].some(isGiven);
-  const serverFiles = isUsed ? resolveServerFiles(options, found) : NO_FILES;
-  const clientFiles = inherit([...TLS, 'client'], client ?? {}, serverFiles, found);
+  const serverCredentials = isUsed ? resolveServerCredentials(options, found) : NO_CREDENTIALS;
+  const clientCredentials = inherit([...TLS, 'client'], client ?? {}, serverCredentials, found);
   const minVersion = found.oneOf([...TLS, 'minVersion'], options.minVersion ?? '1.3', TLS_VERSIONS);
   const duration = (option: 'handshakeTimeoutMs' | 'sniffTimeoutMs' | 'refreshIntervalMs', byDefault: number) =>
     found.durationMs([...TLS, option], options[option] ?? byDefault);
@@ -44,9 +44,9 @@ export function resolveTls(
     sniffTimeoutMs: duration('sniffTimeoutMs', 5_000),
     refuseDowngrade: options.refuseDowngrade ?? false,
     refreshIntervalMs: duration('refreshIntervalMs', 3_600_000),
-    serverFiles,
-    clientFiles,
-    profiles: resolveProfiles(profiles, clientFiles, found),
+    serverCredentials,
+    clientCredentials,
+    profiles: resolveProfiles(profiles, clientCredentials, found),
   } as const;
   return isUsed && mode !== undefined ? { mode, ...settings } : undefined;
 }
@@ -103,15 +103,16 @@ function templateProblem(template: string): string | undefined {
   return 'It does not say which kind of name must be proven.';
 }
 
-const NO_FILES: CredentialFiles = { certFile: '', keyFile: '', caFiles: [], crlFiles: [] };
+const NO_CREDENTIALS: CredentialSpec = { kind: 'files', certFile: '', keyFile: '', caFiles: [], crlFiles: [] };
 
-function resolveServerFiles(options: CredentialFileOptions, found: OptionProblems): CredentialFiles {
+function resolveServerCredentials(options: CredentialFileOptions, found: OptionProblems): CredentialSpec {
   const certFile = found.required([...TLS, 'certFile'], options.certFile, 'where the certificate of the node lies');
   const keyFile = found.required([...TLS, 'keyFile'], options.keyFile, 'where its private key lies');
   const caFiles = options.caFiles ?? [];
   if (caFiles.length === 0)
     found.add([...TLS, 'caFiles'], 'There is no trust anchor.', 'Say which file holds the certificates of your CA.');
   return {
+    kind: 'files',
     certFile: resolve(certFile),
     keyFile: resolve(keyFile),
     caFiles: resolveFiles([...TLS, 'caFiles'], caFiles, found),
@@ -123,9 +124,9 @@ function resolveServerFiles(options: CredentialFileOptions, found: OptionProblem
 function inherit(
   path: OptionPath,
   options: CredentialFileOptions,
-  from: CredentialFiles,
+  from: CredentialSpec,
   found: OptionProblems,
-): CredentialFiles {
+): CredentialSpec {
   const one = (option: 'certFile' | 'keyFile') => {
     const file = options[option];
     return file === undefined ? from[option] : resolve(found.required([...path, option], file, 'which file it is'));
@@ -136,7 +137,13 @@ function inherit(
   };
   if (options.caFiles?.length === 0)
     found.add([...path, 'caFiles'], 'An empty list trusts nobody.', 'Name a file, or leave it out to inherit.');
-  return { certFile: one('certFile'), keyFile: one('keyFile'), caFiles: many('caFiles'), crlFiles: many('crlFiles') };
+  return {
+    kind: 'files',
+    certFile: one('certFile'),
+    keyFile: one('keyFile'),
+    caFiles: many('caFiles'),
+    crlFiles: many('crlFiles'),
+  };
 }
 
 function resolveFiles(path: OptionPath, files: readonly string[], found: OptionProblems): readonly string[] {
@@ -145,7 +152,7 @@ function resolveFiles(path: OptionPath, files: readonly string[], found: OptionP
 
 function resolveProfiles(
   profiles: readonly TlsProfileOptions[],
-  clientFiles: CredentialFiles,
+  clientCredentials: CredentialSpec,
   found: OptionProblems,
 ): readonly TlsProfileSettings[] {
   const claims = new Map<string, number>();
@@ -154,7 +161,7 @@ function resolveProfiles(
     const names = profile.serverSubjectNames;
     return {
       destinations: resolveDestinations([...path, 'destinations'], profile.destinations ?? [], index, claims, found),
-      files: inherit(path, profile, clientFiles, found),
+      credentials: inherit(path, profile, clientCredentials, found),
       serverSubjectNames: names && resolvePatterns([...path, 'serverSubjectNames'], names, found),
     };
   });

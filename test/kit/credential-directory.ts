@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { CredentialFiles } from '../../src/credentials/credential-files.ts';
+import type { FilesSpec } from '../../src/credentials/credential-source.ts';
 import { type Authority, createAuthority } from '../../src/dev-pki/authority.ts';
 import type { CertificateRequest } from '../../src/dev-pki/issue.ts';
 
@@ -15,6 +16,7 @@ export interface CredentialDirectory {
   readonly authority: Authority;
   /** With a CRL only when one was asked for. */
   readonly files: CredentialFiles;
+  readonly spec: FilesSpec;
   path(name: CredentialFileName): string;
   /** Replaces one file by renaming over it; keys get mode 0600. */
   write(name: CredentialFileName, content: string | Uint8Array): Promise<void>;
@@ -61,5 +63,5 @@ export async function makeCredentialDirectory(
     caFiles: [path('ca.pem')],
     crlFiles: options.revoked === undefined ? [] : [path('ca.crl')],
   };
-  return { directory, authority, files, path, write, renew };
+  return { directory, authority, files, spec: { kind: 'files', ...files }, path, write, renew };
 }

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { type CredentialBytes, FileContent } from '../../src/credentials/credential-files.ts';
+import { type CredentialBytes, FileContent } from '../../src/credentials/credential-bytes.ts';
 import type { IssuedCertificate } from '../../src/dev-pki/issue.ts';
 
 /** One chain of `x509-client-chains.json` or `x509-server-chains.json`; PEM texts. */

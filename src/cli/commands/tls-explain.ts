@@ -72,7 +72,7 @@ async function rulesOf(
       'warning: the mode is plain, in which no TLS is accepted; this is what optional and strict would say',
     );
   return {
-    trust: await loadTrustOnly(tls.serverFiles, terminal.now()),
+    trust: await loadTrustOnly(tls.serverCredentials, terminal.now()),
     lists: {
       peer: tls.allowedSubjectNames,
       admin: authorization.adminSubjectNames,
