@@ -10,11 +10,10 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { NodeStatus } from '../src/rpc/control-messages.ts';
 import { AdminPolling } from './kit/admin-polling.ts';
+import { until } from './kit/until.ts';
 import { type Mode, UpgradeCluster } from './kit/upgrade-cluster.ts';
 
 const LADDER: readonly Mode[] = ['optional', 'strict', 'optional', 'plain'];
-/** How long one condition may take on a slow machine. */
-const PATIENCE_MS = 90_000;
 /** Load runs at least this long between two changes. */
 const BETWEEN_MS = 500;
 
@@ -125,14 +124,4 @@ async function rowOf(cluster: UpgradeCluster, step: string): Promise<Row> {
     mutualTls: sum(status => status.connections?.outboundMutualTls ?? 0),
     plaintext: sum(status => status.connections?.outboundNone ?? 0),
   };
-}
-
-async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + PATIENCE_MS;
-  for (;;) {
-    // A node that restarts does not answer; it is asked again.
-    if (await condition().catch(() => false)) return;
-    if (Date.now() > deadline) throw new Error(`waited ${PATIENCE_MS} ms for ${what}`);
-    await wait(50);
-  }
 }

@@ -1,4 +1,5 @@
 import * as grpc from '@grpc/grpc-js';
+import type { CloseReason, RefusalReason } from '../../src/errors/refusal-reason.ts';
 import type { ApplicationService, FabricNode } from '../../src/index.ts';
 
 /** What the load of one process has seen so far. */
@@ -8,7 +9,7 @@ export interface LoadStats {
   bidirectional: number;
   /** Calls that ended with an error, open-ended streams apart. */
   failed: number;
-  /** Open-ended streams that outlived a drain and were cut by the other side with its reason. */
+  /** Open-ended streams that outlived a drain or the trust in them, and were cut with the reason. */
   cut: number;
   /** The first failures, in words. */
   failures: string[];
@@ -28,6 +29,14 @@ const ECHO: Readonly<Record<'Unary' | 'ServerStreaming' | 'Bidirectional', Bytes
   ServerStreaming: { path: '/demo.Echo/ServerStreaming', requestStream: false, responseStream: true, ...bytes },
   Bidirectional: { path: '/demo.Echo/Bidirectional', requestStream: true, responseStream: true, ...bytes },
 };
+
+/** Why a node may end a stream that would never end by itself. */
+const CUT_REASONS: readonly (CloseReason | RefusalReason)[] = [
+  'node_draining',
+  'mode_changed',
+  'credentials_rotated',
+  'unknown_ca',
+];
 
 const MESSAGES = 20;
 const PAUSE_MS = 20;
@@ -154,13 +163,18 @@ export class Load {
         await ended(stream);
       } catch (error) {
         const text = error instanceof Error ? error.message : String(error);
-        if (/\((node_draining|mode_changed)\)/.test(text)) this.stats.cut += 1;
+        if (isCut(text)) this.stats.cut += 1;
         else if (!this.#stopped) this.#failed(`open-ended stream to ${member}`, error);
       }
       this.#openEnded.delete(stream);
       await pause(PAUSE_MS);
     }
   }
+}
+
+/** Messages of cut calls end with the reason: `... outlived the drain timeout (node_draining)`. */
+function isCut(message: string): boolean {
+  return CUT_REASONS.some(reason => message.includes(`(${reason})`));
 }
 
 function ended(stream: grpc.ClientReadableStream<Buffer> | grpc.ClientDuplexStream<Buffer, Buffer>): Promise<number> {

@@ -1,5 +1,4 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import * as net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +8,9 @@ import { writeFileAtomic } from '../../src/lifecycle/atomic-write.ts';
 import { type CheckModeResponse, type NodeStatus, nodeControl } from '../../src/rpc/control-messages.ts';
 import { callUnary } from '../../src/rpc/service.ts';
 import { Daemon } from './daemon.ts';
+import { freePorts } from './free-ports.ts';
 import type { LoadStats } from './load.ts';
+import { statsOf, sumOfStats } from './load-stats.ts';
 
 const LOAD_NODE = fileURLToPath(new URL('./load-node.ts', import.meta.url));
 
@@ -97,16 +98,7 @@ export class UpgradeCluster {
 
   /** All calls of all processes so far. */
   totals(): LoadStats {
-    const all = this.nodes.flatMap(node => [...node.before, statsOf(node.daemon)]);
-    const sum = (count: (stats: LoadStats) => number) => all.reduce((total, stats) => total + count(stats), 0);
-    return {
-      unary: sum(stats => stats.unary),
-      serverStreaming: sum(stats => stats.serverStreaming),
-      bidirectional: sum(stats => stats.bidirectional),
-      failed: sum(stats => stats.failed),
-      cut: sum(stats => stats.cut),
-      failures: all.flatMap(stats => stats.failures),
-    };
+    return sumOfStats(this.nodes.flatMap(node => [...node.before, statsOf(node.daemon)]));
   }
 
   /** Ends the calls of all nodes and waits for the last one. */
@@ -163,26 +155,4 @@ source = "file"
 members-file = "members.toml"
 `;
   }
-}
-
-function statsOf(daemon: Daemon): LoadStats {
-  const line = daemon.lines.findLast(each => each.event === 'load.stats');
-  const none: LoadStats = { unary: 0, serverStreaming: 0, bidirectional: 0, failed: 0, cut: 0, failures: [] };
-  return line === undefined ? none : Object.assign(none, line);
-}
-
-/** Ports that nobody listens on at this moment; all are held until the last is known. */
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, () => {
-      const server = net.createServer();
-      return new Promise<net.Server>(resolve => server.listen(0, '127.0.0.1', () => resolve(server)));
-    }),
-  );
-  const ports = servers.map(server => {
-    const address = server.address();
-    return typeof address === 'object' && address !== null ? address.port : 0;
-  });
-  await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))));
-  return ports;
 }
