@@ -26,10 +26,16 @@ export async function readCredentialFiles(files: CredentialFiles): Promise<Crede
   return reading.bytes;
 }
 
-/** As {@link readCredentialFiles}, but problems are a value. */
-export async function tryReadCredentialFiles(files: CredentialFiles): Promise<CredentialReading> {
+/**
+ * As {@link readCredentialFiles}, but problems are a value.
+ * @param pathOf where a file is really read, which bears its own name all the same. Default: under its name.
+ */
+export async function tryReadCredentialFiles(
+  files: CredentialFiles,
+  pathOf: (file: string) => string = file => file,
+): Promise<CredentialReading> {
   const names = [...new Set([files.certFile, files.keyFile, ...files.caFiles, ...files.crlFiles])];
-  const results = await Promise.all(names.map(readOne));
+  const results = await Promise.all(names.map(name => readOne(name, pathOf(name))));
   const problems = results.filter(result => 'problem' in result);
   const contents = new Map<string, FileContent>();
   for (const result of results) if (!('problem' in result)) contents.set(result.file, result);
@@ -44,17 +50,17 @@ const MAX_FILE_BYTES = 16 * 1024 * 1024;
 
 class UnusableFile extends Error {}
 
-async function readOne(file: string): Promise<FileContent | CredentialProblem> {
+async function readOne(file: string, path: string): Promise<FileContent | CredentialProblem> {
   try {
-    return await readFileContent(file);
+    return await readFileContent(file, path);
   } catch (error) {
-    return { file, problem: problemOf(error) };
+    return { file, problem: unreadable(error) };
   }
 }
 
-async function readFileContent(file: string): Promise<FileContent> {
+async function readFileContent(file: string, path: string): Promise<FileContent> {
   // O_NONBLOCK: opening a pipe must not hang; the kind is checked on what was opened, not on what the name means later.
-  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const status = await handle.stat();
     if (status.isDirectory()) throw new UnusableFile('is a directory');
@@ -68,7 +74,8 @@ async function readFileContent(file: string): Promise<FileContent> {
   }
 }
 
-function problemOf(error: unknown): string {
+/** Why a file or directory cannot be read, after its name. */
+export function unreadable(error: unknown): string {
   if (error instanceof UnusableFile) return error.message;
   switch (error instanceof Error && 'code' in error ? error.code : undefined) {
     case 'ENOENT':
