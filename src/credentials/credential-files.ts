@@ -28,16 +28,26 @@ export async function readCredentialFiles(files: CredentialFiles): Promise<Crede
 
 /** As {@link readCredentialFiles}, but problems are a value. */
 export async function tryReadCredentialFiles(files: CredentialFiles): Promise<CredentialReading> {
-  const names = [...new Set([files.certFile, files.keyFile, ...files.caFiles, ...files.crlFiles])];
-  const results = await Promise.all(names.map(readOne));
-  const problems = results.filter(result => 'problem' in result);
-  const contents = new Map<string, FileContent>();
-  for (const result of results) if (!('problem' in result)) contents.set(result.file, result);
+  const { contents, problems } = await readFiles([files.certFile, files.keyFile, ...files.caFiles, ...files.crlFiles]);
   const cert = contents.get(files.certFile);
   const key = contents.get(files.keyFile);
   if (cert === undefined || key === undefined || problems.length > 0) return { ok: false, problems };
   const pick = (wanted: readonly string[]): FileContent[] => wanted.flatMap(name => contents.get(name) ?? []);
   return { ok: true, bytes: { cert, key, ca: pick(files.caFiles), crl: pick(files.crlFiles) } };
+}
+
+export interface FilesReading {
+  /** By name. */
+  readonly contents: ReadonlyMap<string, FileContent>;
+  readonly problems: readonly CredentialProblem[];
+}
+
+/** Each file of a set, opened and read once, even where it is named twice. */
+export async function readFiles(names: readonly string[]): Promise<FilesReading> {
+  const results = await Promise.all([...new Set(names)].map(readOne));
+  const contents = new Map<string, FileContent>();
+  for (const result of results) if (!('problem' in result)) contents.set(result.file, result);
+  return { contents, problems: results.filter(result => 'problem' in result) };
 }
 
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
