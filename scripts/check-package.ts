@@ -22,6 +22,7 @@ try {
     'README.md',
     'LICENSE',
     'proto/selvedge/control/v1/control.proto',
+    'proto/spiffe/workload/workload.proto',
   ].filter(file => !files.includes(file));
   if (unwanted.length > 0 || missing.length > 0)
     fail(`unwanted in the package: ${unwanted.join(', ') || 'nothing'}; missing: ${missing.join(', ') || 'nothing'}`);

@@ -93,5 +93,7 @@ function keyOf(file: string, spec: CredentialSpec): string {
       return 'bundle-file';
     case 'directory':
       return 'directory';
+    case 'spiffe':
+      return 'workload-api-socket';
   }
 }

@@ -32,18 +32,32 @@ export async function readCredentialFiles(files: CredentialFiles): Promise<Crede
  */
 export async function tryReadCredentialFiles(
   files: CredentialFiles,
-  pathOf: (file: string) => string = file => file,
+  pathOf?: (file: string) => string,
 ): Promise<CredentialReading> {
-  const names = [...new Set([files.certFile, files.keyFile, ...files.caFiles, ...files.crlFiles])];
-  const results = await Promise.all(names.map(name => readOne(name, pathOf(name))));
-  const problems = results.filter(result => 'problem' in result);
-  const contents = new Map<string, FileContent>();
-  for (const result of results) if (!('problem' in result)) contents.set(result.file, result);
+  const names = [files.certFile, files.keyFile, ...files.caFiles, ...files.crlFiles];
+  const { contents, problems } = await readFiles(names, pathOf);
   const cert = contents.get(files.certFile);
   const key = contents.get(files.keyFile);
   if (cert === undefined || key === undefined || problems.length > 0) return { ok: false, problems };
   const pick = (wanted: readonly string[]): FileContent[] => wanted.flatMap(name => contents.get(name) ?? []);
   return { ok: true, bytes: { cert, key, ca: pick(files.caFiles), crl: pick(files.crlFiles) } };
+}
+
+export interface FilesReading {
+  /** By name. */
+  readonly contents: ReadonlyMap<string, FileContent>;
+  readonly problems: readonly CredentialProblem[];
+}
+
+/** Each file of a set, opened and read once, even where it is named twice. @param pathOf see {@link tryReadCredentialFiles} */
+export async function readFiles(
+  names: readonly string[],
+  pathOf: (file: string) => string = file => file,
+): Promise<FilesReading> {
+  const results = await Promise.all([...new Set(names)].map(name => readOne(name, pathOf(name))));
+  const contents = new Map<string, FileContent>();
+  for (const result of results) if (!('problem' in result)) contents.set(result.file, result);
+  return { contents, problems: results.filter(result => 'problem' in result) };
 }
 
 const MAX_FILE_BYTES = 16 * 1024 * 1024;

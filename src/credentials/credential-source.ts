@@ -4,9 +4,10 @@ import { type BundleSpec, openBundleSource } from './bundle-source.ts';
 import type { CredentialReading } from './credential-bytes.ts';
 import { type DirectorySpec, openDirectorySource } from './directory-source.ts';
 import { type FilesSpec, openFileSource } from './file-source.ts';
+import { openWorkloadApiSource, type WorkloadApiSpec } from './workload-api-source.ts';
 
 /** Where a set of credentials comes from, said outright. */
-export type PlaceSpec = FilesSpec | BundleSpec | DirectorySpec;
+export type PlaceSpec = FilesSpec | BundleSpec | DirectorySpec | WorkloadApiSpec;
 
 /** Where a set of credentials comes from. Equal specs (`isDeepStrictEqual`) are one source. */
 export type CredentialSpec = PlaceSpec | AutoSpec;
@@ -45,5 +46,7 @@ function openPlace(spec: PlaceSpec, parts: CredentialSourceParts): Promise<Crede
       return openBundleSource(spec, parts);
     case 'directory':
       return openDirectorySource(spec, parts);
+    case 'spiffe':
+      return openWorkloadApiSource(spec, parts);
   }
 }

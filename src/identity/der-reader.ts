@@ -43,13 +43,18 @@ export function parseDer(bytes: Uint8Array): DerElement {
 
 /** The elements inside a constructed one, in order. */
 export function childrenOf(element: DerElement): readonly DerElement[] {
-  const children: DerElement[] = [];
-  for (let offset = 0; offset < element.content.length; ) {
-    const child = readElement(element.content, offset);
-    children.push(child);
-    offset += child.encoded.length;
+  return splitDer(element.content);
+}
+
+/** The elements that stand one after another, in order; none in no bytes. */
+export function splitDer(bytes: Uint8Array): readonly DerElement[] {
+  const elements: DerElement[] = [];
+  for (let offset = 0; offset < bytes.length; ) {
+    const element = readElement(bytes, offset);
+    elements.push(element);
+    offset += element.encoded.length;
   }
-  return children;
+  return elements;
 }
 
 /** Returns the element when it is there and has the tag; `what` names it in the problem. */

@@ -17,15 +17,31 @@ export interface UnaryService<Methods extends UnaryMethods> {
 
 const PROTO_DIRECTORY = fileURLToPath(new URL('../../proto', import.meta.url));
 
-/** The package's own proto files, loaded once. Field names in camelCase, defaults filled in, 64-bit numbers as `number`. */
-export const packageDefinition: PackageDefinition = loadSync(
-  ['selvedge/control/v1/control.proto', 'selvedge/fabric/v1/fabric.proto'],
-  { includeDirs: [PROTO_DIRECTORY], longs: Number, enums: String, defaults: true, oneofs: true },
-);
+/** Proto files of the package. Field names in camelCase, defaults filled in, 64-bit numbers as `number`. */
+export function loadProtos(files: string[]): PackageDefinition {
+  return loadSync(files, {
+    includeDirs: [PROTO_DIRECTORY],
+    longs: Number,
+    enums: String,
+    defaults: true,
+    oneofs: true,
+  });
+}
+
+/** What a node serves, loaded once. */
+export const packageDefinition: PackageDefinition = loadProtos([
+  'selvedge/control/v1/control.proto',
+  'selvedge/fabric/v1/fabric.proto',
+]);
 
 /** The definition of one of our services. @throws TypeError for a name that our proto files do not have. */
 export function serviceDefinition(name: string): grpc.ServiceDefinition {
-  const found = packageDefinition[name];
+  return serviceIn(packageDefinition, name);
+}
+
+/** As {@link serviceDefinition}, of any proto files. */
+export function serviceIn(definitions: PackageDefinition, name: string): grpc.ServiceDefinition {
+  const found = definitions[name];
   if (found === undefined || 'format' in found) throw new TypeError(`no such service: ${name}`);
   return found as grpc.ServiceDefinition;
 }
