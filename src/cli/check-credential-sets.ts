@@ -67,7 +67,8 @@ function setsOf({ serverCredentials, clientCredentials, profiles }: NamedSets): 
   return all.filter(({ spec }, index) => all.findIndex(other => isDeepStrictEqual(other.spec, spec)) === index);
 }
 
-async function readOnce(spec: CredentialSpec): Promise<CredentialReading> {
+/** What a source holds now. */
+export async function readOnce(spec: CredentialSpec): Promise<CredentialReading> {
   const source = await openCredentialSource(spec, { watch: false, onChange: () => {}, logger: silentLogger });
   try {
     return await source.read();
@@ -81,9 +82,18 @@ function placed({ file, problem }: CredentialProblem, table: string, spec: Crede
   return { key: key === '' ? table : `${table}.${key}`, place: file, problem, remedy: '' };
 }
 
-function keyOf(file: string, { certFile, keyFile, caFiles, crlFiles }: CredentialSpec): string {
-  if (file === certFile) return 'cert-file';
-  if (file === keyFile) return 'key-file';
-  if (caFiles.includes(file)) return 'ca-file';
-  return crlFiles.includes(file) ? 'crl-file' : '';
+function keyOf(file: string, spec: CredentialSpec): string {
+  if (spec.kind === 'auto') return 'source';
+  if (spec.caFiles.includes(file)) return 'ca-file';
+  if (spec.crlFiles.includes(file)) return 'crl-file';
+  switch (spec.kind) {
+    case 'files':
+      return file === spec.keyFile ? 'key-file' : file === spec.certFile ? 'cert-file' : '';
+    case 'bundle':
+      return 'bundle-file';
+    case 'directory':
+      return 'directory';
+    case 'spiffe':
+      return 'source';
+  }
 }

@@ -90,7 +90,8 @@ async function loadTrust(options: CtlOptions, addresses: readonly Address[], now
       'On the machine of the node, --config FILE uses its admin socket and needs no certificate.',
     );
   }
-  if (tlsCert === undefined && tlsKey === undefined) return loadTrustOnly({ caFiles: [tlsCa], crlFiles: [] }, now);
+  if (tlsCert === undefined && tlsKey === undefined)
+    return loadTrustOnly({ kind: 'files', certFile: '', keyFile: '', caFiles: [tlsCa], crlFiles: [] }, now);
   if (tlsCert === undefined || tlsKey === undefined)
     throw usageFailure(
       `--tls-cert and --tls-key belong together, and --tls-${tlsCert === undefined ? 'cert' : 'key'} is missing.`,

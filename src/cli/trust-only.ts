@@ -2,23 +2,20 @@ import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import type { CredentialBytes } from '../credentials/credential-bytes.ts';
 import { readCredentialFiles } from '../credentials/credential-files.ts';
 import { credentialsInvalid } from '../credentials/credential-problem.ts';
+import type { CredentialSpec } from '../credentials/credential-source.ts';
 import type { Findings } from '../credentials/own-certificate.ts';
 import { RevocationIndex, readCrlFiles } from '../credentials/revocation.ts';
 import { readTrustAnchors } from '../credentials/trust-anchors.ts';
 import { contentHashOf, type MinTlsVersion, type TrustSnapshot } from '../credentials/trust-snapshot.ts';
 import { toPem } from '../identity/pem.ts';
-
-export interface TrustFiles {
-  readonly caFiles: readonly string[];
-  readonly crlFiles: readonly string[];
-}
+import { readOnce } from './check-credential-sets.ts';
 
 /**
  * A snapshot that trusts but has nothing to show: to judge certificates offline, and to dial a server that asks for no
  * certificate. Its `own` must not be read. Throws `credentials_invalid`.
  */
-export async function loadTrustOnly(files: TrustFiles, now: Date): Promise<TrustSnapshot> {
-  const bytes = await readTrustFiles(files);
+export async function loadTrustOnly(spec: CredentialSpec, now: Date): Promise<TrustSnapshot> {
+  const bytes = await readTrust(spec);
   const findings: Findings = { problems: [], warnings: [] };
   const anchors = readTrustAnchors(bytes.ca, now, findings);
   const crls = readCrlFiles(bytes.crl);
@@ -42,11 +39,16 @@ export async function loadTrustOnly(files: TrustFiles, now: Date): Promise<Trust
   };
 }
 
-/** The reader wants a certificate and a key as well; one of the CA files stands in for both, and is not looked at as such. */
-async function readTrustFiles({
-  caFiles,
-  crlFiles,
-}: TrustFiles): Promise<Pick<CredentialBytes, 'ca' | 'crl'> & CredentialBytes> {
-  const [standIn = ''] = caFiles;
-  return readCredentialFiles({ certFile: standIn, keyFile: standIn, caFiles, crlFiles });
+/**
+ * Where the anchors are files of their own, those alone are read: who asks may not be able to read the key. The reader
+ * wants a certificate and a key as well; one of the CA files stands in for both, and is not looked at as such.
+ */
+async function readTrust(spec: CredentialSpec): Promise<CredentialBytes> {
+  if (spec.kind !== 'auto' && spec.caFiles[0] !== undefined) {
+    const { caFiles, crlFiles } = spec;
+    return readCredentialFiles({ certFile: spec.caFiles[0], keyFile: spec.caFiles[0], caFiles, crlFiles });
+  }
+  const reading = await readOnce(spec);
+  if (!reading.ok) throw credentialsInvalid(reading.problems);
+  return reading.bytes;
 }

@@ -1,6 +1,6 @@
 import type {
   AuthorizationOptions,
-  CredentialFileOptions,
+  CredentialOptions,
   FabricNodeOptions,
   MembershipOptions,
   NetworkingOptions,
@@ -8,7 +8,7 @@ import type {
   TlsOptions,
   TlsProfileOptions,
 } from '../node/node-options.ts';
-import { TLS_MODES, TLS_VERSIONS } from '../node/node-options.ts';
+import { CREDENTIAL_SOURCES, TLS_MODES, TLS_VERSIONS } from '../node/node-options.ts';
 import { LOG_LEVELS } from '../telemetry/logger.ts';
 import { type Field, table, tableList, value } from './field.ts';
 import {
@@ -31,12 +31,25 @@ const profile = tableList<TlsProfileOptions>('profile', {
     meaning: 'Which dialled addresses the profile is for, such as `https://*.blue.example:*`.',
     otherwise: 'required in each profile',
   }),
+  source: value('source', oneOf(CREDENTIAL_SOURCES), {
+    meaning:
+      'Where these credentials come from. Another source than that of `networking.tls.client` inherits no file from there.',
+    otherwise: 'that of `networking.tls.client`',
+  }),
   certFile: value('cert-file', path, {
     meaning: 'Certificate shown at these destinations.',
     otherwise: 'that of `networking.tls.client`',
   }),
   keyFile: value('key-file', path, {
     meaning: 'Its private key.',
+    otherwise: 'that of `networking.tls.client`',
+  }),
+  bundleFile: value('bundle-file', path, {
+    meaning: 'With the source `bundle`: certificate chain and private key in one file.',
+    otherwise: 'that of `networking.tls.client`',
+  }),
+  directory: value('directory', path, {
+    meaning: 'With the source `directory`: the directory that holds them.',
     otherwise: 'that of `networking.tls.client`',
   }),
   caFiles: value('ca-file', pathList, {
@@ -53,12 +66,25 @@ const profile = tableList<TlsProfileOptions>('profile', {
   }),
 });
 
-const client = table<CredentialFileOptions>('client', {
+const client = table<CredentialOptions>('client', {
+  source: value('source', oneOf(CREDENTIAL_SOURCES), {
+    meaning:
+      'Where these credentials come from. Another source than that of `networking.tls` inherits no file from there.',
+    otherwise: 'that of `networking.tls`',
+  }),
   certFile: value('cert-file', path, {
     meaning: 'Certificate shown when this node dials.',
     otherwise: 'that of `networking.tls`',
   }),
   keyFile: value('key-file', path, { meaning: 'Its private key.', otherwise: 'that of `networking.tls`' }),
+  bundleFile: value('bundle-file', path, {
+    meaning: 'With the source `bundle`: certificate chain and private key in one file.',
+    otherwise: 'that of `networking.tls`',
+  }),
+  directory: value('directory', path, {
+    meaning: 'With the source `directory`: the directory that holds them.',
+    otherwise: 'that of `networking.tls`',
+  }),
   caFiles: value('ca-file', pathList, {
     meaning: 'Trust anchors for servers that this node dials.',
     otherwise: 'that of `networking.tls`',
@@ -74,17 +100,30 @@ const tls = table<TlsOptions>('tls', {
     meaning: 'Whether the node speaks plaintext (`plain`), both (`optional`) or mutual TLS alone (`strict`).',
     otherwise: '`"strict"`; without this table `"plain"`',
   }),
+  source: value('source', oneOf(CREDENTIAL_SOURCES), {
+    meaning:
+      'Where the credentials come from: a file each, one file for chain and key, a directory that another program fills, or the first of the well-known places.',
+    default: '"files"',
+  }),
   certFile: value('cert-file', path, {
     meaning: 'PEM: the certificate of the node first, then the intermediates.',
-    otherwise: 'required unless the mode is `plain`',
+    otherwise: 'required with the source `files`',
   }),
   keyFile: value('key-file', path, {
     meaning: 'PEM: its private key. Should not be readable by others.',
-    otherwise: 'required unless the mode is `plain`',
+    otherwise: 'required with the source `files`',
+  }),
+  bundleFile: value('bundle-file', path, {
+    meaning: 'PEM: certificate chain and private key, in any order. Should not be readable by others.',
+    otherwise: 'required with the source `bundle`',
+  }),
+  directory: value('directory', path, {
+    meaning: 'Holds `tls.crt`, `tls.key` and `ca.crt`, or `svid.pem`, `svid_key.pem` and `svid_bundle.pem`.',
+    otherwise: 'required with the source `directory`',
   }),
   caFiles: value('ca-file', pathList, {
     meaning: 'PEM: the trust anchors; each file may be a bundle.',
-    otherwise: 'required unless the mode is `plain`',
+    otherwise: 'required with the sources `files` and `bundle`; with `directory` those that lie in it',
   }),
   crlFiles: value('crl-file', pathList, {
     meaning: 'Revocation lists, evaluated for each issuer that has one.',
@@ -134,7 +173,7 @@ const tls = table<TlsOptions>('tls', {
     default: 'false',
   }),
   refreshIntervalMs: value('refresh-interval', duration, {
-    meaning: 'The files are read again this often, even when no change was seen in their directories.',
+    meaning: 'The credentials are read again this often, even when no change was seen.',
     default: '"1h"',
   }),
   client,

@@ -1,21 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parse } from 'smol-toml';
+import type { TlsSettings } from '../node/node-settings.ts';
+import { OptionProblems } from '../node/option-problems.ts';
+import { resolveCredentials } from '../node/resolve-credentials.ts';
+import { CONFIG_SCHEMA } from './config-schema.ts';
 import { isTable } from './value-types.ts';
 
 /** Files that a configuration names, absolute. */
 export interface NamedFiles {
   readonly adminSocket: string | undefined;
-  /** Of `[networking.tls]`; undefined unless certificate, key and CA are all named. */
-  readonly credentials:
-    | {
-        readonly kind: 'files';
-        readonly certFile: string;
-        readonly keyFile: string;
-        readonly caFiles: readonly string[];
-        readonly crlFiles: readonly string[];
-      }
-    | undefined;
+  /** Of `[networking.tls]`; undefined unless they are named whole. */
+  readonly credentials: TlsSettings['serverCredentials'] | undefined;
   readonly membersFile: string | undefined;
 }
 
@@ -27,18 +23,23 @@ export interface NamedFiles {
 export function peekConfig(file: string): NamedFiles {
   const root = parsed(file);
   const path = (value: unknown) => (typeof value === 'string' ? resolve(dirname(file), value) : undefined);
-  const paths = (value: unknown) => (Array.isArray(value) ? value : [value]).flatMap(each => path(each) ?? []);
-  const tls = tableIn(tableIn(root, 'networking'), 'tls');
-  const [certFile, keyFile, caFiles] = [path(tls['cert-file']), path(tls['key-file']), paths(tls['ca-file'])];
-  const isComplete = certFile !== undefined && keyFile !== undefined && caFiles.length > 0;
   const dataDir = path(root['data-dir']);
   return {
     adminSocket: path(root['admin-socket']) ?? (dataDir === undefined ? undefined : resolve(dataDir, 'admin.sock')),
-    credentials: isComplete
-      ? { kind: 'files', certFile, keyFile, caFiles, crlFiles: paths(tls['crl-file']) }
-      : undefined,
+    credentials: credentialsIn(root, dirname(resolve(file))),
     membersFile: path(tableIn(root, 'membership')['members-file']),
   };
+}
+
+function credentialsIn(
+  root: Readonly<Record<string, unknown>>,
+  baseDir: string,
+): TlsSettings['serverCredentials'] | undefined {
+  const networking = { networking: { tls: tableIn(tableIn(root, 'networking'), 'tls') } };
+  const options = CONFIG_SCHEMA.read(networking, [], { baseDir, knownKeys: [], report: () => {} });
+  const found = new OptionProblems();
+  const { spec } = resolveCredentials([], options?.networking?.tls ?? {}, undefined, found);
+  return found.problems.length === 0 ? spec : undefined;
 }
 
 function parsed(file: string): Readonly<Record<string, unknown>> {

@@ -26,9 +26,16 @@ export async function readCredentialFiles(files: CredentialFiles): Promise<Crede
   return reading.bytes;
 }
 
-/** As {@link readCredentialFiles}, but problems are a value. */
-export async function tryReadCredentialFiles(files: CredentialFiles): Promise<CredentialReading> {
-  const { contents, problems } = await readFiles([files.certFile, files.keyFile, ...files.caFiles, ...files.crlFiles]);
+/**
+ * As {@link readCredentialFiles}, but problems are a value.
+ * @param pathOf where a file is really read, which bears its own name all the same. Default: under its name.
+ */
+export async function tryReadCredentialFiles(
+  files: CredentialFiles,
+  pathOf: (file: string) => string = file => file,
+): Promise<CredentialReading> {
+  const names = [files.certFile, files.keyFile, ...files.caFiles, ...files.crlFiles];
+  const { contents, problems } = await readFiles(names, pathOf);
   const cert = contents.get(files.certFile);
   const key = contents.get(files.keyFile);
   if (cert === undefined || key === undefined || problems.length > 0) return { ok: false, problems };
@@ -43,8 +50,11 @@ export interface FilesReading {
 }
 
 /** Each file of a set, opened and read once, even where it is named twice. */
-export async function readFiles(names: readonly string[]): Promise<FilesReading> {
-  const results = await Promise.all([...new Set(names)].map(readOne));
+export async function readFiles(
+  names: readonly string[],
+  pathOf: (file: string) => string = file => file,
+): Promise<FilesReading> {
+  const results = await Promise.all([...new Set(names)].map(name => readOne(name, pathOf(name))));
   const contents = new Map<string, FileContent>();
   for (const result of results) if (!('problem' in result)) contents.set(result.file, result);
   return { contents, problems: results.filter(result => 'problem' in result) };
@@ -54,17 +64,17 @@ const MAX_FILE_BYTES = 16 * 1024 * 1024;
 
 class UnusableFile extends Error {}
 
-async function readOne(file: string): Promise<FileContent | CredentialProblem> {
+async function readOne(file: string, path: string): Promise<FileContent | CredentialProblem> {
   try {
-    return await readFileContent(file);
+    return await readFileContent(file, path);
   } catch (error) {
-    return { file, problem: problemOf(error) };
+    return { file, problem: unreadable(error) };
   }
 }
 
-async function readFileContent(file: string): Promise<FileContent> {
+async function readFileContent(file: string, path: string): Promise<FileContent> {
   // O_NONBLOCK: opening a pipe must not hang; the kind is checked on what was opened, not on what the name means later.
-  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const status = await handle.stat();
     if (status.isDirectory()) throw new UnusableFile('is a directory');
@@ -78,7 +88,8 @@ async function readFileContent(file: string): Promise<FileContent> {
   }
 }
 
-function problemOf(error: unknown): string {
+/** Why a file or directory cannot be read, after its name. */
+export function unreadable(error: unknown): string {
   if (error instanceof UnusableFile) return error.message;
   switch (error instanceof Error && 'code' in error ? error.code : undefined) {
     case 'ENOENT':

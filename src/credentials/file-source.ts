@@ -1,18 +1,13 @@
-import { messageOf } from '../errors/selvedge-error.ts';
-import { watchFiles } from '../lifecycle/file-watcher.ts';
 import { type CredentialFiles, tryReadCredentialFiles } from './credential-files.ts';
 import type { CredentialSource, CredentialSourceParts } from './credential-source.ts';
+import { openWatchedSource } from './watched-source.ts';
 
-/** Certificate, key, anchors and lists in files of their own, watched through their directories. */
-export async function openFileSource(files: CredentialFiles, parts: CredentialSourceParts): Promise<CredentialSource> {
-  const { watch, onChange, logger } = parts;
-  const watcher = watch
-    ? watchFiles({
-        files: [files.certFile, files.keyFile, ...files.caFiles, ...files.crlFiles],
-        onChange,
-        onError: error => logger.warn('tls.watch_failed', { problem: messageOf(error) }),
-      })
-    : undefined;
-  await watcher?.ready;
-  return { read: () => tryReadCredentialFiles(files), close: async () => watcher?.close() };
+/** Certificate, key, anchors and lists in files of their own. */
+export interface FilesSpec extends CredentialFiles {
+  readonly kind: 'files';
+}
+
+export function openFileSource(spec: FilesSpec, parts: CredentialSourceParts): Promise<CredentialSource> {
+  const files = [spec.certFile, spec.keyFile, ...spec.caFiles, ...spec.crlFiles];
+  return openWatchedSource(files, () => tryReadCredentialFiles(spec), parts);
 }

@@ -2,7 +2,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { isSelvedgeError, messageOf } from '../errors/selvedge-error.ts';
 import { readCertificateFacts } from '../identity/certificate-facts.ts';
 import { type PeerIdentity, readPeerIdentity } from '../identity/peer-identity.ts';
-import { splitPem, toPem } from '../identity/pem.ts';
+import { type PemBlock, splitPem, toPem } from '../identity/pem.ts';
 import { allowsUsage, type PeerUsage } from './certificate-usage.ts';
 import type { CredentialBytes, FileContent } from './credential-bytes.ts';
 import type { CredentialProblem } from './credential-problem.ts';
@@ -82,9 +82,13 @@ export function readPrivateKey(content: FileContent, findings: Findings): KeyObj
 
 /** The DER of each certificate in a PEM file, in order; other blocks are passed over. */
 export function certificateBlocksOf({ bytes }: FileContent): Uint8Array[] {
-  return splitPem(Buffer.from(bytes).toString('latin1')).flatMap(({ label, der }) =>
-    label === 'CERTIFICATE' || label === 'X509 CERTIFICATE' ? [der] : [],
-  );
+  return splitPem(Buffer.from(bytes).toString('latin1'))
+    .filter(isCertificate)
+    .map(({ der }) => der);
+}
+
+export function isCertificate({ label }: PemBlock): boolean {
+  return label === 'CERTIFICATE' || label === 'X509 CERTIFICATE';
 }
 
 /** What the files of one set say together: the key belongs to the certificate. */

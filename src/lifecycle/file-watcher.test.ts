@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { link, mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -144,6 +144,23 @@ test('a directory that is removed and made again is still watched', async t => {
       await writeFile(file, text);
     });
   await watch.afterChange(() => writeFile(file, 'four'));
+});
+
+test('a change that the system does not tell of is found by polling', async t => {
+  const [here, there] = [await makeDirectory(t), await makeDirectory(t)];
+  const file = join(here, 'node.pem');
+  await writeFile(join(there, 'node.pem'), 'one');
+  await link(join(there, 'node.pem'), file);
+  let changes = 0;
+  const watcher = watchFiles({ files: [file], settleMs: 5, pollMs: 20, onChange: () => (changes += 1) });
+  t.after(() => watcher.close());
+  await watcher.ready;
+  for (const text of ['two', 'three']) {
+    const before = changes;
+    // Through its other name: a watch on the directory `here` has no event of it.
+    await writeFile(join(there, 'node.pem'), text);
+    await until('the change is found', () => changes > before);
+  }
 });
 
 test('what happens beside the files is not reported', async t => {

@@ -11,6 +11,8 @@ export interface FileWatcherOptions {
   readonly onError?: (error: unknown) => void;
   /** The files must look the same this long, in milliseconds, before a change is reported. Default 100. */
   readonly settleMs?: number;
+  /** The files are looked at this often, in milliseconds, also when the system tells nothing. Default 5,000. */
+  readonly pollMs?: number;
 }
 
 export interface FileWatcher extends AsyncDisposable {
@@ -23,17 +25,18 @@ export interface FileWatcher extends AsyncDisposable {
 /**
  * Watches files through the directories they lie in. Every way to replace a file counts: written over, renamed over,
  * removed and made again, or a symbolic link anywhere on its path turned elsewhere, as Kubernetes does with `..data`.
- * What happens beside the files does not. It is a hint, not a guarantee: network file systems tell nothing, so look
- * now and then as well. Does not keep the process alive.
+ * What happens beside the files does not. Where the operating system tells nothing, as on network file systems and for
+ * a change by way of another name of the file, a look every `pollMs` finds it. Does not keep the process alive.
  */
 export function watchFiles(options: FileWatcherOptions): FileWatcher {
   return new DirectoryFileWatcher(options);
 }
 
 const DEFAULT_SETTLE_MS = 100;
+const DEFAULT_POLL_MS = 5_000;
 
 /**
- * W1. Events are only a reason to look: whether a file changed is read from the file system.
+ * W1. Events and the poll are only a reason to look: whether a file changed is read from the file system.
  * W2. A change is reported when two looks, `settleMs` apart, found the same; looks never overlap.
  * W3. After each look the directories that matter now are the ones watched.
  */
@@ -45,6 +48,7 @@ class DirectoryFileWatcher implements FileWatcher {
   #reported = '';
   #lastSeen = '';
   #timer: NodeJS.Timeout | undefined;
+  readonly #poll: NodeJS.Timeout;
   #looking: Promise<void> = Promise.resolve();
   #isLooking = false;
   #isStale = false;
@@ -58,11 +62,14 @@ class DirectoryFileWatcher implements FileWatcher {
       error => options.onError?.(error),
     );
     this.ready = this.#start();
+    this.#poll = setInterval(() => this.#lookSoon(), options.pollMs ?? DEFAULT_POLL_MS);
+    this.#poll.unref();
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#poll);
     await this.ready;
     await this.#looking;
     this.#watches.close();

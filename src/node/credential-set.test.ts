@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import { makeCredentialDirectory } from '../../test/kit/credential-directory.ts';
-import type { CredentialSpec } from '../credentials/credential-source.ts';
+import type { FilesSpec } from '../credentials/file-source.ts';
 import { parsePatterns } from '../identity/subject-name-pattern.ts';
 import { silentLogger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
@@ -124,7 +124,7 @@ function setUp(t: TestContext) {
   return { set, metrics };
 }
 
-async function files(t: TestContext, commonName: string): Promise<CredentialSpec> {
+async function files(t: TestContext, commonName: string): Promise<FilesSpec> {
   return (await makeCredentialDirectory(t, { request: { commonName } })).spec;
 }
 
@@ -133,9 +133,9 @@ function tls({
   client = server,
   profiles = [],
 }: {
-  server: CredentialSpec;
-  client?: CredentialSpec;
-  profiles?: readonly CredentialSpec[];
+  server: FilesSpec;
+  client?: FilesSpec;
+  profiles?: readonly FilesSpec[];
 }): TlsSettings {
   return {
     mode: 'strict',

@@ -9,16 +9,13 @@ import type { Admit } from '../listener/listener-policy.ts';
 import { type Logger, silentLogger } from '../telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { CredentialSet, type CredentialsReload } from './credential-set.ts';
-import type { CredentialFileOptions, TlsVersion } from './node-options.ts';
+import type { CredentialOptions, TlsVersion } from './node-options.ts';
 import type { TlsSettings } from './node-settings.ts';
 import { OptionProblems } from './option-problems.ts';
 import { resolveTls } from './resolve-tls.ts';
 
 /** Texts are parsed when the credentials are opened; all mistakes are reported at once (`config_invalid`). */
-export interface FabricCredentialsOptions extends CredentialFileOptions {
-  readonly certFile: string;
-  readonly keyFile: string;
-  readonly caFiles: readonly string[];
+export interface FabricCredentialsOptions extends CredentialOptions {
   /**
    * Subject-name patterns of the clients whose calls reach a handler, such as `uri:spiffe://prod/fabric/*`. Never empty;
    * `['*']` admits every certificate of the CA.

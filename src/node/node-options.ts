@@ -7,28 +7,42 @@ export type TlsMode = (typeof TLS_MODES)[number];
 export const TLS_VERSIONS = ['1.2', '1.3'] as const;
 export type TlsVersion = (typeof TLS_VERSIONS)[number];
 
-/** Where credentials lie. Each file is PEM. */
-export interface CredentialFileOptions {
+/** Where credentials come from; see `docs/operations.md`. */
+export const CREDENTIAL_SOURCES = ['files', 'bundle', 'directory', 'auto'] as const;
+export type CredentialSourceKind = (typeof CREDENTIAL_SOURCES)[number];
+
+/** Where credentials come from. What the source does not use must not be given. Each file is PEM. */
+export interface CredentialOptions {
+  /**
+   * `files` (default): `certFile`, `keyFile` and `caFiles`. `bundle`: `bundleFile` and `caFiles`. `directory`:
+   * `directory`, and `caFiles` where they are not those of the directory. `auto`: the first of the well-known SPIRE
+   * places that holds credentials; it is an error where none does.
+   */
+  readonly source?: CredentialSourceKind;
   /** Leaf first, then intermediates. */
   readonly certFile?: string;
   /** The private key of the leaf; should not be readable by others. */
   readonly keyFile?: string;
+  /** Certificate chain and private key, in any order. */
+  readonly bundleFile?: string;
+  /** A directory with `tls.crt`, `tls.key` and `ca.crt`, or `svid.pem`, `svid_key.pem` and `svid_bundle.pem`. */
+  readonly directory?: string;
   /** Trust anchors; each file may be a bundle. */
   readonly caFiles?: readonly string[];
-  /** Certificate revocation lists. Default none. */
+  /** Certificate revocation lists, PEM or DER. Default none. */
   readonly crlFiles?: readonly string[];
 }
 
 /** Credentials and expectations for some destinations; the first profile that matches wins. */
-export interface TlsProfileOptions extends CredentialFileOptions {
+export interface TlsProfileOptions extends CredentialOptions {
   /** Which addresses, such as `https://*.blue.example:*`. */
   readonly destinations: readonly string[];
   /** Patterns of who may answer there. Default: that of the node. */
   readonly serverSubjectNames?: readonly string[];
 }
 
-/** Certificate, key and CA are required, except in `plain` mode without any of them. */
-export interface TlsOptions extends CredentialFileOptions {
+/** Credentials are required, except in `plain` mode without anything of them. */
+export interface TlsOptions extends CredentialOptions {
   /** Default `strict`. */
   readonly mode?: TlsMode;
   /** Whether a TLS client must show a certificate. Default true. */
@@ -60,8 +74,8 @@ export interface TlsOptions extends CredentialFileOptions {
   readonly refuseDowngrade?: boolean;
   /** Files are read again this often even when no change was seen. Default 3,600,000. */
   readonly refreshIntervalMs?: number;
-  /** Credentials for dialling where they differ; each key left out is inherited. */
-  readonly client?: CredentialFileOptions;
+  /** Credentials for dialling where they differ; each key left out is inherited, except where it names another `source`. */
+  readonly client?: CredentialOptions;
   readonly profiles?: readonly TlsProfileOptions[];
 }
 

@@ -252,7 +252,13 @@ test('"*" stands alone in its list', () => {
 });
 
 test('plain keeps credentials, so that the mode can change; without any it needs none', () => {
-  assert.equal(accepted(tls({ mode: 'plain' })).settings.tls?.serverCredentials.certFile, '/certs/node.pem');
+  assert.deepEqual(accepted(tls({ mode: 'plain' })).settings.tls?.serverCredentials, {
+    kind: 'files',
+    certFile: '/certs/node.pem',
+    keyFile: '/certs/node.key',
+    caFiles: ['/certs/ca.pem'],
+    crlFiles: [],
+  });
   assert.equal(accepted(networking({ tls: { mode: 'plain' } })).settings.tls, undefined);
   assert.deepEqual(pathsOf(refused(networking({ tls: { mode: 'plain', certFile: '/a' } }))), [
     'networking.tls.keyFile',
@@ -304,7 +310,11 @@ test('what dialling leaves out is that of the node, and what a profile leaves ou
     caFiles: ['/certs/ca.pem'],
     crlFiles: ['/crl'],
   };
-  assert.equal(settings.tls?.serverCredentials.certFile, '/certs/node.pem');
+  assert.deepEqual(settings.tls?.serverCredentials, {
+    ...dialling,
+    certFile: '/certs/node.pem',
+    keyFile: '/certs/node.key',
+  });
   assert.deepEqual(settings.tls?.clientCredentials, dialling);
   assert.deepEqual(
     settings.tls?.profiles.map(({ credentials, serverSubjectNames }) => [credentials, serverSubjectNames]),

@@ -1,17 +1,15 @@
-import { resolve } from 'node:path';
-import type { CredentialSpec } from '../credentials/credential-source.ts';
 import { parseDeniedCertificate } from '../identity/denied-certificate.ts';
 import { type DestinationPattern, parseDestination } from '../identity/destination-pattern.ts';
 import { parsePattern, type SubjectNamePattern } from '../identity/subject-name-pattern.ts';
-import {
-  type CredentialFileOptions,
-  TLS_VERSIONS,
-  type TlsMode,
-  type TlsOptions,
-  type TlsProfileOptions,
-} from './node-options.ts';
+import { TLS_VERSIONS, type TlsMode, type TlsOptions, type TlsProfileOptions } from './node-options.ts';
 import type { TlsProfileSettings, TlsSettings } from './node-settings.ts';
 import type { OptionPath, OptionProblems } from './option-problems.ts';
+import {
+  NO_CREDENTIALS,
+  namesCredentials,
+  type ResolvedCredentials,
+  resolveCredentials,
+} from './resolve-credentials.ts';
 
 const TLS = ['networking', 'tls'];
 const PLACEHOLDER = '{node-name}';
@@ -23,10 +21,10 @@ export function resolveTls(
   nodeName: string | undefined,
   found: OptionProblems,
 ): TlsSettings | undefined {
-  const { certFile, keyFile, caFiles, client, profiles = [] } = options;
-  const isUsed = mode !== 'plain' || profiles.length > 0 || [certFile, keyFile, caFiles, client].some(isGiven);
-  const serverCredentials = isUsed ? resolveServerCredentials(options, found) : NO_CREDENTIALS;
-  const clientCredentials = inherit([...TLS, 'client'], client ?? {}, serverCredentials, found);
+  const { client, profiles = [] } = options;
+  const isUsed = mode !== 'plain' || profiles.length > 0 || client !== undefined || namesCredentials(options);
+  const server = isUsed ? resolveCredentials(TLS, options, undefined, found) : NO_CREDENTIALS;
+  const clientSet = resolveCredentials([...TLS, 'client'], client ?? {}, server, found);
   const minVersion = found.oneOf([...TLS, 'minVersion'], options.minVersion ?? '1.3', TLS_VERSIONS);
   const duration = (
     option: 'handshakeTimeoutMs' | 'sniffTimeoutMs' | 'refreshIntervalMs' | 'withdrawalGraceMs',
@@ -53,9 +51,9 @@ export function resolveTls(
     withdrawalGraceMs: duration('withdrawalGraceMs', 5_000),
     refuseDowngrade: options.refuseDowngrade ?? false,
     refreshIntervalMs: duration('refreshIntervalMs', 3_600_000),
-    serverCredentials,
-    clientCredentials,
-    profiles: resolveProfiles(profiles, clientCredentials, found),
+    serverCredentials: server.spec,
+    clientCredentials: clientSet.spec,
+    profiles: resolveProfiles(profiles, clientSet, found),
   } as const;
   return isUsed && mode !== undefined ? { mode, ...settings } : undefined;
 }
@@ -85,10 +83,6 @@ function requireSomebody(allowed: readonly string[], found: OptionProblems): voi
   );
 }
 
-function isGiven(option: unknown): boolean {
-  return option !== undefined;
-}
-
 function resolveNodeIdentity(
   template: string | undefined,
   nodeName: string | undefined,
@@ -112,56 +106,9 @@ function templateProblem(template: string): string | undefined {
   return 'It does not say which kind of name must be proven.';
 }
 
-const NO_CREDENTIALS: CredentialSpec = { kind: 'files', certFile: '', keyFile: '', caFiles: [], crlFiles: [] };
-
-function resolveServerCredentials(options: CredentialFileOptions, found: OptionProblems): CredentialSpec {
-  const certFile = found.required([...TLS, 'certFile'], options.certFile, 'where the certificate of the node lies');
-  const keyFile = found.required([...TLS, 'keyFile'], options.keyFile, 'where its private key lies');
-  const caFiles = options.caFiles ?? [];
-  if (caFiles.length === 0)
-    found.add([...TLS, 'caFiles'], 'There is no trust anchor.', 'Say which file holds the certificates of your CA.');
-  return {
-    kind: 'files',
-    certFile: resolve(certFile),
-    keyFile: resolve(keyFile),
-    caFiles: resolveFiles([...TLS, 'caFiles'], caFiles, found),
-    crlFiles: resolveFiles([...TLS, 'crlFiles'], options.crlFiles ?? [], found),
-  };
-}
-
-/** What `options` leave out is that of `from`. */
-function inherit(
-  path: OptionPath,
-  options: CredentialFileOptions,
-  from: CredentialSpec,
-  found: OptionProblems,
-): CredentialSpec {
-  const one = (option: 'certFile' | 'keyFile') => {
-    const file = options[option];
-    return file === undefined ? from[option] : resolve(found.required([...path, option], file, 'which file it is'));
-  };
-  const many = (option: 'caFiles' | 'crlFiles') => {
-    const files = options[option];
-    return files === undefined ? from[option] : resolveFiles([...path, option], files, found);
-  };
-  if (options.caFiles?.length === 0)
-    found.add([...path, 'caFiles'], 'An empty list trusts nobody.', 'Name a file, or leave it out to inherit.');
-  return {
-    kind: 'files',
-    certFile: one('certFile'),
-    keyFile: one('keyFile'),
-    caFiles: many('caFiles'),
-    crlFiles: many('crlFiles'),
-  };
-}
-
-function resolveFiles(path: OptionPath, files: readonly string[], found: OptionProblems): readonly string[] {
-  return files.map((file, index) => resolve(found.required([...path, index], file, 'which file it is')));
-}
-
 function resolveProfiles(
   profiles: readonly TlsProfileOptions[],
-  clientCredentials: CredentialSpec,
+  client: ResolvedCredentials,
   found: OptionProblems,
 ): readonly TlsProfileSettings[] {
   const claims = new Map<string, number>();
@@ -170,7 +117,7 @@ function resolveProfiles(
     const names = profile.serverSubjectNames;
     return {
       destinations: resolveDestinations([...path, 'destinations'], profile.destinations ?? [], index, claims, found),
-      credentials: inherit(path, profile, clientCredentials, found),
+      credentials: resolveCredentials(path, profile, client, found).spec,
       serverSubjectNames: names && resolvePatterns([...path, 'serverSubjectNames'], names, found),
     };
   });

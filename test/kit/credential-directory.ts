@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { CredentialFiles } from '../../src/credentials/credential-files.ts';
-import type { FilesSpec } from '../../src/credentials/credential-source.ts';
+import type { FilesSpec } from '../../src/credentials/file-source.ts';
 import { type Authority, createAuthority } from '../../src/dev-pki/authority.ts';
 import type { CertificateRequest } from '../../src/dev-pki/issue.ts';
 

@@ -1,0 +1,20 @@
+import { lstat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/**
+ * Why a place that nobody configured must not be believed, after its name: in a directory in which everybody may make
+ * files, such as `/tmp`, it belongs to somebody else than root and us. Undefined where it may be believed, or is missing.
+ * @param path absolute
+ */
+export async function whyNotOurs(path: string): Promise<string | undefined> {
+  for (let place = path; dirname(place) !== place; place = dirname(place)) {
+    try {
+      const [{ uid }, { mode }] = await Promise.all([lstat(place), lstat(dirname(place))]);
+      if ((mode & 0o002) !== 0 && uid !== 0 && uid !== process.getuid?.())
+        return `${place} belongs to user ${uid}, in a directory in which everybody may write: name it in the configuration if it is meant`;
+    } catch {
+      // What is missing is found by who reads it.
+    }
+  }
+  return undefined;
+}
