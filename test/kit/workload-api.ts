@@ -70,7 +70,7 @@ class FakeAgent implements FakeWorkloadApi {
   }
 
   refuse(code: grpc.status, details = ''): void {
-    this.#behave(call => call.destroy(Object.assign(new Error(details), { code, details })));
+    this.#behave(call => call.emit('error', { code, details }));
   }
 
   endStreams(): void {
@@ -104,7 +104,7 @@ class FakeAgent implements FakeWorkloadApi {
     const [key, value] = WORKLOAD_METADATA;
     if (call.metadata.get(key)[0] !== value) {
       const details = 'security header missing from request';
-      call.destroy(Object.assign(new Error(details), { code: grpc.status.INVALID_ARGUMENT, details }));
+      call.emit('error', { code: grpc.status.INVALID_ARGUMENT, details });
       return;
     }
     this.#open.add(call);
