@@ -1,7 +1,8 @@
 import type { CredentialOptions, FabricNodeOptions } from '../node/node-options.ts';
+import type { KeyPath } from './field.ts';
 
 /** Where the SPIFFE Workload API is, by standard (SPIFFE Workload Endpoint 4). */
-export const ENDPOINT_SOCKET = 'SPIFFE_ENDPOINT_SOCKET';
+const ENDPOINT_SOCKET = 'SPIFFE_ENDPOINT_SOCKET';
 
 /** The options with what {@link ENDPOINT_SOCKET} says in each table that asks for SPIFFE and says nothing itself. */
 export function withEndpointSocket(
@@ -27,4 +28,12 @@ export function withEndpointSocket(
       },
     },
   };
+}
+
+/** The place of a value that stands neither in the file nor in an override, and so must be from the variable. */
+export function placeOfEndpointSocket(
+  path: KeyPath,
+  env: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  return path.at(-1) === 'workload-api-socket' && env[ENDPOINT_SOCKET] ? ENDPOINT_SOCKET : undefined;
 }

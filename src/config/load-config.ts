@@ -8,7 +8,7 @@ import { resolveNodeOptions } from '../node/resolve-options.ts';
 import { CONFIG_KEYS, inWordsOfTheFile, keyPathOf, keyText } from './config-keys.ts';
 import { CONFIG_SCHEMA } from './config-schema.ts';
 import { type MaskedValue, overlay } from './config-tree.ts';
-import { withEndpointSocket } from './endpoint-socket.ts';
+import { placeOfEndpointSocket, withEndpointSocket } from './endpoint-socket.ts';
 import type { KeyPath } from './field.ts';
 import { type Override, readOverrides } from './overrides.ts';
 import { type TextPosition, TomlLocations } from './toml-locations.ts';
@@ -92,7 +92,7 @@ function interpret(
     const override = tree.placeOf(path);
     const position = override === undefined ? locations.find(path) : undefined;
     const where = position === undefined ? override : `${file}:${position.line}:${position.column}`;
-    return { key: keyText(path), place: where ?? file, problem, remedy, position };
+    return { key: keyText(path), place: where ?? placeOfEndpointSocket(path, env) ?? file, problem, remedy, position };
   };
   const placeOption = ({ path, problem, remedy }: OptionProblem): PlacedProblem =>
     place(keyPathOf(path), inWordsOfTheFile(problem), inWordsOfTheFile(remedy));
