@@ -44,6 +44,7 @@ test('the status of a node tells what it is, whom it sees and how many connectio
     certificateExpiresAtMs: 0,
     addressesRedacted: false,
     problems: [],
+    expiring: [],
   });
 });
 
