@@ -18,13 +18,13 @@ export interface ExpiringCertificate {
 const DAY_MS = 86_400_000;
 
 /**
- * A level begins when this much is left; of what is issued for a short time, this fraction of the whole. A third of it is
- * past the point where those who renew in time have renewed (cert-manager: two thirds, SPIRE: half).
+ * A level begins when this much is left; of what is issued for a short time, when one of so many equal parts of its
+ * lifetime is. By the last third those who renew in time have renewed (cert-manager after two thirds, SPIRE after half).
  */
 const THRESHOLDS = {
-  notice: { leftMs: 30 * DAY_MS, fraction: 1 / 3 },
-  warning: { leftMs: 7 * DAY_MS, fraction: 1 / 6 },
-  critical: { leftMs: DAY_MS, fraction: 1 / 12 },
+  notice: { leftMs: 30 * DAY_MS, parts: 3 },
+  warning: { leftMs: 7 * DAY_MS, parts: 6 },
+  critical: { leftMs: DAY_MS, parts: 12 },
 };
 
 /** The level of a certificate at a time in Unix milliseconds; undefined while its end is far. */
@@ -43,6 +43,6 @@ export function beginOfLevel({ notBefore, notAfter }: Validity, level: ExpiryLev
   const endMs = notAfter.getTime() + 1_000;
   if (level === 'expired') return endMs;
   const lifetimeMs = Math.max(endMs - notBefore.getTime(), 0);
-  const { leftMs, fraction } = THRESHOLDS[level];
-  return endMs - Math.min(leftMs, Math.floor(lifetimeMs * fraction));
+  const { leftMs, parts } = THRESHOLDS[level];
+  return endMs - Math.min(leftMs, Math.floor(lifetimeMs / parts));
 }

@@ -53,7 +53,8 @@ function severityOf({ usage, level }: ExpiringCertificate): 'info' | 'warn' | 'e
 function fieldsOf({ usage, level, identity }: ExpiringCertificate): Record<string, string> {
   return {
     usage,
-    level,
+    // `level` is the severity of a log line.
+    expiryLevel: level,
     subject: printable(identity.subject),
     names: printable([...identity.uris, ...identity.dnsNames, ...identity.ipAddresses].join(', ')),
     fingerprint: identity.fingerprint256,

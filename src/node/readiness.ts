@@ -1,12 +1,13 @@
 import type { NodeState } from '../control/node-facts.ts';
 import type { CredentialSet } from './credential-set.ts';
+import type { ExpiryWatch } from './expiry-watch.ts';
 import type { NodeProblems } from './node-problems.ts';
 import type { Readiness } from './observability-server.ts';
 
 /** What {@link readinessOf} looks at. */
 export interface ReadinessParts {
   readonly problems: Pick<NodeProblems, 'sources'>;
-  readonly credentials: Pick<CredentialSet, 'used' | 'expiry'>;
+  readonly credentials: Pick<CredentialSet, 'used'> & { readonly expiry: Pick<ExpiryWatch, 'expiring'> };
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   type ConnectionCounts,
   type CredentialState,
   clusterControl,
+  type Expiring,
   type NodeControlMethods,
   type NodeStatus,
   nodeControl,
