@@ -1,5 +1,5 @@
 import type { Expiring, NodeStatus } from '../rpc/control-messages.ts';
-import { expiryCell, levelCell } from './cells.ts';
+import { expiryCell, levelCell, redactable } from './cells.ts';
 import { renderTable } from './table.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -18,25 +18,28 @@ export function renderExpiring(nodes: readonly NodeStatus[], { paint, now }: Pic
   const all = [...usesByFingerprint(nodes).values()];
   if (all.length === 0) return '';
   all.sort((a, b) => a.certificate.expiresAtMs - b.certificate.expiresAtMs);
+  const isRedacted = nodes.some(({ addressesRedacted }) => addressesRedacted);
   const headings = ['EXPIRING', 'LEVEL', 'CERTIFICATE', 'USE', 'FINGERPRINT'];
-  const rows = all.map(({ certificate: { subject, level, expiresAtMs, fingerprintSha256 }, nodes: byUsage }) => [
-    subject,
-    levelCell(level),
-    expiryCell(expiresAtMs, now(), level),
-    [...byUsage].map(([usage, names]) => `${usage} of ${namesText(names)}`).join('; '),
-    fingerprintSha256.slice(0, 16),
-  ]);
+  const rows = all.map(
+    ({ certificate: { subject, identity, level, expiresAtMs, fingerprintSha256 }, nodes: byUsage }) => [
+      redactable(identity === '' ? subject : identity, isRedacted),
+      levelCell(level),
+      expiryCell(expiresAtMs, now(), level),
+      [...byUsage].map(([usage, names]) => `${usage} of ${namesText(names)}`).join('; '),
+      fingerprintSha256.slice(0, 16),
+    ],
+  );
   return renderTable(headings, rows, paint);
 }
 
-/** Members tell only the one that asks for them of their own certificates, without the subject; it may know that. */
+/** Members tell each other of their own certificates without a name; the one that asked them may know it. */
 function usesByFingerprint(nodes: readonly NodeStatus[]): ReadonlyMap<string, Uses> {
   const found = new Map<string, Uses>();
   for (const { nodeName, expiring } of nodes) {
     for (const certificate of expiring) {
       const uses = found.get(certificate.fingerprintSha256) ?? { certificate, nodes: new Map<string, string[]>() };
       found.set(certificate.fingerprintSha256, uses);
-      if (uses.certificate.subject === '') uses.certificate = certificate;
+      if (uses.certificate.subject === '' && uses.certificate.identity === '') uses.certificate = certificate;
       uses.nodes.set(certificate.usage, [...(uses.nodes.get(certificate.usage) ?? []), nodeName]);
     }
   }

@@ -1,7 +1,7 @@
 import type { CredentialsStore } from '../credentials/credentials-store.ts';
 import type { ExpiringCertificate } from '../credentials/expiry.ts';
 import { formatAddress } from '../identity/address.ts';
-import type { PeerIdentity } from '../identity/peer-identity.ts';
+import { knownAs, type PeerIdentity } from '../identity/peer-identity.ts';
 import type { PeerEntry } from '../messaging/peer-table.ts';
 import type {
   CertificateState,
@@ -40,8 +40,8 @@ export function statusOfNode(node: NodeFacts): NodeStatus {
 const MAX_EXPIRING = 100;
 
 function expiringMessage({ usage, identity, level }: ExpiringCertificate): Expiring {
-  const { subject, fingerprint256, notAfter } = identity;
-  return { usage, subject, fingerprintSha256: fingerprint256, level, expiresAtMs: notAfter.getTime() };
+  const { subject, fingerprint256: fingerprintSha256, notAfter } = identity;
+  return { usage, subject, fingerprintSha256, level, expiresAtMs: notAfter.getTime(), identity: knownAs(identity) };
 }
 
 /** This node as an entry of its own list of nodes. */

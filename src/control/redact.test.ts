@@ -61,8 +61,22 @@ const status: Required<NodeStatus> = {
   addressesRedacted: false,
   problems: [`${SECRET}.example cannot be dialled`],
   expiring: [
-    { usage: 'server', subject: `CN=${SECRET}`, fingerprintSha256: 'ab', level: 'critical', expiresAtMs: 5 },
-    { usage: 'peer', subject: `CN=${SECRET}`, fingerprintSha256: SECRET, level: 'notice', expiresAtMs: 6 },
+    {
+      usage: 'server',
+      subject: `CN=${SECRET}`,
+      fingerprintSha256: 'ab',
+      level: 'critical',
+      expiresAtMs: 5,
+      identity: SECRET,
+    },
+    {
+      usage: 'peer',
+      subject: `CN=${SECRET}`,
+      fingerprintSha256: SECRET,
+      level: 'notice',
+      expiresAtMs: 6,
+      identity: SECRET,
+    },
   ],
 };
 const connection: Required<Connection> = {
@@ -148,7 +162,9 @@ test('what is no address stays: who is there, in which state, and how it is secu
     peers: [{ ...peer, detail: '', addresses: [], labels: {}, subject: '' }],
     addressesRedacted: true,
     problems: [],
-    expiring: [{ usage: 'server', subject: '', fingerprintSha256: 'ab', level: 'critical', expiresAtMs: 5 }],
+    expiring: [
+      { usage: 'server', subject: '', fingerprintSha256: 'ab', level: 'critical', expiresAtMs: 5, identity: '' },
+    ],
   });
   assert.deepEqual(redactConnections({ connections: [connection], addressesRedacted: false }).connections, [
     { ...connection, remoteAddress: '', subject: '', identity: '', fingerprintSha256: '' },

@@ -37,7 +37,7 @@ export function redactStatus(status: NodeStatus): NodeStatus {
 }
 
 function redactExpiring({ usage, fingerprintSha256, level, expiresAtMs }: Expiring): Expiring {
-  return { usage, subject: '', fingerprintSha256, level, expiresAtMs };
+  return { usage, subject: '', fingerprintSha256, level, expiresAtMs, identity: '' };
 }
 
 export function redactPeer(peer: Peer): Peer {

@@ -1,5 +1,5 @@
 import type { ExpiringCertificate } from '../credentials/expiry.ts';
-import type { PeerIdentity } from '../identity/peer-identity.ts';
+import { knownAs, type PeerIdentity } from '../identity/peer-identity.ts';
 import { type Logger, printable } from '../telemetry/logger.ts';
 
 /** Peers that come and go with a certificate near its end are told of once; that many are remembered for it. */
@@ -56,7 +56,7 @@ function fieldsOf({ usage, level, identity }: ExpiringCertificate): Record<strin
     // `level` is the severity of a log line.
     expiryLevel: level,
     subject: printable(identity.subject),
-    names: printable([...identity.uris, ...identity.dnsNames, ...identity.ipAddresses].join(', ')),
+    identity: printable(knownAs(identity)),
     fingerprint: identity.fingerprint256,
     expires: identity.notAfter.toISOString(),
   };

@@ -37,9 +37,7 @@ test('each level is logged once, when it is reached, in its severity', () => {
 test('a line names the certificate, and nothing of it can write lines of its own', () => {
   const { watch, passes, log } = setUp();
   passes(51);
-  watch.followOwn([
-    { usage: 'client', identity: { ...hourly('node-1'), subject: 'CN=a\nb', dnsNames: ['n.example'] } },
-  ]);
+  watch.followOwn([{ usage: 'client', identity: { ...hourly('node-1'), subject: 'CN=a\nb' } }]);
   const { time: _time, ...line } = log[0] ?? {};
   assert.deepEqual(line, {
     level: 'warn',
@@ -47,7 +45,7 @@ test('a line names the certificate, and nothing of it can write lines of its own
     usage: 'client',
     expiryLevel: 'warning',
     subject: 'CN=a\\u000ab',
-    names: 'spiffe://dev/fabric/node-1, n.example',
+    identity: 'spiffe://dev/fabric/node-1',
     fingerprint: 'node-1 0',
     expires: '2030-01-01T00:59:59.000Z',
   });
@@ -205,6 +203,7 @@ function hourly(name: string, minute = 0): PeerIdentity {
   return peerIdentity({
     subject: `CN=${name}`,
     uris: [`spiffe://dev/fabric/${name}`],
+    spiffeId: `spiffe://dev/fabric/${name}`,
     fingerprint256: `${name} ${minute}`,
     notBefore: new Date(fromMs),
     notAfter: new Date(fromMs + 60 * MINUTE_MS - 1_000),

@@ -53,6 +53,7 @@ const expiring: Required<Expiring> = {
   subject: 'CN=dev CA',
   fingerprintSha256: 'ef',
   level: 'notice',
+  identity: 'dev CA',
   expiresAtMs: 1_700_000_000_000,
 };
 const nodeStatus: Required<NodeStatus> = {

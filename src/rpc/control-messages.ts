@@ -38,6 +38,8 @@ export interface Expiring {
   /** notice, warning, critical or expired. */
   readonly level: string;
   readonly expiresAtMs: number;
+  /** The name the holder is known by. */
+  readonly identity: string;
 }
 
 /** A member, as the answering node sees it. */
