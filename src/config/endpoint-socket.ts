@@ -1,5 +1,6 @@
 import type { CredentialOptions, FabricNodeOptions } from '../node/node-options.ts';
 import type { KeyPath } from './field.ts';
+import { isTable } from './value-types.ts';
 
 /** Where the SPIFFE Workload API is, by standard (SPIFFE Workload Endpoint 4). */
 const ENDPOINT_SOCKET = 'SPIFFE_ENDPOINT_SOCKET';
@@ -30,10 +31,19 @@ export function withEndpointSocket(
   };
 }
 
-/** The place of a value that stands neither in the file nor in an override, and so must be from the variable. */
+/** The name of the variable where the value at `path` is the one of it, since `root`, the file and all above it, has none. */
 export function placeOfEndpointSocket(
   path: KeyPath,
+  root: unknown,
   env: Readonly<Record<string, string | undefined>>,
 ): string | undefined {
-  return path.at(-1) === 'workload-api-socket' && env[ENDPOINT_SOCKET] ? ENDPOINT_SOCKET : undefined;
+  if (path.at(-1) !== 'workload-api-socket' || !env[ENDPOINT_SOCKET]) return undefined;
+  return valueAt(root, path) === undefined ? ENDPOINT_SOCKET : undefined;
+}
+
+function valueAt(root: unknown, path: KeyPath): unknown {
+  return path.reduce(
+    (below: unknown, part) => (Array.isArray(below) || isTable(below) ? Reflect.get(below, part) : undefined),
+    root,
+  );
 }

@@ -282,7 +282,7 @@ test('SPIFFE_ENDPOINT_SOCKET says where the agent is, wherever SPIFFE is asked f
       { kind: 'directory', directory: join(dirname(file), 'svids'), caFiles: [], crlFiles: [] },
     ],
   );
-  assert.deepEqual(await placesOf(t, NODE + tables), ['node.toml networking.tls.client.workload-api-socket']);
+  assert.deepEqual(await placesOf(t, NODE + tables), ['node.toml:7:1 networking.tls.client.workload-api-socket']);
   const wrong = { env: { SPIFFE_ENDPOINT_SOCKET: 'tcp://127.0.0.1:1' } };
   const [problem] = await problemsOf(t, NODE + tables, wrong);
   assert.deepEqual([problem?.place, problem?.key], ['SPIFFE_ENDPOINT_SOCKET', 'networking.tls.workload-api-socket']);

@@ -89,10 +89,10 @@ function interpret(
   const problems: PlacedProblem[] = overrideProblems.map(problem => ({ ...problem, position: undefined }));
 
   const place = (path: KeyPath, problem: string, remedy: string): PlacedProblem => {
-    const override = tree.placeOf(path);
+    const override = tree.placeOf(path) ?? placeOfEndpointSocket(path, tree.root, env);
     const position = override === undefined ? locations.find(path) : undefined;
     const where = position === undefined ? override : `${file}:${position.line}:${position.column}`;
-    return { key: keyText(path), place: where ?? placeOfEndpointSocket(path, env) ?? file, problem, remedy, position };
+    return { key: keyText(path), place: where ?? file, problem, remedy, position };
   };
   const placeOption = ({ path, problem, remedy }: OptionProblem): PlacedProblem =>
     place(keyPathOf(path), inWordsOfTheFile(problem), inWordsOfTheFile(remedy));
