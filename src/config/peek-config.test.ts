@@ -29,6 +29,14 @@ test('the files that are named are found in a configuration with mistakes, and n
     },
     membersFile: join(directory, 'm.toml'),
   });
+  await writeFile(file, 'nonsense = 1\n[networking.tls]\nmode = 1\nsource = "spiffe"\n');
+  assert.equal(peekConfig(file, {}).credentials, undefined);
+  assert.deepEqual(peekConfig(file, { SPIFFE_ENDPOINT_SOCKET: 'unix:///run/agent.sock' }).credentials, {
+    kind: 'spiffe',
+    socketPath: '/run/agent.sock',
+    caFiles: [],
+    crlFiles: [],
+  });
   await writeFile(file, 'data-dir = ');
   assert.deepEqual(peekConfig(file, {}), NOTHING);
   assert.deepEqual(peekConfig(join(directory, 'missing.toml'), {}), NOTHING);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { createAuthority } from '../../src/dev-pki/authority.ts';
 import { type ConfiguredNode, makeConfiguredNode } from './configured-node.ts';
@@ -57,6 +58,23 @@ test('tls explain exits 3 with a reason code when any certificate is not admitte
     refused.map(({ admitted, roles, matched, reason }) => ({ admitted, roles, matched, reason })),
     Object.keys(cases).map(reason => ({ admitted: false, roles: [], matched: null, reason })),
   );
+});
+
+test('the anchors are those of the source, wherever it has them', async t => {
+  const node = await makeConfiguredNode(t);
+  const secret = node.path('secret');
+  await mkdir(secret);
+  const names = { 'tls.crt': 'node-1.pem', 'tls.key': 'node-1.key', 'ca.crt': 'ca.pem' };
+  for (const [to, from] of Object.entries(names)) await copyFile(node.path(`certs/${from}`), join(secret, to));
+  const files = 'cert-file = "certs/node-1.pem"\nkey-file = "certs/node-1.key"\nca-file = "certs/ca.pem"';
+  await node.writeConfig({ [files]: 'source = "directory"\ndirectory = "secret"' });
+  const { stdout, exitCode } = await explain(node, [node.path('certs/node-1.pem')]);
+  assert.equal(exitCode, 0);
+  assert.equal(JSON.parse(stdout)[0].admitted, true);
+  await rm(join(secret, 'ca.crt'));
+  const failed = await explain(node, [node.path('certs/node-1.pem')]);
+  assert.equal(failed.exitCode, 1);
+  assert.match(failed.stderr, /secret\/ca\.crt: is missing/);
 });
 
 test('a certificate that a CRL of the configuration names is revoked', async t => {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import * as tls from 'node:tls';
 import { inspect } from 'node:util';
@@ -18,6 +20,7 @@ import {
   seenBy,
   startBareServer,
 } from '../kit/bare-grpc.ts';
+import { makeCredentialDirectory } from '../kit/credential-directory.ts';
 import { echo, echoDefinition } from '../kit/echo-service.ts';
 import { until } from '../kit/until.ts';
 
@@ -234,6 +237,31 @@ test('a stream that outlives the drain timeout of a connection whose CA was remo
   await server.directory.write('ca.pem', kept.anchorsPem);
   await server.reload();
   assert.notEqual((await ended).code, grpc.status.OK);
+});
+
+test('a directory that another program fills serves as well, and a key that is not its own is named', async t => {
+  const authority = await createAuthority();
+  const { directory: place } = await makeCredentialDirectory(t, { authority, request: LOOPBACK_NAMES });
+  for (const [from, to] of [
+    ['node.pem', 'tls.crt'],
+    ['node.key', 'tls.key'],
+    ['ca.pem', 'ca.crt'],
+  ] as const)
+    await rename(join(place, from), join(place, to));
+  const source = { source: 'directory', directory: place, ...ALLOWED } as const;
+  const credentials = await openFabricCredentials(source);
+  t.after(() => credentials.close());
+  const { port } = await startBareServer(t, credentials.server);
+  const peer = await openCredentials(t, { authority, request: PEER });
+  assert.deepEqual((await seenBy(bareClient(t, port, peer.channel))).uris, PEER.uris);
+  await assert.rejects(openFabricCredentials({ ...source, certFile: 'node.pem' }), error => {
+    assert.ok(isSelvedgeError(error, 'config_invalid'));
+    assert.deepEqual(
+      error.facts.problems.map(({ key }) => key),
+      ['certFile'],
+    );
+    return true;
+  });
 });
 
 test('every mistake in the options is reported at once, and a file that cannot be used by its name', async t => {
