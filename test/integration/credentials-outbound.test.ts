@@ -32,6 +32,7 @@ test('when the CA of a server is removed, the connection to it is closed with th
 
   await client.directory.write('ca.pem', kept.anchorsPem);
   await client.reload();
+  await untilWithdrawn(client, 'unknown_ca');
   assert.equal((await ended).code, grpc.status.UNAVAILABLE);
   const [line, ...more] = withdrawals(client);
   assert.deepEqual(more, []);
