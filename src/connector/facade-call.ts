@@ -51,6 +51,7 @@ export class FacadeCall implements Call {
   #returns = 0;
   #listener: InterceptingListener | undefined;
   #call: Call | undefined;
+  #failedWith: { readonly details: string; readonly metadata: grpc.Metadata } | undefined;
   #ended: ((listener: InterceptingListener) => void) | undefined;
 
   /** Without `owner.returned` the call fails instead of coming back. */
@@ -79,7 +80,11 @@ export class FacadeCall implements Call {
 
   /** Ends the call with a status of ours. */
   fail(code: grpc.status, details: string, metadata: grpc.Metadata = new grpc.Metadata()): void {
-    if (this.#call !== undefined) return this.#call.cancelWithStatus(code, details);
+    if (this.#call !== undefined) {
+      // grpc-js takes no metadata here; it is laid to the status when that arrives.
+      this.#failedWith = { details, metadata };
+      return this.#call.cancelWithStatus(code, details);
+    }
     // Callers of grpc-js count on a status never arriving within the call that caused it.
     this.#end(code, listener => process.nextTick(() => listener.onReceiveStatus({ code, details, metadata })));
   }
@@ -94,7 +99,9 @@ export class FacadeCall implements Call {
           listener.onReceiveMetadata(received);
         },
         onReceiveMessage: message => listener.onReceiveMessage(message),
-        onReceiveStatus: status => {
+        onReceiveStatus: received => {
+          const isOurs = received.details === this.#failedWith?.details;
+          const status = isOurs ? { ...received, ...this.#failedWith } : received;
           if (!this.#comesBack(status)) this.#end(status.code, () => listener.onReceiveStatus(status));
         },
       }),
