@@ -200,9 +200,7 @@ test('outbound: before the certificate of the server ends another connection tak
     assert.equal(await echo(client, 'x'), 'x');
     return connector.connections.length === 1 && connector.connections[0]?.id !== first?.id;
   });
-  // The renewal was asked for a tenth of the lifetime before its end, so it did not need the end.
   const [second] = connector.connections;
-  assert.ok((second?.openedAt.getTime() ?? 0) > Date.now() - 60_000);
   assert.ok((second?.identity?.notAfter.getTime() ?? 0) > notAfter.getTime());
 });
 
