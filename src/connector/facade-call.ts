@@ -51,6 +51,7 @@ export class FacadeCall implements Call {
   #returns = 0;
   #listener: InterceptingListener | undefined;
   #call: Call | undefined;
+  /** What `fail` told a running call. */
   #failedWith: { readonly details: string; readonly metadata: grpc.Metadata } | undefined;
   #ended: ((listener: InterceptingListener) => void) | undefined;
 
