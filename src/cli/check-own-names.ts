@@ -1,4 +1,5 @@
 import { isWildcardHost } from '../identity/address.ts';
+import { deniedBy } from '../identity/denied-certificate.ts';
 import { certificateCoversHost } from '../identity/host-name.ts';
 import { matchIdentity } from '../identity/match-identity.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
@@ -17,10 +18,19 @@ export function checkOwnNames(settings: NodeSettings, sets: readonly CheckedSet[
   const server = identityOf('server');
   const client = identityOf('client') ?? server;
   return [
+    ...sets.flatMap(set => denied(tls, set)),
     ...(client === undefined ? [] : notAllowed(tls, client)),
     ...(server === undefined ? [] : notItself(settings, tls, server, 'server')),
     ...(client === undefined || client === server ? [] : notItself(settings, tls, client, 'client')),
     ...(server === undefined ? [] : notCovered(settings, tls, server)),
+  ];
+}
+
+function denied({ deniedCertificates }: TlsSettings, { usage, own }: CheckedSet): string[] {
+  const entry = deniedBy(deniedCertificates, own.identity);
+  if (entry === undefined) return [];
+  return [
+    `networking.tls.denied-certificates lists ${entry.text}, which is the ${usage} certificate of this node itself (${own.identity.subject}): nodes with the same list refuse it as certificate_revoked`,
   ];
 }
 

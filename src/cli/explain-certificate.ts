@@ -2,6 +2,7 @@ import { judgePeerCertificate } from '../credentials/judge-peer.ts';
 import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
 import type { RefusalReason } from '../errors/refusal-reason.ts';
 import { messageOf } from '../errors/selvedge-error.ts';
+import { type DeniedCertificate, denialOf } from '../identity/denied-certificate.ts';
 import { explainMatch, type PatternMatch } from '../identity/match-identity.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import { splitPem } from '../identity/pem.ts';
@@ -25,6 +26,8 @@ export interface Explanation {
 /** Whom a node trusts, and whom it gives which role. */
 export interface AdmissionRules {
   readonly trust: TrustSnapshot;
+  /** Refused although the CA vouches for them. */
+  readonly denied: readonly DeniedCertificate[];
   readonly lists: Readonly<Record<'peer' | 'admin' | 'observer', readonly SubjectNamePattern[]>>;
 }
 
@@ -49,6 +52,9 @@ export function explainCertificate(cert: string, content: Uint8Array, rules: Adm
   const peer = { leafDer, chain, authorizationError: undefined };
   const verdict = judgePeerCertificate(peer, rules.trust, 'client', now);
   if (!verdict.ok) return refused(verdict.reason, verdict.detail);
+
+  const denial = denialOf(rules.denied, verdict.identity);
+  if (denial !== undefined) return refused(denial.reason, denial.detail);
 
   const matches = matchesByRole(rules.lists, verdict.identity);
   const [first] = matches;

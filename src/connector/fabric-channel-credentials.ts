@@ -19,6 +19,8 @@ export interface DialledFacts {
   readonly security: Security;
   /** Of the verified server; undefined without TLS. */
   readonly identity: PeerIdentity | undefined;
+  /** The target of the channel. */
+  readonly address: Address;
 }
 
 /** What a dial tells those who keep count of connections and of failures. */
@@ -85,7 +87,7 @@ export class FabricChannelCredentials extends grpc.ChannelCredentials {
     socket.setKeepAlive(true, TCP_KEEPALIVE_MS);
     try {
       const { security, identity, socket: secured } = await this.#secure(socket, address);
-      listener?.connected?.(secured, { security, identity });
+      listener?.connected?.(secured, { security, identity, address });
       return { socket: secured, secure: security.kind !== 'none' };
     } catch (error) {
       socket.destroy();
@@ -94,7 +96,7 @@ export class FabricChannelCredentials extends grpc.ChannelCredentials {
     }
   }
 
-  async #secure(socket: Socket, address: Address): Promise<DialledFacts & { socket: Socket }> {
+  async #secure(socket: Socket, address: Address): Promise<Omit<DialledFacts, 'address'> & { socket: Socket }> {
     const { security, timeoutMs } = this.#options;
     if (security.kind === 'none') {
       // The socket says which of the resolved addresses grpc-js chose.

@@ -193,6 +193,29 @@ test('a cancelled call ends: by its channel where it has one, by itself where it
   assert.equal(waiting.call.getPeer(), 'unknown');
 });
 
+test('a call that is failed while a channel has it keeps the metadata of that failure, which grpc-js would lose', () => {
+  const { call, channel } = setUp();
+  const statuses: grpc.StatusObject[] = [];
+  call.start(new grpc.Metadata(), { ...silent(), onReceiveStatus: status => statuses.push(status) });
+  call.dispatch(channel);
+  const metadata = new grpc.Metadata();
+  metadata.set('selvedge-reason', 'unknown_ca');
+  call.fail(UNAVAILABLE, 'withdrawn', metadata);
+  assert.deepEqual(statuses, [{ code: UNAVAILABLE, details: 'withdrawn', metadata }]);
+});
+
+test('a status of the server that comes before that of the failure keeps its own metadata', () => {
+  const { call, channel } = setUp();
+  const statuses: grpc.StatusObject[] = [];
+  call.start(new grpc.Metadata(), { ...silent(), onReceiveStatus: status => statuses.push(status) });
+  call.dispatch(channel);
+  channel.last.cancelWithStatus = () => channel.last.answerStatus(OK, 'done');
+  const metadata = new grpc.Metadata();
+  metadata.set('selvedge-reason', 'unknown_ca');
+  call.fail(UNAVAILABLE, 'withdrawn', metadata);
+  assert.deepEqual(statuses, [{ code: OK, details: 'done', metadata: new grpc.Metadata() }]);
+});
+
 test('a call is given to one channel at a time', () => {
   const { call, channel } = setUp();
   call.dispatch(channel);

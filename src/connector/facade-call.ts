@@ -51,8 +51,8 @@ export class FacadeCall implements Call {
   #returns = 0;
   #listener: InterceptingListener | undefined;
   #call: Call | undefined;
-  /** What `fail` tells besides, once it was called on a running call. */
-  #failedWith: grpc.Metadata | undefined;
+  /** What `fail` told a running call. */
+  #failedWith: { readonly details: string; readonly metadata: grpc.Metadata } | undefined;
   #ended: ((listener: InterceptingListener) => void) | undefined;
 
   /** Without `owner.returned` the call fails instead of coming back. */
@@ -82,7 +82,8 @@ export class FacadeCall implements Call {
   /** Ends the call with a status of ours. */
   fail(code: grpc.status, details: string, metadata: grpc.Metadata = new grpc.Metadata()): void {
     if (this.#call !== undefined) {
-      this.#failedWith = metadata;
+      // grpc-js takes no metadata here; it is laid to the status when that arrives.
+      this.#failedWith = { details, metadata };
       return this.#call.cancelWithStatus(code, details);
     }
     // Callers of grpc-js count on a status never arriving within the call that caused it.
@@ -99,11 +100,10 @@ export class FacadeCall implements Call {
           listener.onReceiveMetadata(received);
         },
         onReceiveMessage: message => listener.onReceiveMessage(message),
-        onReceiveStatus: status => {
-          if (this.#comesBack(status)) return;
-          // grpc-js takes no metadata with a cancellation.
-          const metadata = this.#failedWith ?? status.metadata;
-          this.#end(status.code, () => listener.onReceiveStatus({ ...status, metadata }));
+        onReceiveStatus: received => {
+          const isOurs = received.details === this.#failedWith?.details;
+          const status = isOurs ? { ...received, ...this.#failedWith } : received;
+          if (!this.#comesBack(status)) this.#end(status.code, () => listener.onReceiveStatus(status));
         },
       }),
     );

@@ -1,6 +1,6 @@
 import { judgePeerCertificate, type PeerChain, type PeerVerdict } from '../credentials/judge-peer.ts';
 import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
-import { type DeniedCertificate, deniedBy } from '../identity/denied-certificate.ts';
+import { type DeniedCertificate, denialOf } from '../identity/denied-certificate.ts';
 import { type ServerExpectation, unexpectedServer } from './server-expectation.ts';
 
 /** What a server at one address is held against. */
@@ -19,7 +19,6 @@ export function judgeServer(chain: PeerChain | undefined, standard: ServerStanda
   const { identity } = verdict;
   const unexpected = unexpectedServer(standard.expectation, identity, standard.host);
   if (unexpected !== undefined) return { ok: false, reason: 'server_identity_mismatch', detail: unexpected, identity };
-  const entry = deniedBy(standard.denied, identity);
-  if (entry === undefined) return verdict;
-  return { ok: false, reason: 'certificate_revoked', detail: `denied-certificates lists ${entry.text}`, identity };
+  const denial = denialOf(standard.denied, identity);
+  return denial === undefined ? verdict : { ok: false, ...denial, identity };
 }

@@ -12,6 +12,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 /** One connection this process dialled. */
 export interface OutboundConnection {
   readonly id: number;
+  /** The member that was dialled; empty where a client of somebody else dialled an address. */
   readonly nodeName: string;
   /** The dialled address with its scheme. */
   readonly address: string;
@@ -136,7 +137,7 @@ export class OutboundConnections {
     logger.warn('connection.withdrawn', {
       direction: 'outbound',
       connection: connection.id,
-      node: connection.nodeName,
+      ...(connection.nodeName === '' ? {} : { node: connection.nodeName }),
       address: connection.address,
       reason,
       detail: printable(detail),

@@ -1,3 +1,4 @@
+import type { RefusalReason } from '../errors/refusal-reason.ts';
 import { SelvedgeError } from '../errors/selvedge-error.ts';
 import { matchIdentity } from './match-identity.ts';
 import type { PeerIdentity } from './peer-identity.ts';
@@ -24,7 +25,8 @@ export function parseDeniedCertificate(text: string): DeniedCertificate {
   const hex = digits.replaceAll(':', '').toLowerCase();
   if (!/^-?[0-9a-f]+$/.test(hex)) throw invalid(text, 'there are no hexadecimal digits behind the colon');
   if (kind.toLowerCase() === 'serial') return { kind: 'serial', text, serialNumber: withoutZeros(hex) };
-  if (hex.length !== SHA256_DIGITS) throw invalid(text, `a SHA-256 fingerprint has ${SHA256_DIGITS} digits`);
+  if (hex.length !== SHA256_DIGITS || hex.startsWith('-'))
+    throw invalid(text, `a SHA-256 fingerprint has ${SHA256_DIGITS} digits`);
   return { kind: 'sha256', text, fingerprint256: hex };
 }
 
@@ -34,6 +36,15 @@ export function deniedBy(
   identity: PeerIdentity | undefined,
 ): DeniedCertificate | undefined {
   return identity === undefined ? undefined : denied.find(entry => denies(entry, identity));
+}
+
+/** Why a deny list refuses a certificate; undefined where it does not. The detail is for the log: it quotes the entry. */
+export function denialOf(
+  denied: readonly DeniedCertificate[],
+  identity: PeerIdentity | undefined,
+): { readonly reason: RefusalReason; readonly detail: string } | undefined {
+  const entry = deniedBy(denied, identity);
+  return entry && { reason: 'certificate_revoked', detail: `denied-certificates lists ${entry.text}` };
 }
 
 function denies(entry: DeniedCertificate, identity: PeerIdentity): boolean {

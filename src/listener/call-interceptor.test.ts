@@ -6,6 +6,7 @@ import { echo, echoDefinition, whoAmI } from '../../test/kit/echo-service.ts';
 import { listen } from '../../test/kit/loopback-node.ts';
 import { until } from '../../test/kit/until.ts';
 import { callerOf } from '../rpc/caller.ts';
+import { refusalReasonOf } from '../rpc/status.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { type CallCounter, callInterceptor } from './call-interceptor.ts';
 import type { AuthorizeCall } from './listener-policy.ts';
@@ -103,10 +104,46 @@ test('a call that is cut ends as UNAVAILABLE with the reason, its handler is tol
   await assert.rejects(echo(client, 'x', 100), { code: grpc.status.DEADLINE_EXCEEDED }, 'the connection still stands');
 });
 
+test('a call that is cut carries the reason, where programs find it', async t => {
+  const { client, calls } = await serve(t, () => true);
+  const chat = openChat(client);
+  const ended = new Promise<grpc.ServiceError>(resolve => chat.once('error', resolve));
+  await until('it runs', () => calls.active.size === 1);
+  for (const call of calls.active) {
+    assert.equal(call.path, '/test.Echo/Chat');
+    call.cut('no longer admitted', 'certificate_revoked');
+  }
+  assert.equal(refusalReasonOf(await ended), 'certificate_revoked');
+});
+
+test('a call over a connection that may no longer be here is answered with the reason, and reaches no handler', async t => {
+  for (const [unauthenticated, code] of [
+    [true, grpc.status.UNAUTHENTICATED],
+    [false, grpc.status.PERMISSION_DENIED],
+  ] as const) {
+    let standing: ReturnType<Parameters<typeof callInterceptor>[0]['caller']> = callerWith('peer');
+    const { client, reached } = await serve(
+      t,
+      () => true,
+      {},
+      () => standing,
+    );
+    assert.equal(await echo(client, 'a'), 'a');
+    const detail = 'nearest: uri:spiffe://dev/secret';
+    standing = { admitted: false, reason: 'subject_not_allowed', detail, identity: undefined, unauthenticated };
+    const error = await callAnyhow(client, 'Echo');
+    assert.deepEqual([error.code, error.details], [code, 'connection refused: subject_not_allowed']);
+    assert.equal(refusalReasonOf(error), 'subject_not_allowed');
+    assert.doesNotMatch(JSON.stringify(error.metadata.toJSON()), /secret/);
+    assert.deepEqual(reached, ['Echo']);
+  }
+});
+
 async function serve(
   t: TestContext,
   authorize: AuthorizeCall,
   handlers: grpc.UntypedServiceImplementation = {},
+  caller: Parameters<typeof callInterceptor>[0]['caller'] = () => callerWith('peer'),
 ): Promise<{
   client: grpc.Client;
   calls: CallCounter;
@@ -117,7 +154,7 @@ async function serve(
   const metrics = createMetrics();
   const reached: string[] = [];
   const server = new grpc.Server({
-    interceptors: [callInterceptor({ caller: () => callerWith('peer'), authorize, calls, metrics })],
+    interceptors: [callInterceptor({ caller, authorize, calls, metrics })],
   });
   server.addService(echoDefinition, {
     Echo: (call: grpc.ServerUnaryCall<Buffer, Buffer>, reply: grpc.sendUnaryData<Buffer>) => {

@@ -66,7 +66,6 @@ export class FabricListener {
     this.#refuser = new Refuser(parts.logger, parts.metrics);
     this.#review = new StandingReview({
       standing: parts,
-      connections: () => this.#connections.values(),
       graceMs: () => parts.policy.value.withdrawalGraceMs,
       listener: parts.standings ?? {},
       logger: parts.logger,

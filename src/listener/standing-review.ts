@@ -17,8 +17,6 @@ export interface StandingListener {
 
 export interface StandingReviewParts {
   readonly standing: StandingParts;
-  /** Those that are open. */
-  readonly connections: () => Iterable<InboundConnection>;
   /** How long calls may go on over a connection that must go; asked when it is needed. */
   readonly graceMs: () => number;
   readonly listener: StandingListener;
@@ -38,6 +36,7 @@ export interface StandingReviewParts {
 export class StandingReview {
   readonly #parts: StandingReviewParts;
   readonly #unsubscribe: readonly (() => void)[];
+  readonly #followed = new Set<InboundConnection>();
   readonly #ends = new Map<InboundConnection, () => void>();
   readonly #withdrawn = new WeakSet<InboundConnection>();
   #isRunning = false;
@@ -51,8 +50,10 @@ export class StandingReview {
 
   /** From its opening on; until it is closed. */
   follow(connection: InboundConnection): void {
-    this.#awaitEnd(connection);
+    this.#followed.add(connection);
+    this.#ask(connection);
     void connection.closed.then(() => {
+      this.#followed.delete(connection);
       this.#ends.get(connection)?.();
       this.#ends.delete(connection);
     });
@@ -71,7 +72,7 @@ export class StandingReview {
         this.#isStale = false;
         // Not in the turn of the change: its other subscribers come first.
         await Promise.resolve();
-        await inSlices(this.#parts.connections(), connection => this.#ask(connection));
+        await inSlices(this.#followed, connection => this.#ask(connection));
       }
     } catch (error) {
       this.#parts.logger.error('listener.error', { error: messageOf(error) });
@@ -81,6 +82,8 @@ export class StandingReview {
   }
 
   #ask(connection: InboundConnection): void {
+    // Closed while others were asked.
+    if (!this.#followed.has(connection)) return;
     const standing = connection.standing.now;
     const { listener, graceMs } = this.#parts;
     if (!standing.admitted) return this.#withdraw(connection, standing, graceMs());

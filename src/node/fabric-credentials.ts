@@ -1,8 +1,16 @@
 import type * as grpc from '@grpc/grpc-js';
 import { rolesOf } from '../authorization/admission.ts';
-import { type DialListener, FabricChannelCredentials } from '../connector/fabric-channel-credentials.ts';
+import {
+  type ChannelSecurity,
+  type DialListener,
+  FabricChannelCredentials,
+} from '../connector/fabric-channel-credentials.ts';
+import { judgeServer } from '../connector/judge-server.ts';
+import { OutboundConnections } from '../connector/outbound-connections.ts';
 import type { CredentialsStore } from '../credentials/credentials-store.ts';
 import { isSelvedgeError, messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
+import { formatAddress, parseAddress } from '../identity/address.ts';
+import { denialOf } from '../identity/denied-certificate.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import { FabricServerCredentials } from '../listener/fabric-server-credentials.ts';
 import type { Admit } from '../listener/listener-policy.ts';
@@ -12,6 +20,7 @@ import { CredentialSet, type CredentialsReload } from './credential-set.ts';
 import type { CredentialOptions, TlsVersion } from './node-options.ts';
 import type { TlsSettings } from './node-settings.ts';
 import { OptionProblems } from './option-problems.ts';
+import { ownDenial } from './own-denial.ts';
 import { resolveTls } from './resolve-tls.ts';
 
 /** Texts are parsed when the credentials are opened; all mistakes are reported at once (`config_invalid`). */
@@ -23,11 +32,16 @@ export interface FabricCredentialsOptions extends CredentialOptions {
   readonly allowedSubjectNames: readonly string[];
   /** Patterns of who may answer when a client dials. Empty (default): the dialled host must be in the certificate. */
   readonly serverSubjectNames?: readonly string[];
+  /**
+   * Refused in both directions although the CA vouches for them: `sha256:` and a fingerprint, `serial:` and a serial
+   * number (hexadecimal), or a subject-name pattern. Default none.
+   */
+  readonly deniedCertificates?: readonly string[];
   /** Default `1.3`. */
   readonly minVersion?: TlsVersion;
   /** Deadline of a TLS handshake, in both directions. Default 5,000. */
   readonly handshakeTimeoutMs?: number;
-  /** Calls that still run this long after their connection's certificate was found bad are cut. Default 30,000. */
+  /** Inbound calls that still run this long after their connection's certificate was found bad are cut. Default 30,000. */
   readonly drainTimeoutMs?: number;
   /** Files are read again this often even when no change was seen. Default 3,600,000. */
   readonly refreshIntervalMs?: number;
@@ -37,6 +51,8 @@ export interface FabricCredentialsOptions extends CredentialOptions {
   readonly metrics?: Metrics;
 }
 
+type MutualTlsSecurity = Required<Extract<ChannelSecurity, { kind: 'mutual_tls' }>>;
+
 /** What is shown and trusted now. */
 export interface CredentialsInfo {
   /** Grows by one with each set of files that was taken; 1 is the first. */
@@ -44,7 +60,7 @@ export interface CredentialsInfo {
   /** Names, fingerprint and validity of our own certificate. */
   readonly identity: PeerIdentity;
   readonly loadedAt: Date;
-  /** What is odd about the files but stops nothing. */
+  /** What is odd about the files or the deny list but stops nothing. */
   readonly warnings: readonly string[];
   /** Why the files as they lie now cannot be used and the last good set stays; undefined when all is well. */
   readonly problem: string | undefined;
@@ -57,7 +73,10 @@ export interface FabricCredentials extends AsyncDisposable {
    * handler; there `callerOf(call)` says who it is. Other calls end with UNAUTHENTICATED or PERMISSION_DENIED.
    */
   readonly server: grpc.ServerCredentials;
-  /** For any number of clients: shows our certificate, and verifies the server's chain and name. */
+  /**
+   * For any number of clients: shows our certificate, and verifies the server's chain and name. A connection whose server
+   * would be refused now, or whose certificate ends, is closed at once, since its client cannot be kept from calls.
+   */
   readonly channel: grpc.ChannelCredentials;
   readonly info: CredentialsInfo;
   /** Reads the files again, which are watched anyway. Never rejects: files that cannot be used change nothing. */
@@ -87,20 +106,31 @@ export async function openFabricCredentials(options: FabricCredentialsOptions): 
     serverSubjectNames.length === 0
       ? ({ kind: 'host' } as const)
       : ({ kind: 'names', patterns: serverSubjectNames } as const);
+  const security = {
+    kind: 'mutual_tls',
+    trust,
+    minVersion,
+    expectation,
+    denied: tls.deniedCertificates,
+  } as const satisfies ChannelSecurity;
+  const dialled = dialledUnder(security, logger, metrics);
   const channel = new FabricChannelCredentials({
-    security: { kind: 'mutual_tls', trust, minVersion, expectation },
+    security,
     timeoutMs: handshakeTimeoutMs,
-    listener: reportingDials(logger, metrics),
+    listener: reportingDials(dialled, logger, metrics),
   });
+  const stopReviews = trust.subscribe(() => void dialled.review());
   const close = () => {
     server.close();
+    stopReviews();
+    dialled.close();
     return credentials.close();
   };
   return {
     server,
     channel,
     get info() {
-      return infoOf(store);
+      return infoOf(store, ownDenial(tls.deniedCertificates, credentials.used));
     },
     reload: () => credentials.reload('admin'),
     close,
@@ -128,22 +158,41 @@ function resolve(options: FabricCredentialsOptions): { tls: TlsSettings; drainTi
   throw new SelvedgeError('config_invalid', lines.join('\n'), { problems });
 }
 
-function admitting({ allowedSubjectNames }: TlsSettings): Admit {
+function admitting({ allowedSubjectNames, deniedCertificates }: TlsSettings): Admit {
   const lists = { peer: allowedSubjectNames, admin: [], observer: [] };
   return identity => {
+    const denial = denialOf(deniedCertificates, identity);
+    if (denial !== undefined) return { admitted: false, ...denial };
     const roles = rolesOf(lists, identity);
     if (identity !== undefined && roles.size > 0) return { admitted: true, roles };
     return { admitted: false, reason: 'subject_not_allowed', detail: 'no allowed subject name matches' };
   };
 }
 
-function reportingDials(logger: Logger, metrics: Metrics): DialListener {
+/** What all channels dialled together; judged as at the dial. */
+function dialledUnder(
+  { trust, expectation, denied }: MutualTlsSecurity,
+  logger: Logger,
+  metrics: Metrics,
+): OutboundConnections {
+  return new OutboundConnections({
+    metrics,
+    logger,
+    judge: ({ address }, chain) => {
+      const target = parseAddress(address);
+      if (target.kind === 'unix') return undefined;
+      return judgeServer(chain, { trust: trust.value, expectation, denied, host: target.host }, new Date());
+    },
+    graceMs: () => 0,
+  });
+}
+
+function reportingDials(dialled: OutboundConnections, logger: Logger, metrics: Metrics): DialListener {
   return {
-    connected: (socket, { security }) => {
-      if (socket.destroyed) return;
-      const labels = { direction: 'outbound', security: security.kind };
-      metrics.connections.inc(labels);
-      socket.once('close', () => metrics.connections.dec(labels));
+    connected: (socket, { security, identity, address }) => {
+      const facts = { nodeName: '', address: formatAddress(address), security, identity };
+      // Who dials anew is grpc-js: it does when the socket is gone.
+      dialled.add(socket, facts, { withdraw: () => socket.destroy(), renew: () => {} });
     },
     failed: error => {
       const detail = messageOf(error);
@@ -154,14 +203,14 @@ function reportingDials(logger: Logger, metrics: Metrics): DialListener {
   };
 }
 
-function infoOf({ snapshot, state }: CredentialsStore): CredentialsInfo {
+function infoOf({ snapshot, state }: CredentialsStore, denial: string | undefined): CredentialsInfo {
   const { generation, own, loadedAt, warnings } = snapshot.value;
   const { problem } = state.value;
   return {
     generation,
     identity: own.identity,
     loadedAt,
-    warnings,
+    warnings: denial === undefined ? warnings : [...warnings, `deniedCertificates: ${denial}`],
     problem: problem === undefined ? undefined : `${problem.file}: ${problem.problem}`,
   };
 }

@@ -15,6 +15,7 @@ import { CredentialSet } from './credential-set.ts';
 import { type DataDirectory, openDataDirectory } from './data-directory.ts';
 import { NodeProblems } from './node-problems.ts';
 import type { NodeSettings } from './node-settings.ts';
+import { ownDenial } from './own-denial.ts';
 import { admitUnder, beliefPolicyOf, outboundPolicyOf } from './policies.ts';
 
 /**
@@ -36,6 +37,7 @@ export class NodeParts {
   readonly hostName: string = hostname().toLowerCase();
   readonly #outbound: MutableValue<OutboundPolicy>;
   readonly #belief: MutableValue<BeliefPolicy>;
+  #toldOwnDenial: string | undefined;
 
   static async open(settings: NodeSettings, logger: Logger, metrics: Metrics): Promise<NodeParts> {
     const closing = new ClosingStack((name, error) =>
@@ -100,6 +102,24 @@ export class NodeParts {
         metrics,
       }),
     );
+    for (const value of [settings, credentials.server])
+      closing.defer(
+        'own denial',
+        value.subscribe(() => this.#tellOwnDenial()),
+      );
+    this.#tellOwnDenial();
+  }
+
+  /** That the deny list names a certificate of this node; undefined where it names none. */
+  get ownDenial(): string | undefined {
+    return ownDenial(this.settings.value.tls?.deniedCertificates ?? [], this.credentials.used);
+  }
+
+  #tellOwnDenial(): void {
+    const problem = this.ownDenial;
+    if (problem !== undefined && problem !== this.#toldOwnDenial)
+      this.logger.warn('credentials.own_denied', { problem });
+    this.#toldOwnDenial = problem;
   }
 
   /** Takes new settings, live ones only. @throws credentials_invalid, config_invalid, with nothing changed. */

@@ -197,9 +197,10 @@ export class NodeServer {
   }
 
   #problems(): readonly string[] {
-    const { problems, credentials } = this.#parts;
+    const { problems, credentials, ownDenial } = this.#parts;
     const stale = credentials.used.flatMap(({ store }) => store.state.value.problem ?? []);
-    return [...problems.all, ...stale.map(({ file, problem }) => `${file}: ${problem}`)];
+    const denied = ownDenial === undefined ? [] : [`denied-certificates: ${ownDenial}`];
+    return [...problems.all, ...denied, ...stale.map(({ file, problem }) => `${file}: ${problem}`)];
   }
 
   #listener(

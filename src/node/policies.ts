@@ -1,6 +1,6 @@
 import { type RoleLists, rolesOf } from '../authorization/admission.ts';
 import type { OutboundPolicy, TrustProfile } from '../connector/trust-profile.ts';
-import { deniedBy } from '../identity/denied-certificate.ts';
+import { denialOf } from '../identity/denied-certificate.ts';
 import { explainMatch } from '../identity/match-identity.ts';
 import { parsePattern } from '../identity/subject-name-pattern.ts';
 import type { Admit, ListenerPolicy } from '../listener/listener-policy.ts';
@@ -76,9 +76,8 @@ export function admitUnder(settings: NodeSettings): Admit {
   const lists = roleListsOf(settings);
   const denied = settings.tls?.deniedCertificates ?? [];
   return identity => {
-    const entry = deniedBy(denied, identity);
-    if (entry !== undefined)
-      return { admitted: false, reason: 'certificate_revoked', detail: `denied-certificates lists ${entry.text}` };
+    const denial = denialOf(denied, identity);
+    if (denial !== undefined) return { admitted: false, ...denial };
     const roles = rolesOf(lists, identity);
     if (roles.size > 0 || identity === undefined) return { admitted: true, roles };
     const explained = explainMatch([...lists.peer, ...lists.admin, ...lists.observer], identity);

@@ -94,6 +94,19 @@ test('what peers with the same configuration would refuse is a warning', async t
   assert.match(bound.stderr, /^warning: networking\.tls\.node-identity asks .*node_identity_mismatch$/m);
 });
 
+test('a deny list that names the own certificate of the node is a warning', async t => {
+  const node = await makeConfiguredNode(t);
+  const check = (entry: string) =>
+    runSelvedge(['check', '--config', node.config, '--set', `networking.tls.denied-certificates=["${entry}"]`]);
+  const { stderr, exitCode } = await check('uri:spiffe://dev/fabric/node-1');
+  assert.equal(exitCode, 0);
+  assert.match(
+    stderr,
+    /^warning: networking\.tls\.denied-certificates lists uri:spiffe:\/\/dev\/fabric\/node-1, .*server certificate .*CN=node-1.*certificate_revoked$/m,
+  );
+  assert.equal((await check('uri:spiffe://dev/fabric/node-2')).stderr, '');
+});
+
 test('--set and the environment are laid over the file, and what they mask is said', async t => {
   const node = await makeConfiguredNode(t);
   const { stdout, stderr } = await runSelvedge(['check', '--config', node.config, '--set', 'node-name=node-2'], {

@@ -86,6 +86,28 @@ test('a certificate that a CRL of the configuration names is revoked', async t =
   assert.equal(JSON.parse(stdout)[0].reason, 'certificate_revoked');
 });
 
+test('a certificate that denied-certificates lists is revoked, and the detail says by which entry', async t => {
+  const node = await makeConfiguredNode(t);
+  const { certPem, serialNumber } = await node.store.authority.issue({ uris: ['spiffe://dev/fabric/node-2'] });
+  await writeFile(node.path('node-2.pem'), certPem);
+  const files = [node.path('certs/node-1.pem'), node.path('node-2.pem')];
+  for (const entry of [`serial:${serialNumber}`, 'uri:spiffe://dev/fabric/node-2']) {
+    const set = `networking.tls.denied-certificates=${JSON.stringify(['dns:other.example', entry])}`;
+    const { stdout, exitCode } = await explain(node, files, ['--set', set]);
+    assert.equal(exitCode, 3);
+    const [good, denied] = JSON.parse(stdout);
+    assert.equal(good.admitted, true);
+    assert.deepEqual(denied, {
+      cert: node.path('node-2.pem'),
+      admitted: false,
+      roles: [],
+      matched: null,
+      reason: 'certificate_revoked',
+      detail: `denied-certificates lists ${entry}`,
+    });
+  }
+});
+
 test('a certificate that several lists match holds all their roles', async t => {
   const node = await makeConfiguredNode(t);
   await node.writeConfig({ 'spiffe://dev/admin/*"]': 'spiffe://dev/**"]\nobserver-subject-names = ["*"]' });

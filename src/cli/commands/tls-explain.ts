@@ -73,6 +73,7 @@ async function rulesOf(
     );
   return {
     trust: await loadTrustOnly(tls.serverCredentials, terminal.now()),
+    denied: tls.deniedCertificates,
     lists: {
       peer: tls.allowedSubjectNames,
       admin: authorization.adminSubjectNames,
