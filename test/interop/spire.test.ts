@@ -83,8 +83,13 @@ test('two peers of SPIRE talk; SVIDs are renewed under them, and an agent restar
   assert.ok(!reading.ok);
   assert.match(reading.problems[0]?.problem ?? '', /no identity registered for this process \(PERMISSION_DENIED/);
 
-  await server.createEntry({ agent: 'one', path: '/fabric/node-1', ttlSeconds: TTL_SECONDS });
-  await server.createEntry({ agent: 'two', path: '/fabric/node-2', ttlSeconds: TTL_SECONDS });
+  for (const [agent, path] of [
+    ['one', '/fabric/node-1'],
+    ['two', '/fabric/node-2'],
+  ] as const) {
+    const id = await server.createEntry({ agent, path, ttlSeconds: TTL_SECONDS });
+    t.after(() => server.deleteEntry(id));
+  }
   const [serverStore, clientStore] = [await openStore(t, one), await openStore(t, two)];
   const { client } = await connect(t, serverStore, clientStore, ['uri:spiffe://selvedge.test/fabric/*']);
 
@@ -121,7 +126,8 @@ test('a trust domain that SPIRE federates vouches for its own peers, and for non
   await server.federate(partner.name, partner.authority.anchorsPem);
   const federatesWith = [partner.name];
   const entry = { agent: 'one', path: '/fabric/node-3', ttlSeconds: 3_600, federatesWith };
-  await server.createEntry(entry);
+  const id = await server.createEntry(entry);
+  t.after(() => server.deleteEntry(id));
   const store = await openStore(t, one);
   const trustDomains = () => [...new Set(store.snapshot.value.anchors.map(({ trustDomain }) => trustDomain))].sort();
   await until('the bundle is there', () => trustDomains().length === 2, DEADLINE_MS);
@@ -133,10 +139,12 @@ test('an identity that SPIRE takes back is a problem, and the last set stays', a
   if (two === undefined) return t.skip(whyNot);
   const id = await server.createEntry({ agent: 'two', path: '/fabric/node-4', ttlSeconds: 3_600 });
   const store = await openStore(t, two);
-  const holds = () => store.snapshot.value.own.identity.spiffeId;
-  assert.ok(holds() !== undefined);
+  const holds = () => store.snapshot.value.own.identity.spiffeId === `spiffe://${TRUST_DOMAIN}/fabric/node-4`;
+  await until('the identity is there', holds, DEADLINE_MS);
   await server.deleteEntry(id);
   await until('the refusal is seen', () => store.state.value.problem !== undefined, DEADLINE_MS);
+  assert.match(store.state.value.problem?.problem ?? '', /no identity registered for this process/);
+  assert.ok(holds());
 });
 
 interface Connected {

@@ -6,7 +6,7 @@ const DEADLINE_MS = 30_000;
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  deadlineMs = DEADLINE_MS,
+  deadlineMs: number = DEADLINE_MS,
 ): Promise<void> {
   const deadline = Date.now() + deadlineMs;
   while (!(await condition())) {
