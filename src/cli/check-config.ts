@@ -27,7 +27,7 @@ export interface ConfigReport {
 export async function checkConfig(sources: ConfigSources, now: Date): Promise<ConfigReport> {
   const loaded = await tryLoadConfig(sources);
   if ('problems' in loaded) {
-    const problems = [...loaded.problems, ...(await problemsOfNamedFiles(sources.file, now))];
+    const problems = [...loaded.problems, ...(await problemsOfNamedFiles(sources, now))];
     return { problems, warnings: [], settings: undefined, credentials: [], memberNames: undefined };
   }
 
@@ -52,8 +52,8 @@ export async function checkConfig(sources: ConfigSources, now: Date): Promise<Co
 const NO_CREDENTIALS = { problems: [], warnings: [], sets: [] } as const;
 
 /** Of a configuration with mistakes: what is wrong with the files it names all the same. */
-async function problemsOfNamedFiles(file: string, now: Date): Promise<readonly ConfigProblem[]> {
-  const { credentials, membersFile } = peekConfig(file);
+async function problemsOfNamedFiles({ file, env }: ConfigSources, now: Date): Promise<readonly ConfigProblem[]> {
+  const { credentials, membersFile } = peekConfig(file, env);
   const { problems } =
     credentials === undefined
       ? NO_CREDENTIALS

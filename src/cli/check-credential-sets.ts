@@ -94,6 +94,6 @@ function keyOf(file: string, spec: CredentialSpec): string {
     case 'directory':
       return 'directory';
     case 'spiffe':
-      return 'source';
+      return 'workload-api-socket';
   }
 }

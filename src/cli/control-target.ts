@@ -56,7 +56,7 @@ async function adminSocketFor(file: string, env: Terminal['env']): Promise<strin
     return (await loadConfig({ file, env, set: [] })).settings.adminSocket;
   } catch (error) {
     // The node may run well with what the file said before it was edited into a mistake.
-    const path = peekConfig(file).adminSocket;
+    const path = peekConfig(file, env).adminSocket;
     if (path === undefined) throw error;
     return path;
   }

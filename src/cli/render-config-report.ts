@@ -28,6 +28,7 @@ export function configReportAsJson({ problems, warnings, settings, credentials, 
     mode: settings?.mode ?? null,
     credentials: credentials.map(({ usage, own, anchors }) => ({
       usage,
+      place: own.place,
       subject: own.identity.subject,
       names: namesOf(own.identity),
       fingerprintSha256: own.identity.fingerprint256,
@@ -72,6 +73,7 @@ function credentialFields({ usage, own, anchors }: CheckedSet, now: Date): [stri
   const { subject, notAfter } = own.identity;
   return [
     [`${usage} certificate`, [expiring(subject, notAfter), ...namesOf(own.identity)]],
+    [`${usage} from`, [own.place]],
     [`${usage} trusts`, anchors.map(({ identity }) => expiring(identity.subject, identity.notAfter))],
   ];
 }

@@ -21,6 +21,7 @@ import {
   oneOf,
   path,
   pathList,
+  socketPath,
   text,
   textList,
   textMap,
@@ -51,6 +52,10 @@ const profile = tableList<TlsProfileOptions>('profile', {
   directory: value('directory', path, {
     meaning: 'With the source `directory`: the directory that holds them.',
     otherwise: 'that of `networking.tls.client`',
+  }),
+  workloadApiSocket: value('workload-api-socket', socketPath, {
+    meaning: 'With the source `spiffe` or `auto`: where the agent listens.',
+    otherwise: 'that of `networking.tls.client`, or of `SPIFFE_ENDPOINT_SOCKET`',
   }),
   caFiles: value('ca-file', pathList, {
     meaning: 'Trust anchors for these destinations.',
@@ -85,6 +90,10 @@ const client = table<CredentialOptions>('client', {
     meaning: 'With the source `directory`: the directory that holds them.',
     otherwise: 'that of `networking.tls`',
   }),
+  workloadApiSocket: value('workload-api-socket', socketPath, {
+    meaning: 'With the source `spiffe` or `auto`: where the agent listens.',
+    otherwise: 'that of `networking.tls`, or of `SPIFFE_ENDPOINT_SOCKET`',
+  }),
   caFiles: value('ca-file', pathList, {
     meaning: 'Trust anchors for servers that this node dials.',
     otherwise: 'that of `networking.tls`',
@@ -102,7 +111,7 @@ const tls = table<TlsOptions>('tls', {
   }),
   source: value('source', oneOf(CREDENTIAL_SOURCES), {
     meaning:
-      'Where the credentials come from: a file each, one file for chain and key, a directory that another program fills, or the first of the well-known places.',
+      'Where the credentials come from: a file each, one file for chain and key, a directory that another program fills, the SPIFFE Workload API, or the first of the well-known places.',
     default: '"files"',
   }),
   certFile: value('cert-file', path, {
@@ -121,9 +130,15 @@ const tls = table<TlsOptions>('tls', {
     meaning: 'Holds `tls.crt`, `tls.key` and `ca.crt`, or `svid.pem`, `svid_key.pem` and `svid_bundle.pem`.',
     otherwise: 'required with the source `directory`',
   }),
+  workloadApiSocket: value('workload-api-socket', socketPath, {
+    meaning:
+      'The SPIFFE Workload API: `unix:///path` or a path. Required with the source `spiffe`; with `auto` the first place that is looked at.',
+    otherwise: 'that of the environment variable `SPIFFE_ENDPOINT_SOCKET`',
+  }),
   caFiles: value('ca-file', pathList, {
     meaning: 'PEM: the trust anchors; each file may be a bundle.',
-    otherwise: 'required with the sources `files` and `bundle`; with `directory` those that lie in it',
+    otherwise:
+      'required with the sources `files` and `bundle`; with `directory` what lies in it; with `spiffe` none beside the bundles of the agent',
   }),
   crlFiles: value('crl-file', pathList, {
     meaning: 'Revocation lists, evaluated for each issuer that has one.',

@@ -8,6 +8,7 @@ import { resolveNodeOptions } from '../node/resolve-options.ts';
 import { CONFIG_KEYS, inWordsOfTheFile, keyPathOf, keyText } from './config-keys.ts';
 import { CONFIG_SCHEMA } from './config-schema.ts';
 import { type MaskedValue, overlay } from './config-tree.ts';
+import { withEndpointSocket } from './endpoint-socket.ts';
 import type { KeyPath } from './field.ts';
 import { type Override, readOverrides } from './overrides.ts';
 import { type TextPosition, TomlLocations } from './toml-locations.ts';
@@ -43,7 +44,7 @@ export async function loadConfig({ file, env, set }: ConfigSources): Promise<Loa
   const document = await readDocument(file);
   const { overrides, problems } = readOverrides(env, set);
   if ('problem' in document) throw configInvalid(file, [document.problem, ...problems]);
-  return interpret(file, document.source, document.root, overrides, problems);
+  return interpret(file, document, env, overrides, problems);
 }
 
 /** One problem in one line: place, key, what is wrong, what to do. */
@@ -77,8 +78,8 @@ interface PlacedProblem extends ConfigProblem {
 
 function interpret(
   file: string,
-  source: string,
-  root: Readonly<Record<string, unknown>>,
+  { source, root }: Document,
+  env: ConfigSources['env'],
   overrides: readonly Override[],
   overrideProblems: readonly ConfigProblem[],
 ): LoadedConfig {
@@ -96,7 +97,7 @@ function interpret(
   const placeOption = ({ path, problem, remedy }: OptionProblem): PlacedProblem =>
     place(keyPathOf(path), inWordsOfTheFile(problem), inWordsOfTheFile(remedy));
 
-  const options = CONFIG_SCHEMA.read(tree.root, [], {
+  const read = CONFIG_SCHEMA.read(tree.root, [], {
     baseDir: dirname(resolve(file)),
     knownKeys: CONFIG_KEYS.map(({ key }) => key),
     report: (path, problem, remedy) => {
@@ -104,7 +105,8 @@ function interpret(
       problems.push(place(path, problem, remedy));
     },
   });
-  if (options === undefined) throw configInvalid(file, sorted(problems));
+  if (read === undefined) throw configInvalid(file, sorted(problems));
+  const options = withEndpointSocket(read, env);
 
   const resolved = resolveNodeOptions(options);
   if ('problems' in resolved) {

@@ -12,13 +12,13 @@ test('the files that are named are found in a configuration with mistakes, and n
   t.after(() => rm(directory, { recursive: true }));
   const file = join(directory, 'node.toml');
   await writeFile(file, 'data-dir = "data"\n[networking.tls]\nmode = "mdoe"\ncert-file = "c.pem"\n');
-  assert.deepEqual(peekConfig(file), { ...NOTHING, adminSocket: join(directory, 'data', 'admin.sock') });
+  assert.deepEqual(peekConfig(file, {}), { ...NOTHING, adminSocket: join(directory, 'data', 'admin.sock') });
   const tls = 'cert-file = "c.pem"\nkey-file = "c.key"\nca-file = ["a.pem", "/b.pem"]\n';
   await writeFile(
     file,
     `data-dir = "data"\nadmin-socket = "/run/s.sock"\nnonsense = 1\n[networking.tls]\n${tls}[membership]\nmembers-file = "m.toml"\n`,
   );
-  assert.deepEqual(peekConfig(file), {
+  assert.deepEqual(peekConfig(file, {}), {
     adminSocket: '/run/s.sock',
     credentials: {
       kind: 'files',
@@ -30,6 +30,6 @@ test('the files that are named are found in a configuration with mistakes, and n
     membersFile: join(directory, 'm.toml'),
   });
   await writeFile(file, 'data-dir = ');
-  assert.deepEqual(peekConfig(file), NOTHING);
-  assert.deepEqual(peekConfig(join(directory, 'missing.toml')), NOTHING);
+  assert.deepEqual(peekConfig(file, {}), NOTHING);
+  assert.deepEqual(peekConfig(join(directory, 'missing.toml'), {}), NOTHING);
 });

@@ -5,6 +5,8 @@ import type { TlsSettings } from '../node/node-settings.ts';
 import { OptionProblems } from '../node/option-problems.ts';
 import { resolveCredentials } from '../node/resolve-credentials.ts';
 import { CONFIG_SCHEMA } from './config-schema.ts';
+import { withEndpointSocket } from './endpoint-socket.ts';
+import type { ConfigSources } from './load-config.ts';
 import { isTable } from './value-types.ts';
 
 /** Files that a configuration names, absolute. */
@@ -20,13 +22,13 @@ export interface NamedFiles {
  * from a node that runs by a file that was edited since, and all mistakes can be told at once. Nothing where the file is
  * not TOML.
  */
-export function peekConfig(file: string): NamedFiles {
+export function peekConfig(file: string, env: ConfigSources['env']): NamedFiles {
   const root = parsed(file);
   const path = (value: unknown) => (typeof value === 'string' ? resolve(dirname(file), value) : undefined);
   const dataDir = path(root['data-dir']);
   return {
     adminSocket: path(root['admin-socket']) ?? (dataDir === undefined ? undefined : resolve(dataDir, 'admin.sock')),
-    credentials: credentialsIn(root, dirname(resolve(file))),
+    credentials: credentialsIn(root, dirname(resolve(file)), env),
     membersFile: path(tableIn(root, 'membership')['members-file']),
   };
 }
@@ -34,11 +36,13 @@ export function peekConfig(file: string): NamedFiles {
 function credentialsIn(
   root: Readonly<Record<string, unknown>>,
   baseDir: string,
+  env: ConfigSources['env'],
 ): TlsSettings['serverCredentials'] | undefined {
   const networking = { networking: { tls: tableIn(tableIn(root, 'networking'), 'tls') } };
   const options = CONFIG_SCHEMA.read(networking, [], { baseDir, knownKeys: [], report: () => {} });
   const found = new OptionProblems();
-  const { spec } = resolveCredentials([], options?.networking?.tls ?? {}, undefined, found);
+  const { tls = {} } = (options && withEndpointSocket(options, env).networking) ?? {};
+  const { spec } = resolveCredentials([], tls, undefined, found);
   return found.problems.length === 0 ? spec : undefined;
 }
 

@@ -50,6 +50,16 @@ export const bindAddress: ValueType<string> = {
   },
 };
 
+/** `unix:///path`, `unix:/path` or a path, which is made absolute. What has another scheme stays as it is. */
+export const socketPath: ValueType<string> = {
+  name: 'path of a socket',
+  read: (raw, baseDir) => {
+    const read = text.read(raw, baseDir);
+    if (!('value' in read) || /^(?!unix:)[a-z][a-z0-9+.-]*:/i.test(read.value)) return read;
+    return { value: absolute(read.value.replace(/^unix:(?:\/\/(?=\/))?/, ''), baseDir) };
+  },
+};
+
 export const addressList: ValueType<readonly string[]> = listOf('address or list of addresses', absoluteSocket);
 
 /** Milliseconds, written as a number and a unit. */

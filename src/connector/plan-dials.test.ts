@@ -122,7 +122,7 @@ async function twoSnapshots(t: TestContext): Promise<readonly TrustSnapshot[]> {
 const SOME_TRUST: TrustSnapshot = {
   generation: 1,
   contentHash: '00',
-  own: { identity: peerIdentity({}), chainPem: '', intermediates: [], usages: [], anchors: [] },
+  own: { identity: peerIdentity({}), place: 'node.pem', chainPem: '', intermediates: [], usages: [], anchors: [] },
   anchors: [],
   get revocations(): never {
     throw new Error('not read');

@@ -85,6 +85,7 @@ export function credentialMessage(usage: string, store: CredentialsStore): Crede
     lastReloadAtMs: state.lastReload.getTime(),
     problem: state.problem === undefined ? '' : `${state.problem.file}: ${state.problem.problem}`,
     warnings: snapshot.warnings,
+    place: snapshot.own.place,
   };
 }
 

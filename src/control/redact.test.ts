@@ -103,6 +103,7 @@ const tls: Required<TlsState> = {
       lastReloadAtMs: 2,
       problem: `/etc/${SECRET}.pem: is missing`,
       warnings: [`the key of ${SECRET} is readable by others`],
+      place: `/certs/${SECRET}.pem`,
     },
   ],
   addressesRedacted: false,

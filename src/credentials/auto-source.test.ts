@@ -8,7 +8,7 @@ import { isSelvedgeError } from '../errors/selvedge-error.ts';
 import { createLogger, silentLogger } from '../telemetry/logger.ts';
 import type { CredentialSpec } from './credential-source.ts';
 import { openCredentialsStore } from './credentials-store.ts';
-import { whyNotOurs } from './place-owner.ts';
+import { whyNotOurs } from './place-checks.ts';
 
 test('where no place holds credentials nothing opens, and each place is named with what it lacks', async t => {
   const { path, spec } = await setUp(t, 'missing', 'empty', 'half');

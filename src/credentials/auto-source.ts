@@ -1,14 +1,14 @@
 import type { CredentialReading } from './credential-bytes.ts';
 import { type CredentialProblem, describeProblem } from './credential-problem.ts';
 import type { CredentialSource, CredentialSourceParts, PlaceSpec } from './credential-source.ts';
-import type { DirectorySpec } from './directory-source.ts';
-import { whyNotOurs } from './place-owner.ts';
+import { whyNoAgent, whyNotOurs } from './place-checks.ts';
+import type { WellKnownPlace } from './well-known-places.ts';
 
 /** The first of some places that holds credentials. */
 export interface AutoSpec {
   readonly kind: 'auto';
   /** In the order in which they are looked at. */
-  readonly places: readonly DirectorySpec[];
+  readonly places: readonly WellKnownPlace[];
 }
 
 type OpenPlace = (spec: PlaceSpec, parts: CredentialSourceParts) => Promise<CredentialSource>;
@@ -47,8 +47,8 @@ class AutoSource implements CredentialSource {
     const passedOver: CredentialProblem[] = [];
     for (const place of this.#spec.places) {
       const name = nameOf(place);
-      const notOurs = await whyNotOurs(pathOf(place));
-      const source = notOurs === undefined ? await this.#open(place, this.#parts) : undefined;
+      const why = await whyPassedOver(place);
+      const source = why === undefined ? await this.#open(place, this.#parts) : undefined;
       const reading = await source?.read();
       if (reading?.ok) {
         this.#taken = source;
@@ -56,16 +56,19 @@ class AutoSource implements CredentialSource {
         return reading;
       }
       await source?.close();
-      passedOver.push(...(reading?.problems ?? [{ file: name, problem: notOurs ?? '' }]));
+      passedOver.push(...(reading?.problems ?? [{ file: name, problem: why ?? '' }]));
     }
     return { ok: false, problems: passedOver };
   }
 }
 
-function nameOf(place: DirectorySpec): string {
-  return place.directory;
+/** As its problems and bytes name it. */
+function nameOf(place: WellKnownPlace): string {
+  return place.kind === 'spiffe' ? `spiffe:unix:${place.socketPath}` : place.directory;
 }
 
-function pathOf(place: DirectorySpec): string {
-  return place.directory;
+/** What can be told at once, so that nobody waits for an agent where there is none. */
+async function whyPassedOver(place: WellKnownPlace): Promise<string | undefined> {
+  if (place.kind === 'directory') return whyNotOurs(place.directory);
+  return (await whyNotOurs(place.socketPath)) ?? whyNoAgent(place.socketPath);
 }

@@ -32,7 +32,7 @@ export async function readCredentialFiles(files: CredentialFiles): Promise<Crede
  */
 export async function tryReadCredentialFiles(
   files: CredentialFiles,
-  pathOf: (file: string) => string = file => file,
+  pathOf?: (file: string) => string,
 ): Promise<CredentialReading> {
   const names = [files.certFile, files.keyFile, ...files.caFiles, ...files.crlFiles];
   const { contents, problems } = await readFiles(names, pathOf);
@@ -49,7 +49,7 @@ export interface FilesReading {
   readonly problems: readonly CredentialProblem[];
 }
 
-/** Each file of a set, opened and read once, even where it is named twice. */
+/** Each file of a set, opened and read once, even where it is named twice. @param pathOf see {@link tryReadCredentialFiles} */
 export async function readFiles(
   names: readonly string[],
   pathOf: (file: string) => string = file => file,

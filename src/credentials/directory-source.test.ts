@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { createAuthority } from '../dev-pki/authority.ts';
 import { silentLogger } from '../telemetry/logger.ts';
 import { openCredentialSource } from './credential-source.ts';
+import { readOneGeneration } from './directory-source.ts';
 import { loadSnapshot } from './load-snapshot.ts';
 
 test('a directory is read in one generation, however fast it is turned', async t => {
@@ -33,7 +34,7 @@ test('a directory is read in one generation, however fast it is turned', async t
   })();
   const seen = new Set<string | undefined>();
   const source = await openDirectory(directory);
-  for (let look = 0; look < 100 || seen.size < 2; look++) {
+  for (let look = 0; look < 50 || seen.size < 2; look++) {
     const reading = await source.read();
     // Turned again and again while it is read: said so, and not half of each.
     if (!reading.ok) {
@@ -47,6 +48,45 @@ test('a directory is read in one generation, however fast it is turned', async t
   isDone = true;
   await turning;
   assert.deepEqual([...seen].toSorted(), ['one', 'two']);
+});
+
+test('what was read while the generation changed is read again, five times at most', async () => {
+  const reads: string[] = [];
+  const read = async (generation: string) => {
+    reads.push(generation);
+    return `read ${generation}`;
+  };
+  const turned = ['a', 'b', 'c', 'c', 'd'];
+  assert.equal(await readOneGeneration(async () => turned.shift() ?? '', read), 'read c');
+  assert.deepEqual(reads, ['a', 'b', 'c']);
+  let turns = 0;
+  assert.equal(await readOneGeneration(async () => String(turns++), read), undefined);
+  assert.equal(reads.length, 3 + 5);
+});
+
+test('the files are those behind ..data, and not where their links happen to lead', async t => {
+  const directory = await makeDirectory(t);
+  for (const generation of ['..1', '..2']) {
+    await mkdir(join(directory, generation));
+    for (const name of ['tls.crt', 'tls.key', 'ca.crt', 'ca.crl'])
+      await writeFile(join(directory, generation, name), `${name} of ${generation}`);
+  }
+  await symlink('..2', join(directory, '..data'));
+  for (const name of ['tls.crt', 'tls.key']) await symlink(join('..1', name), join(directory, name));
+  const parts = { watch: false, onChange: () => {}, logger: silentLogger };
+  const spec = { kind: 'directory', directory, caFiles: [], crlFiles: [join(directory, 'ca.crl')] } as const;
+  const reading = await (await openCredentialSource(spec, parts)).read();
+  assert.ok(reading.ok);
+  const { cert, key, ca, crl } = reading.bytes;
+  for (const [content, name] of [
+    [cert, 'tls.crt'],
+    [key, 'tls.key'],
+    [ca[0], 'ca.crt'],
+    [crl[0], 'ca.crl'],
+  ] as const) {
+    assert.equal(content?.file, join(directory, name));
+    assert.equal(Buffer.from(content?.bytes ?? []).toString(), `${name} of ..2`);
+  }
 });
 
 test('what a directory lacks is said in the words of its layout', async t => {

@@ -24,22 +24,33 @@ export function openDirectorySource(spec: DirectorySpec, parts: CredentialSource
 /** So often a directory may be turned while it is read, before that is called a problem. */
 const MAX_TURNS = 5;
 
-/** All files of one generation: those behind one target of `..data`, or of the directory where that is a link itself. */
 async function readDirectory(spec: DirectorySpec): Promise<CredentialReading> {
   const { directory } = spec;
   const failed = (problem: string): CredentialReading => ({ ok: false, problems: [{ file: directory, problem }] });
   try {
-    let generation = await generationOf(directory);
-    for (let turn = 0; turn < MAX_TURNS; turn++) {
-      const reading = await readGeneration(spec, generation);
-      const now = await generationOf(directory);
-      if (now === generation) return reading;
-      generation = now;
-    }
-    return failed(`was replaced ${MAX_TURNS} times while it was read`);
+    const reading = await readOneGeneration(
+      () => generationOf(directory),
+      generation => readFrom(spec, generation),
+    );
+    return reading ?? failed(`was replaced ${MAX_TURNS} times while it was read`);
   } catch (error) {
     return failed(unreadable(error));
   }
+}
+
+/** What `read` found while the generation stayed the same; undefined where it never did. */
+export async function readOneGeneration<Found>(
+  current: () => Promise<string>,
+  read: (generation: string) => Promise<Found>,
+): Promise<Found | undefined> {
+  let generation = await current();
+  for (let turn = 0; turn < MAX_TURNS; turn++) {
+    const found = await read(generation);
+    const now = await current();
+    if (now === generation) return found;
+    generation = now;
+  }
+  return undefined;
 }
 
 /** Where `..data`, which kubelet turns from one generation to the next, leads now; without it the directory itself. */
@@ -51,7 +62,8 @@ async function generationOf(directory: string): Promise<string> {
   }
 }
 
-async function readGeneration(spec: DirectorySpec, generation: string): Promise<CredentialReading> {
+/** Every file that bears a name in the directory is read from `generation`, where its link would lead. */
+async function readFrom(spec: DirectorySpec, generation: string): Promise<CredentialReading> {
   const { directory, caFiles, crlFiles } = spec;
   const names = await readdir(generation).catch((error: unknown) => unreadable(error));
   const layout = typeof names === 'string' ? names : recogniseLayout(names);

@@ -11,6 +11,8 @@ import { isExpired, isNotYetValid } from './validity.ts';
 /** What this node shows, without its key. */
 export interface OwnCertificate {
   readonly identity: PeerIdentity;
+  /** The file it was read from, or what else names its place; see {@link FileContent}. */
+  readonly place: string;
   /** Leaf first, then intermediates. */
   readonly chainPem: string;
   /** In the order of the file. */
@@ -48,6 +50,7 @@ export function readOwnChain(content: FileContent, now: Date, findings: Findings
     const chain: OwnChain = {
       own: {
         identity: readPeerIdentity(leafDer),
+        place: file,
         chainPem: ders.map(der => toPem('CERTIFICATE', der)).join(''),
         intermediates: intermediateDers.map(readPeerIdentity),
         usages: usagesOf(leafDer),

@@ -18,6 +18,7 @@ export class ReloadLog {
     this.#logger.info(trigger === 'start' ? 'tls.loaded' : 'tls.reloaded', {
       trigger,
       generation,
+      place: own.place,
       subject: own.identity.subject,
       fingerprint: own.identity.fingerprint256,
       expires: own.identity.notAfter.toISOString(),

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { CredentialSpec } from '../credentials/credential-source.ts';
 import { wellKnownPlaces } from '../credentials/well-known-places.ts';
+import { MAX_SOCKET_PATH_BYTES } from '../identity/address.ts';
 import { CREDENTIAL_SOURCES, type CredentialOptions, type CredentialSourceKind } from './node-options.ts';
 import type { OptionPath, OptionProblems } from './option-problems.ts';
 
@@ -19,7 +20,8 @@ const USES: Readonly<
   files: { needs: ['certFile', 'keyFile', 'caFiles'], takes: ['crlFiles'] },
   bundle: { needs: ['bundleFile', 'caFiles'], takes: ['crlFiles'] },
   directory: { needs: ['directory'], takes: ['caFiles', 'crlFiles'] },
-  auto: { needs: [], takes: ['crlFiles'] },
+  spiffe: { needs: ['workloadApiSocket'], takes: ['caFiles', 'crlFiles'] },
+  auto: { needs: [], takes: ['workloadApiSocket', 'crlFiles'] },
 };
 
 const MEANINGS: Readonly<Record<Option, string>> = {
@@ -27,6 +29,7 @@ const MEANINGS: Readonly<Record<Option, string>> = {
   keyFile: 'where its private key lies',
   bundleFile: 'which file holds certificate chain and key',
   directory: 'which directory holds the credentials',
+  workloadApiSocket: 'where the agent listens, such as "unix:///run/spire/sockets/agent.sock"',
   caFiles: 'which file holds the certificates of your CA',
   crlFiles: 'which file it is',
 };
@@ -68,6 +71,7 @@ export function resolveCredentials(
   else if (USES[source].needs.includes('caFiles') && own.caFiles?.length === 0)
     found.add([...path, 'caFiles'], 'An empty list trusts nobody.', 'Name a file, or leave it out to inherit.');
   checkGiven(path, own, found);
+  checkSocket([...path, 'workloadApiSocket'], own.workloadApiSocket, found);
   return { options, spec: specOf(options, source) };
 }
 
@@ -120,9 +124,26 @@ function specOf(options: CredentialOptions, source: CredentialSourceKind): Crede
       return { kind: 'bundle', bundleFile: one('bundleFile'), caFiles, crlFiles };
     case 'directory':
       return { kind: 'directory', directory: one('directory'), caFiles, crlFiles };
-    case 'auto':
-      return { kind: 'auto', places: wellKnownPlaces(crlFiles) };
+    case 'spiffe':
+      return { kind: 'spiffe', socketPath: socketPathOf(options.workloadApiSocket ?? ''), caFiles, crlFiles };
+    case 'auto': {
+      const { workloadApiSocket: socket } = options;
+      return { kind: 'auto', places: wellKnownPlaces(socket && socketPathOf(socket), crlFiles) };
+    }
   }
+}
+
+/** SPIFFE Workload Endpoint 4 knows `tcp` as well, over which nobody could tell who asks. */
+function checkSocket(path: OptionPath, given: string | undefined, found: OptionProblems): void {
+  if (given === undefined || given.trim() === '') return;
+  if (/^(?!unix:)[a-z][a-z0-9+.-]*:/i.test(given)) found.add(path, 'This is not a unix socket.', 'Write unix:///path.');
+  const bytes = Buffer.byteLength(socketPathOf(given));
+  if (bytes > MAX_SOCKET_PATH_BYTES)
+    found.add(path, `The path is ${bytes} bytes long; the system takes at most ${MAX_SOCKET_PATH_BYTES}.`);
+}
+
+function socketPathOf(given: string): string {
+  return resolve(given.replace(/^unix:(?:\/\/(?=\/))?/, ''));
 }
 
 function nameOf(path: OptionPath, option: string): string {

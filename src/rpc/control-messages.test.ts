@@ -99,6 +99,7 @@ const credentialState: Required<CredentialState> = {
   lastReloadAtMs: 1_700_000_000_001,
   problem: 'the key does not belong to the certificate',
   warnings: ['expires soon'],
+  place: '/run/spire/svids/svid.pem',
 };
 const checkMode: Required<CheckModeResponse> = {
   nodeName: 'node-1',

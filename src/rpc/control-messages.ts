@@ -106,6 +106,8 @@ export interface CredentialState {
   readonly lastReloadAtMs: number;
   readonly problem: string;
   readonly warnings: readonly string[];
+  /** Where the certificate was read: a file, or `spiffe:unix:` and the socket of an agent. */
+  readonly place: string;
 }
 
 /** The proto message `Certificate`: what may be told about one to somebody who does not hold it. */

@@ -24,6 +24,7 @@ const credential: CredentialState = {
   lastReloadAtMs: NOW.getTime() - MINUTE_MS,
   problem: 'node-1.pem: is empty',
   warnings: ['node-1.key: the private key is accessible to group or others'],
+  place: '/run/spire/svids/svid.pem',
 };
 const state = {
   mode: 'strict',
@@ -43,6 +44,7 @@ test('tls status shows certificates, anchors, the last reload and what is wrong'
     /^allowed names +uri:spiffe:\/\/dev\/fabric\/\*$/m,
     /^server +CN=node-1 +expired 1d ago +spiffe:\/\/dev\/fabric\/node-1 +abcdef0123456789 +4 +10m ago +failed 1m ago$/m,
     /^server CA +CN=dev development CA +expires in 2y /m,
+    /^server from +\/run\/spire\/svids\/svid\.pem$/m,
     /^server problem +node-1.pem: is empty$/m,
     /^server warning +node-1.key: the private key is accessible/m,
   ])

@@ -2,10 +2,15 @@ import { mkdir, mkdtemp, rename, rm, symlink, unlink, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import * as grpc from '@grpc/grpc-js';
 import type { CredentialSpec } from '../../src/credentials/credential-source.ts';
+import type { WorkloadSvid } from '../../src/rpc/workload-api.ts';
+import { answerOf, derOf, startWorkloadApi } from '../kit/workload-api.ts';
 
 /** A set of credentials as PEM texts. */
 export interface PemSet {
+  /** Of the certificate. */
+  readonly spiffeId: string;
   readonly certPem: string;
   readonly keyPem: string;
   readonly caPem: string;
@@ -84,6 +89,17 @@ export const PLACES: Readonly<Record<string, MakePlace>> = {
     const places = [missing, directory, other].map(directorySpec);
     return { spec: { kind: 'auto', places }, ...helperIn(directory) };
   },
+
+  'spiffe, an agent that answers': async t => {
+    const { socketPath, place } = await agent(t);
+    return { spec: workloadApiSpec(socketPath), ...place };
+  },
+
+  'auto, an agent before a directory': async t => {
+    const { socketPath, place } = await agent(t);
+    const places = [workloadApiSpec(socketPath), directorySpec(await makeDirectory(t))];
+    return { spec: { kind: 'auto', places }, ...place };
+  },
 };
 
 const GARBAGE = '-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n';
@@ -126,6 +142,28 @@ function secretIn(directory: string): Omit<CredentialPlace, 'spec'> {
     publishGarbage: () => turn({ 'tls.crt': GARBAGE, 'tls.key': GARBAGE, 'ca.crt': GARBAGE }),
     withdraw: () => turn({}),
   };
+}
+
+async function agent(t: TestContext) {
+  const api = await startWorkloadApi(t);
+  const svid = ({ spiffeId, certPem, keyPem, caPem }: PemSet): WorkloadSvid => ({
+    spiffeId,
+    x509Svid: derOf(certPem),
+    x509SvidKey: derOf(keyPem),
+    bundle: derOf(caPem),
+  });
+  const place: Omit<CredentialPlace, 'spec'> = {
+    name: `spiffe:unix:${api.socketPath}`,
+    publish: async set => api.answer(answerOf(svid(set))),
+    publishHalf: async set => api.answer(answerOf({ ...svid(set), x509SvidKey: Buffer.alloc(0) })),
+    publishGarbage: async () => api.answer(Buffer.from('garbage')),
+    withdraw: async () => api.refuse(grpc.status.PERMISSION_DENIED, 'no identity issued'),
+  };
+  return { socketPath: api.socketPath, place };
+}
+
+function workloadApiSpec(socketPath: string) {
+  return { kind: 'spiffe', socketPath, caFiles: [], crlFiles: [] } as const;
 }
 
 function directorySpec(directory: string) {

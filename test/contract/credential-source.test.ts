@@ -110,10 +110,10 @@ async function setUp(t: TestContext, makePlace: MakePlace): Promise<SetUp> {
   return {
     place,
     ...(await opened(t, place)),
-    makeSet: async (commonName = 'node-1') => ({
-      ...(await issue({ commonName, uris: [`spiffe://dev/fabric/${commonName}`] })),
-      caPem: anchorsPem,
-    }),
+    makeSet: async (commonName = 'node-1') => {
+      const spiffeId = `spiffe://dev/fabric/${commonName}`;
+      return { spiffeId, ...(await issue({ commonName, uris: [spiffeId] })), caPem: anchorsPem };
+    },
     publish: set => place.publish(set),
   };
 }

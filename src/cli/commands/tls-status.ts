@@ -36,7 +36,12 @@ function renderTlsState(state: TlsState, terminal: Terminal): string {
     terminal.paint,
   );
   if (state.credentials.length === 0) return summary;
-  return [summary, renderCertificates(state, terminal), ...renderTroubles(state, terminal)].join('\n\n');
+  return [
+    summary,
+    renderCertificates(state, terminal),
+    renderPlaces(state, terminal),
+    ...renderTroubles(state, terminal),
+  ].join('\n\n');
 }
 
 function renderCertificates({ credentials, addressesRedacted }: TlsState, { paint, now }: Terminal): string {
@@ -62,6 +67,13 @@ function lastReloadCell({ lastReloadResult, lastReloadAtMs }: CredentialState, n
   const time = timeCell(lastReloadAtMs, now);
   const text = `${lastReloadResult} ${typeof time === 'string' ? time : time.text}`.trim();
   return lastReloadResult === 'failed' ? { text, colour: 'bad' } : text;
+}
+
+function renderPlaces({ credentials }: TlsState, { paint }: Terminal): string {
+  return renderFields(
+    credentials.map(({ usage, place }): [string, Cell] => [`${usage} from`, place]),
+    paint,
+  );
 }
 
 function renderTroubles({ credentials }: TlsState, { paint }: Terminal): string[] {
