@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import type * as grpc from '@grpc/grpc-js';
+import type { Daemon } from '../../scripts/kit/daemon.ts';
 import { freePorts } from '../../scripts/kit/free-ports.ts';
 import { FabricChannelCredentials } from '../../src/connector/fabric-channel-credentials.ts';
 import { type CredentialsStore, openCredentialsStore } from '../../src/credentials/credentials-store.ts';
@@ -13,10 +15,11 @@ import { parsePatterns } from '../../src/identity/subject-name-pattern.ts';
 import { FabricServerCredentials } from '../../src/listener/fabric-server-credentials.ts';
 import { silentLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { fabricUrl, peerOnce, TestCluster } from '../cluster/test-cluster.ts';
 import { bareClient, seenBy, startBareServer } from '../kit/bare-grpc.ts';
 import { echo } from '../kit/echo-service.ts';
 import { until } from '../kit/until.ts';
-import { createTrustDomain } from '../kit/workload-api.ts';
+import { answerOf, createTrustDomain, derOf, startWorkloadApi } from '../kit/workload-api.ts';
 import { DEADLINE_MS, findSpire, type SpireAgent, type SpireServer, startSpireServer, TRUST_DOMAIN } from './spire.ts';
 
 // Against SPIRE itself: a server and two agents, as two machines would have them, and a peer at each.
@@ -52,10 +55,11 @@ after(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-const specOf = ({ socketPath }: SpireAgent) => ({ kind: 'spiffe', socketPath, caFiles: [], crlFiles: [] }) as const;
+const specOf = ({ socketPath }: { socketPath: string }) =>
+  ({ kind: 'spiffe', socketPath, caFiles: [], crlFiles: [] }) as const;
 
 /** Opens a store once the agent has the identity, which takes it up to 5 s and more. */
-async function openStore(t: TestContext, agent: SpireAgent): Promise<CredentialsStore> {
+async function openStore(t: TestContext, agent: { socketPath: string }): Promise<CredentialsStore> {
   let store: CredentialsStore | undefined;
   const open = async (): Promise<boolean> => {
     const options = { spec: specOf(agent), refreshIntervalMs: 3_600_000, watch: true, logger: silentLogger };
@@ -91,7 +95,7 @@ test('two peers of SPIRE talk; SVIDs are renewed under them, and an agent restar
     t.after(() => server.deleteEntry(id));
   }
   const [serverStore, clientStore] = [await openStore(t, one), await openStore(t, two)];
-  const { client } = await connect(t, serverStore, clientStore, ['uri:spiffe://selvedge.test/fabric/*']);
+  const client = await connect(t, serverStore, clientStore);
 
   const seen = await seenBy(client);
   assert.deepEqual(seen.uris, [`spiffe://${TRUST_DOMAIN}/fabric/node-2`]);
@@ -125,13 +129,61 @@ test('a trust domain that SPIRE federates vouches for its own peers, and for non
   const partner = await createTrustDomain('partner.test');
   await server.federate(partner.name, partner.authority.anchorsPem);
   const federatesWith = [partner.name];
-  const entry = { agent: 'one', path: '/fabric/node-3', ttlSeconds: 3_600, federatesWith };
-  const id = await server.createEntry(entry);
+  const id = await server.createEntry({ agent: 'one', path: '/fabric/node-3', ttlSeconds: 3_600, federatesWith });
   t.after(() => server.deleteEntry(id));
   const store = await openStore(t, one);
   const trustDomains = () => [...new Set(store.snapshot.value.anchors.map(({ trustDomain }) => trustDomain))].sort();
   await until('the bundle is there', () => trustDomains().length === 2, DEADLINE_MS);
   assert.deepEqual(trustDomains(), [partner.name, TRUST_DOMAIN]);
+
+  const bundle = derOf(await server.bundle());
+  const theirs = await startWorkloadApi(t);
+  theirs.answer(answerOf(await partner.svid('/worker'), { federatedBundles: { [TRUST_DOMAIN]: bundle } }));
+  const peer = await connect(t, store, await openStore(t, theirs));
+  assert.deepEqual((await seenBy(peer)).uris, ['spiffe://partner.test/worker']);
+
+  const spiffeId = `spiffe://${TRUST_DOMAIN}/fabric/node-1`;
+  const forged = { ...(await partner.svid('/worker', { uris: [spiffeId] })), spiffeId, bundle };
+  const impostor = await startWorkloadApi(t);
+  impostor.answer(answerOf(forged));
+  await assert.rejects(seenBy(await connect(t, store, await openStore(t, impostor))), /unknown_ca/);
+});
+
+test('two daemons with source = "spiffe" are peers by their SPIFFE IDs, and stay so while SVIDs are renewed', async t => {
+  const [one, two] = agents;
+  if (one === undefined || two === undefined) return t.skip(whyNot);
+  const cluster = await TestCluster.make(t);
+  const startNode = async (agent: SpireAgent, host: string, name: string, members: [string, string][]) => {
+    const id = await server.createEntry({ agent: host, path: `/fabric/${name}`, ttlSeconds: TTL_SECONDS });
+    t.after(() => server.deleteEntry(id));
+    // A node waits for its first answer, but not until a busy machine has told the agent of a new entry.
+    await (await openStore(t, agent)).close();
+    const tls = {
+      source: 'spiffe',
+      'workload-api-socket': agent.socketPath,
+      'cert-file': undefined,
+      'key-file': undefined,
+      'ca-file': undefined,
+      'allowed-subject-names': [`uri:spiffe://${TRUST_DOMAIN}/fabric/*`],
+      'node-identity': `uri:spiffe://${TRUST_DOMAIN}/fabric/{node-name}`,
+    };
+    await cluster.writeConfig(name, { tls, members });
+    const daemon = cluster.spawn(name);
+    await daemon.waitFor('node.ready');
+    return daemon;
+  };
+  const first = await startNode(one, 'one', 'node-1', []);
+  const second = await startNode(two, 'two', 'node-2', [['node-1', fabricUrl(first).href]]);
+  const isConnected = async () => (await peerOnce(second, 'node-1', peer => peer.state === 'connected')).security;
+  assert.equal(await isConnected(), 'mutual_tls');
+  const reloads = ({ lines }: Daemon) => lines.filter(({ event }) => event === 'tls.reloaded').length;
+  await until('both were renewed twice', () => reloads(first) >= 2 && reloads(second) >= 2, DEADLINE_MS);
+  assert.equal(await isConnected(), 'mutual_tls');
+  for (const { lines } of [first, second])
+    assert.deepEqual(
+      lines.filter(({ level, event }) => level === 'error' || event === 'connection.refused'),
+      [],
+    );
 });
 
 test('an identity that SPIRE takes back is a problem, and the last set stays', async t => {
@@ -147,18 +199,12 @@ test('an identity that SPIRE takes back is a problem, and the last set stays', a
   assert.ok(holds());
 });
 
-interface Connected {
-  readonly client: ReturnType<typeof bareClient>;
-}
-
-/** A server and a client on loopback that show and trust what their stores hold, expecting peers of these names. */
+/** A client of a server on loopback, each of which shows and trusts what its store holds. */
 async function connect(
   t: TestContext,
   serverStore: CredentialsStore,
   clientStore: CredentialsStore,
-  allowed: readonly string[],
-): Promise<Connected> {
-  const patterns = parsePatterns(allowed);
+): Promise<grpc.Client> {
   const shared = { logger: silentLogger, metrics: createMetrics() };
   const serverCredentials = new FabricServerCredentials({
     trust: serverStore.snapshot,
@@ -173,16 +219,16 @@ async function connect(
       kind: 'mutual_tls',
       trust: clientStore.snapshot,
       minVersion: MODE.minVersion,
-      expectation: { kind: 'names', patterns },
+      expectation: { kind: 'names', patterns: parsePatterns([`uri:spiffe://${TRUST_DOMAIN}/fabric/*`]) },
     },
     timeoutMs: MODE.handshakeTimeoutMs,
     listener: { connected: () => {}, failed: () => {} },
   });
-  return { client: bareClient(t, port, channel) };
+  return bareClient(t, port, channel);
 }
 
 /** Calls one after another until it is stopped. */
-function runCalls(client: ReturnType<typeof bareClient>): {
+function runCalls(client: grpc.Client): {
   stop(): Promise<{ calls: number; failures: readonly string[] }>;
 } {
   const failures: string[] = [];
