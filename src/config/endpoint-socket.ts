@@ -1,7 +1,9 @@
 import type { CredentialOptions, FabricNodeOptions } from '../node/node-options.ts';
+import type { KeyPath } from './field.ts';
+import { isTable } from './value-types.ts';
 
 /** Where the SPIFFE Workload API is, by standard (SPIFFE Workload Endpoint 4). */
-export const ENDPOINT_SOCKET = 'SPIFFE_ENDPOINT_SOCKET';
+const ENDPOINT_SOCKET = 'SPIFFE_ENDPOINT_SOCKET';
 
 /** The options with what {@link ENDPOINT_SOCKET} says in each table that asks for SPIFFE and says nothing itself. */
 export function withEndpointSocket(
@@ -27,4 +29,21 @@ export function withEndpointSocket(
       },
     },
   };
+}
+
+/** The name of the variable where the value at `path` is the one of it, since `root`, the file and all above it, has none. */
+export function placeOfEndpointSocket(
+  path: KeyPath,
+  root: unknown,
+  env: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  if (path.at(-1) !== 'workload-api-socket' || !env[ENDPOINT_SOCKET]) return undefined;
+  return valueAt(root, path) === undefined ? ENDPOINT_SOCKET : undefined;
+}
+
+function valueAt(root: unknown, path: KeyPath): unknown {
+  return path.reduce(
+    (below: unknown, part) => (Array.isArray(below) || isTable(below) ? Reflect.get(below, part) : undefined),
+    root,
+  );
 }

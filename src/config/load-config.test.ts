@@ -262,3 +262,28 @@ test('a key called __proto__ is an unknown key and nothing else', async t => {
   assert.deepEqual(await placesOf(t, `${NODE}__proto__ = { polluted = true }\n`), ['node.toml:4:1 __proto__']);
   assert.equal('polluted' in {}, false);
 });
+
+test('SPIFFE_ENDPOINT_SOCKET says where the agent is, wherever SPIFFE is asked for and no key says so', async t => {
+  const tables = `[networking.tls]\nsource = "auto"\nallowed-subject-names = ["*"]
+[networking.tls.client]\nsource = "spiffe"
+[[networking.tls.profile]]\ndestinations = ["a"]\nworkload-api-socket = "own.sock"
+[[networking.tls.profile]]\ndestinations = ["b"]\nsource = "directory"\ndirectory = "svids"\n`;
+  const env = { SPIFFE_ENDPOINT_SOCKET: 'unix:///run/agent.sock' };
+  const { settings, file } = await load(t, NODE + tables, { env });
+  const { tls } = settings;
+  assert.ok(tls?.serverCredentials.kind === 'auto');
+  const spiffe = { kind: 'spiffe', caFiles: [], crlFiles: [] };
+  assert.deepEqual(tls.serverCredentials.places[0], { ...spiffe, socketPath: '/run/agent.sock' });
+  assert.deepEqual(tls.clientCredentials, { ...spiffe, socketPath: '/run/agent.sock' });
+  assert.deepEqual(
+    tls.profiles.map(({ credentials }) => credentials),
+    [
+      { ...spiffe, socketPath: join(dirname(file), 'own.sock') },
+      { kind: 'directory', directory: join(dirname(file), 'svids'), caFiles: [], crlFiles: [] },
+    ],
+  );
+  assert.deepEqual(await placesOf(t, NODE + tables), ['node.toml:7:1 networking.tls.client.workload-api-socket']);
+  const wrong = { env: { SPIFFE_ENDPOINT_SOCKET: 'tcp://127.0.0.1:1' } };
+  const [problem] = await problemsOf(t, NODE + tables, wrong);
+  assert.deepEqual([problem?.place, problem?.key], ['SPIFFE_ENDPOINT_SOCKET', 'networking.tls.workload-api-socket']);
+});

@@ -8,7 +8,7 @@ import { resolveNodeOptions } from '../node/resolve-options.ts';
 import { CONFIG_KEYS, inWordsOfTheFile, keyPathOf, keyText } from './config-keys.ts';
 import { CONFIG_SCHEMA } from './config-schema.ts';
 import { type MaskedValue, overlay } from './config-tree.ts';
-import { withEndpointSocket } from './endpoint-socket.ts';
+import { placeOfEndpointSocket, withEndpointSocket } from './endpoint-socket.ts';
 import type { KeyPath } from './field.ts';
 import { type Override, readOverrides } from './overrides.ts';
 import { type TextPosition, TomlLocations } from './toml-locations.ts';
@@ -89,7 +89,7 @@ function interpret(
   const problems: PlacedProblem[] = overrideProblems.map(problem => ({ ...problem, position: undefined }));
 
   const place = (path: KeyPath, problem: string, remedy: string): PlacedProblem => {
-    const override = tree.placeOf(path);
+    const override = tree.placeOf(path) ?? placeOfEndpointSocket(path, tree.root, env);
     const position = override === undefined ? locations.find(path) : undefined;
     const where = position === undefined ? override : `${file}:${position.line}:${position.column}`;
     return { key: keyText(path), place: where ?? file, problem, remedy, position };

@@ -15,12 +15,20 @@ import { parsePatterns } from '../../src/identity/subject-name-pattern.ts';
 import { FabricServerCredentials } from '../../src/listener/fabric-server-credentials.ts';
 import { silentLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
-import { fabricUrl, peerOnce, TestCluster } from '../cluster/test-cluster.ts';
+import { type NodeConfig, peerOnce, TestCluster } from '../cluster/test-cluster.ts';
 import { bareClient, seenBy, startBareServer } from '../kit/bare-grpc.ts';
 import { echo } from '../kit/echo-service.ts';
 import { until } from '../kit/until.ts';
 import { answerOf, createTrustDomain, derOf, startWorkloadApi } from '../kit/workload-api.ts';
-import { DEADLINE_MS, findSpire, type SpireAgent, type SpireServer, startSpireServer, TRUST_DOMAIN } from './spire.ts';
+import {
+  DEADLINE_MS,
+  type EntryRequest,
+  findSpire,
+  type SpireAgent,
+  type SpireServer,
+  startSpireServer,
+  TRUST_DOMAIN,
+} from './spire.ts';
 
 // Against SPIRE itself: a server and two agents, as two machines would have them, and a peer at each.
 const MODE = { minVersion: 'TLSv1.3', handshakeTimeoutMs: 20_000, drainTimeoutMs: 20_000 } as const;
@@ -58,8 +66,25 @@ after(async () => {
 const specOf = ({ socketPath }: { socketPath: string }) =>
   ({ kind: 'spiffe', socketPath, caFiles: [], crlFiles: [] }) as const;
 
-/** Opens a store once the agent has the identity, which takes it up to 5 s and more. */
-async function openStore(t: TestContext, agent: { socketPath: string }): Promise<CredentialsStore> {
+interface Registered {
+  readonly entryId: string;
+  readonly store: CredentialsStore;
+}
+
+/** Registers our user at the agent, until the end of the test, and opens a store that holds the new identity. */
+async function register(t: TestContext, agent: SpireAgent, request: Omit<EntryRequest, 'agent'>): Promise<Registered> {
+  const entryId = await server.createEntry({ agent: agent.name, ...request });
+  t.after(() => server.deleteEntry(entryId));
+  const store = await openStore(t, agent);
+  const spiffeId = `spiffe://${TRUST_DOMAIN}${request.path}`;
+  // The agent may not have heard yet that the entry of the test before is gone.
+  const isHeld = () => store.snapshot.value.own.identity.spiffeId === spiffeId;
+  await until(`the SVID of ${request.path}`, isHeld, DEADLINE_MS);
+  return { entryId, store };
+}
+
+/** Opens a store as soon as the agent gives anything, which may take it the 5 s after which it asks its server again. */
+async function openStore(t: TestContext, agent: { readonly socketPath: string }): Promise<CredentialsStore> {
   let store: CredentialsStore | undefined;
   const open = async (): Promise<boolean> => {
     const options = { spec: specOf(agent), refreshIntervalMs: 3_600_000, watch: true, logger: silentLogger };
@@ -87,14 +112,8 @@ test('two peers of SPIRE talk; SVIDs are renewed under them, and an agent restar
   assert.ok(!reading.ok);
   assert.match(reading.problems[0]?.problem ?? '', /no identity registered for this process \(PERMISSION_DENIED/);
 
-  for (const [agent, path] of [
-    ['one', '/fabric/node-1'],
-    ['two', '/fabric/node-2'],
-  ] as const) {
-    const id = await server.createEntry({ agent, path, ttlSeconds: TTL_SECONDS });
-    t.after(() => server.deleteEntry(id));
-  }
-  const [serverStore, clientStore] = [await openStore(t, one), await openStore(t, two)];
+  const { store: serverStore } = await register(t, one, { path: '/fabric/node-1', ttlSeconds: TTL_SECONDS });
+  const { store: clientStore } = await register(t, two, { path: '/fabric/node-2', ttlSeconds: TTL_SECONDS });
   const client = await connect(t, serverStore, clientStore);
 
   const seen = await seenBy(client);
@@ -128,10 +147,8 @@ test('a trust domain that SPIRE federates vouches for its own peers, and for non
   if (one === undefined) return t.skip(whyNot);
   const partner = await createTrustDomain('partner.test');
   await server.federate(partner.name, partner.authority.anchorsPem);
-  const federatesWith = [partner.name];
-  const id = await server.createEntry({ agent: 'one', path: '/fabric/node-3', ttlSeconds: 3_600, federatesWith });
-  t.after(() => server.deleteEntry(id));
-  const store = await openStore(t, one);
+  const entry = { path: '/fabric/node-3', ttlSeconds: 3_600, federatesWith: [partner.name] };
+  const { store } = await register(t, one, entry);
   const trustDomains = () => [...new Set(store.snapshot.value.anchors.map(({ trustDomain }) => trustDomain))].sort();
   await until('the bundle is there', () => trustDomains().length === 2, DEADLINE_MS);
   assert.deepEqual(trustDomains(), [partner.name, TRUST_DOMAIN]);
@@ -153,11 +170,8 @@ test('two daemons with source = "spiffe" are peers by their SPIFFE IDs, and stay
   const [one, two] = agents;
   if (one === undefined || two === undefined) return t.skip(whyNot);
   const cluster = await TestCluster.make(t);
-  const startNode = async (agent: SpireAgent, host: string, name: string, members: [string, string][]) => {
-    const id = await server.createEntry({ agent: host, path: `/fabric/${name}`, ttlSeconds: TTL_SECONDS });
-    t.after(() => server.deleteEntry(id));
-    // A node waits for its first answer, but not until a busy machine has told the agent of a new entry.
-    await (await openStore(t, agent)).close();
+  const startNode = async (agent: SpireAgent, name: string, more: NodeConfig = {}): Promise<Daemon> => {
+    await register(t, agent, { path: `/fabric/${name}`, ttlSeconds: TTL_SECONDS });
     const tls = {
       source: 'spiffe',
       'workload-api-socket': agent.socketPath,
@@ -167,13 +181,13 @@ test('two daemons with source = "spiffe" are peers by their SPIFFE IDs, and stay
       'allowed-subject-names': [`uri:spiffe://${TRUST_DOMAIN}/fabric/*`],
       'node-identity': `uri:spiffe://${TRUST_DOMAIN}/fabric/{node-name}`,
     };
-    await cluster.writeConfig(name, { tls, members });
+    await cluster.writeConfig(name, { tls, ...more });
     const daemon = cluster.spawn(name);
     await daemon.waitFor('node.ready');
     return daemon;
   };
-  const first = await startNode(one, 'one', 'node-1', []);
-  const second = await startNode(two, 'two', 'node-2', [['node-1', fabricUrl(first).href]]);
+  const first = await startNode(one, 'node-1');
+  const second = await startNode(two, 'node-2', { members: [['node-1', first.ready.fabric[0] ?? '']] });
   const isConnected = async () => (await peerOnce(second, 'node-1', peer => peer.state === 'connected')).security;
   assert.equal(await isConnected(), 'mutual_tls');
   const reloads = ({ lines }: Daemon) => lines.filter(({ event }) => event === 'tls.reloaded').length;
@@ -189,14 +203,11 @@ test('two daemons with source = "spiffe" are peers by their SPIFFE IDs, and stay
 test('an identity that SPIRE takes back is a problem, and the last set stays', async t => {
   const [, two] = agents;
   if (two === undefined) return t.skip(whyNot);
-  const id = await server.createEntry({ agent: 'two', path: '/fabric/node-4', ttlSeconds: 3_600 });
-  const store = await openStore(t, two);
-  const holds = () => store.snapshot.value.own.identity.spiffeId === `spiffe://${TRUST_DOMAIN}/fabric/node-4`;
-  await until('the identity is there', holds, DEADLINE_MS);
-  await server.deleteEntry(id);
+  const { entryId, store } = await register(t, two, { path: '/fabric/node-5', ttlSeconds: 3_600 });
+  await server.deleteEntry(entryId);
   await until('the refusal is seen', () => store.state.value.problem !== undefined, DEADLINE_MS);
   assert.match(store.state.value.problem?.problem ?? '', /no identity registered for this process/);
-  assert.ok(holds());
+  assert.equal(store.snapshot.value.own.identity.spiffeId, `spiffe://${TRUST_DOMAIN}/fabric/node-5`);
 });
 
 /** A client of a server on loopback, each of which shows and trusts what its store holds. */

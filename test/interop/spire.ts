@@ -151,8 +151,10 @@ export class SpireServer {
     return id;
   }
 
+  /** Nothing where it is gone already. */
   async deleteEntry(id: string): Promise<void> {
-    await this.#command('entry', 'delete', '-entryID', id);
+    const output = await this.#command('entry', 'show', '-entryID', id).catch(() => '');
+    if (output.includes(id)) await this.#command('entry', 'delete', '-entryID', id);
   }
 
   /** Makes an agent known, which is then `spiffe://{TRUST_DOMAIN}/host/{name}`, and starts it. */
@@ -186,7 +188,7 @@ plugins {
 }
 `,
     );
-    const agent = new SpireAgent(this.#bin, directory, config, socketPath);
+    const agent = new SpireAgent(name, this.#bin, directory, config, socketPath);
     await agent.start();
     return agent;
   }
@@ -204,13 +206,15 @@ plugins {
 }
 
 export class SpireAgent {
+  readonly name: string;
   readonly socketPath: string;
   readonly #bin: string;
   readonly #directory: string;
   readonly #config: string;
   #process: Running | undefined;
 
-  constructor(bin: string, directory: string, config: string, socketPath: string) {
+  constructor(name: string, bin: string, directory: string, config: string, socketPath: string) {
+    this.name = name;
     this.#bin = bin;
     this.#directory = directory;
     this.#config = config;
