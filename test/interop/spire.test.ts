@@ -3,10 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
-import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import type * as grpc from '@grpc/grpc-js';
 import type { Daemon } from '../../scripts/kit/daemon.ts';
 import { freePorts } from '../../scripts/kit/free-ports.ts';
+import { statsOf, sumOfStats } from '../../scripts/kit/load-stats.ts';
 import { FabricChannelCredentials } from '../../src/connector/fabric-channel-credentials.ts';
 import { type CredentialsStore, openCredentialsStore } from '../../src/credentials/credentials-store.ts';
 import { openWorkloadApiSource } from '../../src/credentials/workload-api-source.ts';
@@ -15,9 +16,8 @@ import { parsePatterns } from '../../src/identity/subject-name-pattern.ts';
 import { FabricServerCredentials } from '../../src/listener/fabric-server-credentials.ts';
 import { silentLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
-import { type NodeConfig, peerOnce, TestCluster } from '../cluster/test-cluster.ts';
+import { peerOnce, TestCluster } from '../cluster/test-cluster.ts';
 import { bareClient, seenBy, startBareServer } from '../kit/bare-grpc.ts';
-import { echo } from '../kit/echo-service.ts';
 import { until } from '../kit/until.ts';
 import { answerOf, createTrustDomain, derOf, startWorkloadApi } from '../kit/workload-api.ts';
 import {
@@ -32,6 +32,7 @@ import {
 
 // Against SPIRE itself: a server and two agents, as two machines would have them, and a peer at each.
 const MODE = { minVersion: 'TLSv1.3', handshakeTimeoutMs: 20_000, drainTimeoutMs: 20_000 } as const;
+const LOAD_NODE = fileURLToPath(new URL('../../scripts/kit/load-node.ts', import.meta.url));
 /** An agent renews an SVID at half of its life. */
 const TTL_SECONDS = 40;
 
@@ -98,48 +99,63 @@ async function openStore(t: TestContext, agent: { readonly socketPath: string })
   return opened;
 }
 
-test('two peers of SPIRE talk; SVIDs are renewed under them, and an agent restarts, without a failed call', async t => {
-  const [one, two] = agents;
-  if (one === undefined || two === undefined) return t.skip(whyNot);
-
-  const early = await openWorkloadApiSource(
-    specOf(one),
-    { watch: true, onChange: () => {}, logger: silentLogger },
-    { startTimeoutMs: 2_000, retry: {} },
-  );
-  const reading = await early.read();
-  await early.close();
+test('without an entry of ours the agent refuses, and the problem says so', async t => {
+  const [one] = agents;
+  if (one === undefined) return t.skip(whyNot);
+  const parts = { watch: true, onChange: () => {}, logger: silentLogger };
+  const source = await openWorkloadApiSource(specOf(one), parts, { startTimeoutMs: 2_000, retry: {} });
+  t.after(() => source.close());
+  const reading = await source.read();
   assert.ok(!reading.ok);
   assert.match(reading.problems[0]?.problem ?? '', /no identity registered for this process \(PERMISSION_DENIED/);
+});
 
-  const { store: serverStore } = await register(t, one, { path: '/fabric/node-1', ttlSeconds: TTL_SECONDS });
-  const { store: clientStore } = await register(t, two, { path: '/fabric/node-2', ttlSeconds: TTL_SECONDS });
-  const client = await connect(t, serverStore, clientStore);
+test('two daemons with source = "spiffe" call each other; SVIDs are renewed and an agent restarts without a failed call', async t => {
+  const [one, two] = agents;
+  if (one === undefined || two === undefined) return t.skip(whyNot);
+  const cluster = await TestCluster.make(t);
+  const ports = await freePorts(2);
+  const members = ports.map((port, index): [string, string] => [`node-${index + 1}`, `127.0.0.1:${port}`]);
+  const startNode = async (agent: SpireAgent, name: string, other: string, port = 0): Promise<Daemon> => {
+    await register(t, agent, { path: `/fabric/${name}`, ttlSeconds: TTL_SECONDS });
+    const networking = { 'bind-address': `127.0.0.1:${port}` };
+    const tls = {
+      source: 'spiffe',
+      'workload-api-socket': agent.socketPath,
+      'cert-file': undefined,
+      'key-file': undefined,
+      'ca-file': undefined,
+      'allowed-subject-names': [`uri:spiffe://${TRUST_DOMAIN}/fabric/*`],
+      'node-identity': `uri:spiffe://${TRUST_DOMAIN}/fabric/{node-name}`,
+    };
+    const config = await cluster.writeConfig(name, { networking, tls, members });
+    const daemon = cluster.spawn(name, { program: [LOAD_NODE, config, other] });
+    await daemon.waitFor('node.ready');
+    return daemon;
+  };
+  const first = await startNode(one, 'node-1', 'node-2', ports[0]);
+  const second = await startNode(two, 'node-2', 'node-1', ports[1]);
+  const nodes = [first, second];
+  const { security } = await peerOnce(second, 'node-1', peer => peer.state === 'connected');
+  assert.equal(security, 'mutual_tls');
 
-  const seen = await seenBy(client);
-  assert.deepEqual(seen.uris, [`spiffe://${TRUST_DOMAIN}/fabric/node-2`]);
-  assert.equal(seen.security, 'mutual_tls');
-
-  const load = runCalls(client);
-  const isAt = (generation: number) => () =>
-    [serverStore, clientStore].every(({ snapshot }) => snapshot.value.generation >= generation);
-  await until('both sides were renewed twice', isAt(3), DEADLINE_MS);
+  const renewals = ({ lines }: Daemon) => lines.filter(({ event }) => event === 'tls.reloaded').length;
+  await until('both were renewed twice', () => nodes.every(node => renewals(node) >= 2), DEADLINE_MS);
   await two.stop();
-  const { generation } = clientStore.snapshot.value;
-  await until(
-    'the other side is renewed while one agent is away',
-    () => serverStore.snapshot.value.generation > 3,
-    DEADLINE_MS,
-  );
+  await second.waitFor('tls.workload_api_away');
+  const [seenFirst, seenSecond] = nodes.map(renewals);
+  const isRenewed = (node: Daemon, seen = 0) => renewals(node) > seen;
+  await until('one node is renewed while the other has no agent', () => isRenewed(first, seenFirst), DEADLINE_MS);
   await two.start();
-  const isRenewed = () => clientStore.snapshot.value.generation > generation;
-  await until('the agent that came back is found', isRenewed, DEADLINE_MS);
-  const { calls, failures } = await load.stop();
-  t.diagnostic(
-    `${calls} calls; generations ${serverStore.snapshot.value.generation} and ${clientStore.snapshot.value.generation}`,
-  );
+  await until('the agent that came back is found', () => isRenewed(second, seenSecond), DEADLINE_MS);
+
+  for (const node of nodes) node.signal('SIGUSR2');
+  for (const node of nodes) await node.waitFor('load.stopped');
+  const { failures, failed, ...calls } = sumOfStats(nodes.map(statsOf));
+  t.diagnostic(`renewed ${nodes.map(renewals).join(' and ')} times; calls: ${JSON.stringify(calls)}`);
   assert.deepEqual(failures, []);
-  assert.ok(calls > 100);
+  assert.equal(failed, 0);
+  assert.ok(calls.unary > 0 && calls.serverStreaming > 0 && calls.bidirectional > 0);
 });
 
 test('a trust domain that SPIRE federates vouches for its own peers, and for none of ours', async t => {
@@ -164,40 +180,6 @@ test('a trust domain that SPIRE federates vouches for its own peers, and for non
   const impostor = await startWorkloadApi(t);
   impostor.answer(answerOf(forged));
   await assert.rejects(seenBy(await connect(t, store, await openStore(t, impostor))), /unknown_ca/);
-});
-
-test('two daemons with source = "spiffe" are peers by their SPIFFE IDs, and stay so while SVIDs are renewed', async t => {
-  const [one, two] = agents;
-  if (one === undefined || two === undefined) return t.skip(whyNot);
-  const cluster = await TestCluster.make(t);
-  const startNode = async (agent: SpireAgent, name: string, more: NodeConfig = {}): Promise<Daemon> => {
-    await register(t, agent, { path: `/fabric/${name}`, ttlSeconds: TTL_SECONDS });
-    const tls = {
-      source: 'spiffe',
-      'workload-api-socket': agent.socketPath,
-      'cert-file': undefined,
-      'key-file': undefined,
-      'ca-file': undefined,
-      'allowed-subject-names': [`uri:spiffe://${TRUST_DOMAIN}/fabric/*`],
-      'node-identity': `uri:spiffe://${TRUST_DOMAIN}/fabric/{node-name}`,
-    };
-    await cluster.writeConfig(name, { tls, ...more });
-    const daemon = cluster.spawn(name);
-    await daemon.waitFor('node.ready');
-    return daemon;
-  };
-  const first = await startNode(one, 'node-1');
-  const second = await startNode(two, 'node-2', { members: [['node-1', first.ready.fabric[0] ?? '']] });
-  const isConnected = async () => (await peerOnce(second, 'node-1', peer => peer.state === 'connected')).security;
-  assert.equal(await isConnected(), 'mutual_tls');
-  const reloads = ({ lines }: Daemon) => lines.filter(({ event }) => event === 'tls.reloaded').length;
-  await until('both were renewed twice', () => reloads(first) >= 2 && reloads(second) >= 2, DEADLINE_MS);
-  assert.equal(await isConnected(), 'mutual_tls');
-  for (const { lines } of [first, second])
-    assert.deepEqual(
-      lines.filter(({ level, event }) => level === 'error' || event === 'connection.refused'),
-      [],
-    );
 });
 
 test('an identity that SPIRE takes back is a problem, and the last set stays', async t => {
@@ -236,27 +218,4 @@ async function connect(
     listener: { connected: () => {}, failed: () => {} },
   });
   return bareClient(t, port, channel);
-}
-
-/** Calls one after another until it is stopped. */
-function runCalls(client: grpc.Client): {
-  stop(): Promise<{ calls: number; failures: readonly string[] }>;
-} {
-  const failures: string[] = [];
-  let calls = 0;
-  let isOver = false;
-  const running = (async () => {
-    while (!isOver) {
-      await echo(client, `call ${calls}`).catch(error => failures.push(messageOf(error)));
-      calls += 1;
-      await wait(20);
-    }
-  })();
-  return {
-    stop: async () => {
-      isOver = true;
-      await running;
-      return { calls, failures };
-    },
-  };
 }
