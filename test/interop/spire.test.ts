@@ -152,9 +152,16 @@ test('two daemons with source = "spiffe" call each other; SVIDs are renewed and 
   for (const node of nodes) node.signal('SIGUSR2');
   for (const node of nodes) await node.waitFor('load.stopped');
   const { failures, failed, ...calls } = sumOfStats(nodes.map(statsOf));
-  t.diagnostic(`renewed ${nodes.map(renewals).join(' and ')} times; calls: ${JSON.stringify(calls)}`);
-  assert.deepEqual(failures, []);
-  assert.equal(failed, 0);
+  t.diagnostic(
+    `renewed ${nodes.map(renewals).join(' and ')} times; calls: ${JSON.stringify(calls)}, ${failures.length} streams ended with their certificate`,
+  );
+  // A stream without an end is not left to outlive the certificate that let it in; no call with an end comes so far.
+  const isOfExpiry = (failure: string) => / open-ended stream to .*\(certificate_expired\)$/.test(failure);
+  assert.deepEqual(
+    failures.filter(failure => !isOfExpiry(failure)),
+    [],
+  );
+  assert.equal(failed, failures.length);
   assert.ok(calls.unary > 0 && calls.serverStreaming > 0 && calls.bidirectional > 0);
 });
 
