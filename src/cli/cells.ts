@@ -1,5 +1,6 @@
 import { expiryText, relativeTime } from './relative-time.ts';
 import type { Cell } from './table.ts';
+import type { Colour } from './terminal.ts';
 
 /** How the same things look in every table. */
 
@@ -22,12 +23,28 @@ export function securityCell(security: string, reason: string): Cell {
 
 const EXPIRES_SOON_MS = 7 * 86_400_000;
 
-/** `expires in 29d`; empty for 0, which stands for no certificate. */
-export function expiryCell(timeMs: number, now: Date): Cell {
+/** A level of expiry, in the colour of its urgency; empty where the end is far. */
+export function levelCell(level: string): Cell {
+  const colour = colourOfLevel(level);
+  return colour === undefined ? level : { text: level, colour };
+}
+
+/**
+ * `expires in 29d`; empty for 0, which stands for no certificate.
+ * @param level of its expiry, empty where the end is far. Default: not known, as where only the time was told.
+ */
+export function expiryCell(timeMs: number, now: Date, level?: string): Cell {
   const text = expiryText(timeMs, now);
+  const colour = level === undefined ? undefined : colourOfLevel(level);
+  if (level !== undefined) return colour === undefined ? text : { text, colour };
   const leftMs = timeMs - now.getTime();
   if (text === '' || leftMs > EXPIRES_SOON_MS) return text;
   return { text, colour: leftMs > 0 ? 'warning' : 'bad' };
+}
+
+function colourOfLevel(level: string): Colour | undefined {
+  if (level === 'critical' || level === 'expired') return 'bad';
+  return level === 'warning' ? 'warning' : undefined;
 }
 
 /** `3m ago`; empty for 0. */

@@ -2,6 +2,7 @@ import type { PeerChain, PeerVerdict } from '../credentials/judge-peer.ts';
 import type { RefusalReason } from '../errors/refusal-reason.ts';
 import { isSelvedgeError, messageOf } from '../errors/selvedge-error.ts';
 import { type Address, formatAddress, parseAddress } from '../identity/address.ts';
+import type { PeerIdentity } from '../identity/peer-identity.ts';
 import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Security } from '../rpc/security.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -27,6 +28,8 @@ export interface ConnectorParts {
   readonly directory: Destinations;
   readonly policy: ObservableValue<OutboundPolicy>;
   readonly options: StableChannelOptions;
+  /** Told of the certificate of each connection that opens; what it returns is called when that closes. Default: nobody. */
+  readonly followPeer?: (identity: PeerIdentity) => () => void;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
@@ -66,6 +69,7 @@ export class Connector {
       judge: (connection, chain) => this.#judge(connection, chain),
       graceMs: () => parts.policy.value.withdrawalGraceMs,
       withdrawn: (connection, reason) => this.onWithdrawn(connection, reason),
+      ...(parts.followPeer === undefined ? {} : { followPeer: parts.followPeer }),
     });
     this.#unsubscribe.push(
       parts.directory.members.subscribe(() => this.#replan()),

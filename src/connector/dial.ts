@@ -11,6 +11,7 @@ import {
   grpcTargetOf,
 } from './fabric-channel-credentials.ts';
 import type { FacadeCall } from './facade-call.ts';
+import { Liveness } from './liveness.ts';
 import type { ConnectionHold } from './outbound-connections.ts';
 
 export interface DialOptions {
@@ -54,6 +55,7 @@ export class Dial {
   #planned: PlannedDial;
   readonly #calls = new Set<FacadeCall>();
   readonly #sockets = new Set<Socket>();
+  readonly #liveness: Liveness;
   #retired = false;
   #cutTimer: NodeJS.Timeout | undefined;
   #cutAtMs = Number.POSITIVE_INFINITY;
@@ -100,6 +102,12 @@ export class Dial {
       'grpc.max_receive_message_length': options.maxMessageBytes,
       'grpc.max_send_message_length': options.maxMessageBytes,
     });
+    this.#liveness = new Liveness({
+      // A channel that is READY gives new calls to its newest connection.
+      socket: () => (this.state === grpc.connectivityState.READY ? [...this.#sockets].at(-1) : undefined),
+      isAwaited: () => this.#calls.size > 0,
+      ask: timeoutMs => askAnything(this.#channel, timeoutMs),
+    });
     this.#watch(this.#channel.getConnectivityState(false));
   }
 
@@ -122,6 +130,7 @@ export class Dial {
 
   take(call: FacadeCall): void {
     this.#calls.add(call);
+    this.#liveness.start();
     call.dispatch(this.#channel);
   }
 
@@ -150,6 +159,7 @@ export class Dial {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#cutTimer);
+    this.#liveness.stop();
     this.#channel.close();
     // Idle connections end at once; one that was still being made would stay for good.
     setTimeout(() => {
@@ -180,4 +190,18 @@ export class Dial {
   #closeWhenDone(): void {
     if (this.#retired && this.#calls.size === 0) this.close();
   }
+}
+
+/** A call that every gRPC server answers, if only by saying that it knows no such method. */
+function askAnything(channel: grpc.Channel, timeoutMs: number): Promise<void> {
+  return new Promise(resolve => {
+    const call = channel.createCall('/grpc.health.v1.Health/Check', Date.now() + timeoutMs, null, null, null);
+    call.start(new grpc.Metadata(), {
+      onReceiveMetadata: () => {},
+      onReceiveMessage: () => {},
+      onReceiveStatus: () => resolve(),
+    });
+    call.sendMessageWithContext({}, Buffer.alloc(0));
+    call.halfClose();
+  });
 }

@@ -82,6 +82,7 @@ export class FabricChannelCredentials extends grpc.ChannelCredentials {
     const { listener } = this.#options;
     // Attached for good: an error between two owners of the socket must not bring the process down.
     socket.on('error', () => {});
+    socket.setKeepAlive(true, TCP_KEEPALIVE_MS);
     try {
       const { security, identity, socket: secured } = await this.#secure(socket, address);
       listener?.connected?.(secured, { security, identity });
@@ -116,6 +117,9 @@ export class FabricChannelCredentials extends grpc.ChannelCredentials {
   }
 }
 
+/** For connections that take no new calls, over which nobody can be asked any more; see {@link Liveness} for the others. */
+const TCP_KEEPALIVE_MS = 20_000;
+
 /** grpc-js hands over its parsed target URI; `path` is `host:port`, or the path of a unix socket. */
 function addressOfTarget(target: { scheme?: string; path: string }): Address {
   return target.scheme === 'unix' ? { kind: 'unix', path: target.path } : parseAddress(target.path);
@@ -137,7 +141,4 @@ export const FABRIC_CHANNEL_OPTIONS: grpc.ChannelOptions = {
   // Calls that no server processed come back to the channel above, which may know another address.
   'grpc.enable_retries': 0,
   'grpc.initial_reconnect_backoff_ms': 100,
-  // A connection that died without a word is noticed while calls wait on it.
-  'grpc.keepalive_time_ms': 20_000,
-  'grpc.keepalive_timeout_ms': 10_000,
 };

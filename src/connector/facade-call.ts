@@ -51,6 +51,8 @@ export class FacadeCall implements Call {
   #returns = 0;
   #listener: InterceptingListener | undefined;
   #call: Call | undefined;
+  /** What `fail` tells besides, once it was called on a running call. */
+  #failedWith: grpc.Metadata | undefined;
   #ended: ((listener: InterceptingListener) => void) | undefined;
 
   /** Without `owner.returned` the call fails instead of coming back. */
@@ -79,7 +81,10 @@ export class FacadeCall implements Call {
 
   /** Ends the call with a status of ours. */
   fail(code: grpc.status, details: string, metadata: grpc.Metadata = new grpc.Metadata()): void {
-    if (this.#call !== undefined) return this.#call.cancelWithStatus(code, details);
+    if (this.#call !== undefined) {
+      this.#failedWith = metadata;
+      return this.#call.cancelWithStatus(code, details);
+    }
     // Callers of grpc-js count on a status never arriving within the call that caused it.
     this.#end(code, listener => process.nextTick(() => listener.onReceiveStatus({ code, details, metadata })));
   }
@@ -95,7 +100,10 @@ export class FacadeCall implements Call {
         },
         onReceiveMessage: message => listener.onReceiveMessage(message),
         onReceiveStatus: status => {
-          if (!this.#comesBack(status)) this.#end(status.code, () => listener.onReceiveStatus(status));
+          if (this.#comesBack(status)) return;
+          // grpc-js takes no metadata with a cancellation.
+          const metadata = this.#failedWith ?? status.metadata;
+          this.#end(status.code, () => listener.onReceiveStatus({ ...status, metadata }));
         },
       }),
     );

@@ -37,6 +37,8 @@ export interface OutboundConnectionsParts {
   readonly graceMs: () => number;
   /** Told before a connection must go, so that last words can be said over it. Default: nobody. */
   readonly withdrawn?: (connection: OutboundConnection, reason: RefusalReason) => void;
+  /** Told of the certificate of each connection that opens; what it returns is called when that closes. Default: nobody. */
+  readonly followPeer?: (identity: PeerIdentity) => () => void;
 }
 
 interface Held {
@@ -79,12 +81,14 @@ export class OutboundConnections {
     const chain = socket instanceof TLSSocket ? readPeerChain(socket) : undefined;
     const held: Held = { connection, chain, hold, stopAwaiting: () => {}, withdrawn: undefined };
     const labels = { direction: 'outbound', security: facts.security.kind };
-    const { metrics } = this.#parts;
+    const { metrics, followPeer } = this.#parts;
+    const unfollow = facts.identity === undefined ? undefined : followPeer?.(facts.identity);
     this.#open.set(connection.id, held);
     metrics.connections.inc(labels);
     socket.once('close', () => {
       this.#open.delete(connection.id);
       held.stopAwaiting();
+      unfollow?.();
       metrics.connections.dec(labels);
       if (held.withdrawn !== undefined) metrics.connectionsClosed.inc({ reason: held.withdrawn });
     });

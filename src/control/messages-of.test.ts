@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { makeCredentialDirectory } from '../../test/kit/credential-directory.ts';
 import { connectionMessage, nodeFacts, peerEntry } from '../../test/kit/node-facts.ts';
+import { peerIdentity } from '../../test/kit/peer-identity.ts';
 import { openCredentialsStore } from '../credentials/credentials-store.ts';
+import type { ExpiringCertificate } from '../credentials/expiry.ts';
 import { parseAddress } from '../identity/address.ts';
 import { silentLogger } from '../telemetry/logger.ts';
 import { credentialMessage, peerMessage, selfAsPeer, statusOfNode } from './messages-of.ts';
@@ -44,6 +46,25 @@ test('the status of a node tells what it is, whom it sees and how many connectio
     certificateExpiresAtMs: 0,
     addressesRedacted: false,
     problems: [],
+    expiring: [],
+  });
+});
+
+test('a status tells of the certificates that end first, and not of any number of them', () => {
+  const expiring = Array.from({ length: 150 }, (_, n): ExpiringCertificate => {
+    const fingerprint256 = String(n).padStart(64, '0');
+    const identity = peerIdentity({ subject: `CN=${n}`, commonName: `${n}`, fingerprint256, notAfter: new Date(n) });
+    return { usage: 'peer', level: 'warning', identity };
+  });
+  const told = statusOfNode(nodeFacts({ expiring: () => expiring })).expiring;
+  assert.equal(told.length, 100);
+  assert.deepEqual(told[99], {
+    usage: 'peer',
+    subject: 'CN=99',
+    fingerprintSha256: '99'.padStart(64, '0'),
+    level: 'warning',
+    expiresAtMs: 99,
+    identity: '99',
   });
 });
 

@@ -1,12 +1,14 @@
 import type { CredentialsStore } from '../credentials/credentials-store.ts';
+import type { ExpiringCertificate } from '../credentials/expiry.ts';
 import { formatAddress } from '../identity/address.ts';
-import type { PeerIdentity } from '../identity/peer-identity.ts';
+import { knownAs, type PeerIdentity } from '../identity/peer-identity.ts';
 import type { PeerEntry } from '../messaging/peer-table.ts';
 import type {
   CertificateState,
   Connection,
   ConnectionCounts,
   CredentialState,
+  Expiring,
   NodeStatus,
   Peer,
 } from '../rpc/control-messages.ts';
@@ -30,7 +32,16 @@ export function statusOfNode(node: NodeFacts): NodeStatus {
     certificateExpiresAtMs: node.credentials()[0]?.store.snapshot.value.own.identity.notAfter.getTime() ?? 0,
     addressesRedacted: false,
     problems: node.problems(),
+    expiring: node.expiring().slice(0, MAX_EXPIRING).map(expiringMessage),
   };
+}
+
+/** As many expiring certificates are told in one status, those that end first; the metrics count all. */
+const MAX_EXPIRING = 100;
+
+function expiringMessage({ usage, identity, level }: ExpiringCertificate): Expiring {
+  const { subject, fingerprint256: fingerprintSha256, notAfter } = identity;
+  return { usage, subject, fingerprintSha256, level, expiresAtMs: notAfter.getTime(), identity: knownAs(identity) };
 }
 
 /** This node as an entry of its own list of nodes. */

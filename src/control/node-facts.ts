@@ -1,5 +1,6 @@
 import type * as grpc from '@grpc/grpc-js';
 import type { CredentialsStore } from '../credentials/credentials-store.ts';
+import type { ExpiringCertificate } from '../credentials/expiry.ts';
 import type { PeerEntry } from '../messaging/peer-table.ts';
 import type { Connection } from '../rpc/control-messages.ts';
 
@@ -16,6 +17,8 @@ export interface NodeFacts {
   state(): NodeState;
   /** What could not be taken of changed files; empty when all is well. */
   problems(): readonly string[];
+  /** Certificates that end before long: our own, those of CAs, those of peers; the first to end first. */
+  expiring(): readonly ExpiringCertificate[];
   mode(): 'plain' | 'optional' | 'strict';
   advertisedAddresses(): readonly string[];
   peers(): readonly PeerEntry[];

@@ -60,6 +60,24 @@ const status: Required<NodeStatus> = {
   certificateExpiresAtMs: 5,
   addressesRedacted: false,
   problems: [`${SECRET}.example cannot be dialled`],
+  expiring: [
+    {
+      usage: 'server',
+      subject: `CN=${SECRET}`,
+      fingerprintSha256: 'ab',
+      level: 'critical',
+      expiresAtMs: 5,
+      identity: SECRET,
+    },
+    {
+      usage: 'peer',
+      subject: `CN=${SECRET}`,
+      fingerprintSha256: SECRET,
+      level: 'notice',
+      expiresAtMs: 6,
+      identity: SECRET,
+    },
+  ],
 };
 const connection: Required<Connection> = {
   id: 7,
@@ -144,6 +162,9 @@ test('what is no address stays: who is there, in which state, and how it is secu
     peers: [{ ...peer, detail: '', addresses: [], labels: {}, subject: '' }],
     addressesRedacted: true,
     problems: [],
+    expiring: [
+      { usage: 'server', subject: '', fingerprintSha256: 'ab', level: 'critical', expiresAtMs: 5, identity: '' },
+    ],
   });
   assert.deepEqual(redactConnections({ connections: [connection], addressesRedacted: false }).connections, [
     { ...connection, remoteAddress: '', subject: '', identity: '', fingerprintSha256: '' },

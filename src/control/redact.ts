@@ -1,6 +1,7 @@
 import type {
   ClusterStatus,
   Connection,
+  Expiring,
   ListConnectionsResponse,
   ListNodesResponse,
   NodeStatus,
@@ -30,7 +31,13 @@ export function redactStatus(status: NodeStatus): NodeStatus {
     addressesRedacted: true,
     // They name files and hosts.
     problems: [],
+    // Those of this node are shown to all who connect; those of others are theirs to show.
+    expiring: status.expiring.filter(({ usage }) => usage !== 'peer').map(redactExpiring),
   };
+}
+
+function redactExpiring({ usage, fingerprintSha256, level, expiresAtMs }: Expiring): Expiring {
+  return { usage, subject: '', fingerprintSha256, level, expiresAtMs, identity: '' };
 }
 
 export function redactPeer(peer: Peer): Peer {

@@ -55,6 +55,11 @@ export function readPeerIdentity(der: Uint8Array): PeerIdentity {
   };
 }
 
+/** What its holder is called where there is room for one name: the SPIFFE ID, else the common name, else a DNS name. */
+export function knownAs({ spiffeId, commonName, dnsNames }: PeerIdentity): string {
+  return spiffeId ?? commonName ?? dnsNames[0] ?? '';
+}
+
 function spiffeIdOf(names: GeneralNames): string | undefined {
   const [uri] = names.uris;
   if (uri === undefined || names.uriCount !== 1) return undefined;

@@ -6,6 +6,7 @@ import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
 import type { EndReason, RefusalReason } from '../errors/refusal-reason.ts';
 import { messageOf } from '../errors/selvedge-error.ts';
 import type { Address } from '../identity/address.ts';
+import type { PeerIdentity } from '../identity/peer-identity.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Caller } from '../rpc/caller.ts';
 import type { Security } from '../rpc/security.ts';
@@ -33,6 +34,8 @@ export interface FabricListenerParts {
   readonly authorize: AuthorizeCall;
   /** Told of open connections that may no longer be here. Default: nobody. */
   readonly standings?: StandingListener;
+  /** Told of the certificate of each connection that opens; what it returns is called when that closes. Default: nobody. */
+  readonly followPeer?: (identity: PeerIdentity) => () => void;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
@@ -207,11 +210,12 @@ export class FabricListener {
   }
 
   #open(socket: net.Socket, caller: Caller, standing: ConnectionStanding): void {
-    const { server, authorize, metrics, logger } = this.#parts;
+    const { server, authorize, metrics, logger, followPeer } = this.#parts;
     const labels = { direction: 'inbound', security: caller.security.kind };
     // The admin socket is no connection of the fabric.
     const counted = !caller.roles.has('local');
     if (counted) metrics.connections.inc(labels);
+    const unfollow = caller.identity === undefined ? undefined : followPeer?.(caller.identity);
     const connection = new InboundConnection({
       server,
       socket,
@@ -221,6 +225,7 @@ export class FabricListener {
       metrics,
       onClosed: closed => {
         this.#connections.delete(closed.id);
+        unfollow?.();
         const reason = closed.closeReason ?? 'peer_closed';
         if (counted) {
           metrics.connections.dec(labels);

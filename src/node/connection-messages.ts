@@ -1,5 +1,5 @@
 import type { OutboundConnection } from '../connector/outbound-connections.ts';
-import type { PeerIdentity } from '../identity/peer-identity.ts';
+import { knownAs, type PeerIdentity } from '../identity/peer-identity.ts';
 import type { InboundConnection } from '../listener/inbound-connection.ts';
 import type { Connection } from '../rpc/control-messages.ts';
 import type { Security } from '../rpc/security.ts';
@@ -44,7 +44,7 @@ function identityFields(
 ): Pick<Connection, 'subject' | 'identity' | 'fingerprintSha256' | 'certificateExpiresAtMs'> {
   return {
     subject: identity?.subject ?? '',
-    identity: identity?.spiffeId ?? identity?.commonName ?? identity?.dnsNames[0] ?? '',
+    identity: identity === undefined ? '' : knownAs(identity),
     fingerprintSha256: identity?.fingerprint256 ?? '',
     certificateExpiresAtMs: identity?.notAfter.getTime() ?? 0,
   };

@@ -7,6 +7,7 @@ import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
 import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { ExpiryWatch } from './expiry-watch.ts';
 import type { TlsSettings } from './node-settings.ts';
 
 /** One set of credentials and what it is used for. */
@@ -48,6 +49,8 @@ export interface CredentialsReload {
  *     lose what the other had.
  */
 export class CredentialSet {
+  /** Of the certificates in use; those of peers are for others to add. */
+  readonly expiry: ExpiryWatch;
   readonly #logger: Logger;
   readonly #metrics: Metrics;
   readonly #server = new MutableValue<TrustSnapshot | undefined>(undefined);
@@ -63,6 +66,7 @@ export class CredentialSet {
     this.#logger = logger;
     this.#metrics = metrics;
     this.#tryOut = tryOut;
+    this.expiry = new ExpiryWatch(logger, metrics);
   }
 
   /** What the listener shows and trusts; undefined without credentials. */
@@ -110,7 +114,7 @@ export class CredentialSet {
     this.#stores = next;
     this.#tls = tls;
     this.#followServer();
-    this.#showExpirations();
+    this.#followExpiry();
     await Promise.all(dropped.map(store => store.close()));
   }
 
@@ -136,6 +140,7 @@ export class CredentialSet {
 
   async close(): Promise<void> {
     this.#stopServer();
+    this.expiry.close();
     await Promise.all(this.#stores.map(store => store.close()));
   }
 
@@ -162,7 +167,7 @@ export class CredentialSet {
         if (result !== 'failed') metrics.tlsReloadSuccess.set(Date.now() / 1_000);
       },
     }).then(store => {
-      store.snapshot.subscribe(() => this.#showExpirations());
+      store.snapshot.subscribe(() => this.#followExpiry());
       return store;
     });
   }
@@ -178,13 +183,14 @@ export class CredentialSet {
     return this.#tryOut({ candidate, current, spec, usages, tls, server, client });
   }
 
-  /** Of what is in use now: a use that is gone must not leave an expiry behind to alert on. */
-  #showExpirations(): void {
-    const gauge = this.#metrics.certificateExpiration;
-    gauge.reset();
-    for (const { usage, store } of this.used) {
-      gauge.set({ usage }, store.snapshot.value.own.identity.notAfter.getTime() / 1_000);
-    }
+  #followExpiry(): void {
+    this.expiry.followOwn(
+      this.used.flatMap(({ usage, store }) => {
+        const { own, anchors } = store.snapshot.value;
+        const authorities = [...own.intermediates, ...anchors.map(({ identity }) => identity)];
+        return [{ usage, identity: own.identity }, ...authorities.map(identity => ({ usage: 'ca', identity }))];
+      }),
+    );
   }
 
   #followServer(): void {

@@ -114,6 +114,7 @@ export class NodeParts {
         directory: this.directory,
         policy: this.#outbound,
         options: settings.value.networking,
+        followPeer: identity => credentials.expiry.followPeer(identity),
         logger,
         metrics,
       }),

@@ -1,11 +1,17 @@
+export type ProblemSource = 'configuration' | 'members';
+
 /** Files whose newest content could not be taken, each with why. The node runs on what it had. */
 export class NodeProblems {
-  readonly #bySource = new Map<'configuration' | 'members', string>();
+  readonly #bySource = new Map<ProblemSource, string>();
 
   /** @param problem undefined: the source is fine again. */
-  set(source: 'configuration' | 'members', problem: string | undefined): void {
+  set(source: ProblemSource, problem: string | undefined): void {
     if (problem === undefined) this.#bySource.delete(source);
     else this.#bySource.set(source, problem);
+  }
+
+  get sources(): readonly ProblemSource[] {
+    return [...this.#bySource.keys()];
   }
 
   get all(): readonly string[] {

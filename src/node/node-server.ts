@@ -23,6 +23,7 @@ import type { NodeParts } from './node-parts.ts';
 import type { NodeSettings } from './node-settings.ts';
 import { type ObservabilityServer, startObservabilityServer } from './observability-server.ts';
 import { listenerPolicyOf, nodeIdentityOf } from './policies.ts';
+import { readinessOf } from './readiness.ts';
 import { VERSION } from './version.ts';
 
 /** A gRPC service of the application, as `Server.addService` takes it. */
@@ -123,7 +124,7 @@ export class NodeServer {
     this.#boundAddress = await this.#fabric.listen(networking.bindAddress);
     await this.#admin.listen({ kind: 'unix', path: adminSocket });
     if (observability !== undefined) {
-      const readiness = () => ({ ready: this.#state === 'ready', detail: this.#stateNow() });
+      const readiness = () => readinessOf(this.#stateNow(), this.#parts);
       this.#observability = await startObservabilityServer({ address: observability.bindAddress, metrics, readiness });
     }
     this.#introduction.set(this.#introduce());
@@ -217,6 +218,7 @@ export class NodeServer {
       admit,
       standings,
       authorize: (caller, path) => this.#authorize(caller, path),
+      followPeer: identity => credentials.expiry.followPeer(identity),
       logger,
       metrics,
     });
@@ -258,6 +260,7 @@ export class NodeServer {
       labels,
       state: () => this.#stateNow(),
       problems: () => this.#problems(),
+      expiring: () => credentials.expiry.expiring,
       mode: () => settings.value.mode,
       advertisedAddresses: () => this.#advertised().map(formatAddress),
       peers: () => this.#streams.peers.value,

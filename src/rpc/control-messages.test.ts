@@ -8,6 +8,7 @@ import {
   type ConnectionCounts,
   type CredentialState,
   clusterControl,
+  type Expiring,
   type NodeControlMethods,
   type NodeStatus,
   nodeControl,
@@ -47,6 +48,14 @@ const connectionCounts: Required<ConnectionCounts> = {
   outboundTls: 5,
   outboundNone: 6,
 };
+const expiring: Required<Expiring> = {
+  usage: 'ca',
+  subject: 'CN=dev CA',
+  fingerprintSha256: 'ef',
+  level: 'notice',
+  identity: 'dev CA',
+  expiresAtMs: 1_700_000_000_000,
+};
 const nodeStatus: Required<NodeStatus> = {
   clusterName: 'dev',
   nodeName: 'node-1',
@@ -62,6 +71,7 @@ const nodeStatus: Required<NodeStatus> = {
   certificateExpiresAtMs: 1_800_000_000_000,
   addressesRedacted: true,
   problems: ['members: no member is listed'],
+  expiring: [expiring],
 };
 const connection: Required<Connection> = {
   id: 7,
@@ -150,7 +160,14 @@ test('every message of ClusterControl has the fields of its proto definition and
 
 test('no message of the proto file is out of reach of the samples', () => {
   const inside = ['NodeStatus', 'Peer', 'ConnectionCounts', 'Connection', 'TlsState', 'CredentialState', 'Certificate'];
-  const answers = ['CheckModeResponse', 'ClusterStatus', 'Unreachable', 'PreflightResponse', 'DrainResponse'];
+  const answers = [
+    'CheckModeResponse',
+    'ClusterStatus',
+    'Unreachable',
+    'PreflightResponse',
+    'DrainResponse',
+    'Expiring',
+  ];
   const lists = ['ListConnectionsResponse', 'ListNodesResponse', 'ReloadTlsResponse'];
   const requests = ['GetStatus', 'ListConnections', 'GetTlsState', 'CheckMode', 'ReloadTls', 'Drain'];
   const clusterRequests = ['GetClusterStatus', 'ListNodes'];

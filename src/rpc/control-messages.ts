@@ -26,6 +26,20 @@ export interface NodeStatus {
   readonly addressesRedacted: boolean;
   /** What could not be taken of changed files, while the node runs on what it had. */
   readonly problems: readonly string[];
+  /** Certificates that end before long, the first to end first. */
+  readonly expiring: readonly Expiring[];
+}
+
+export interface Expiring {
+  /** server, client or the name of a profile for our own, ca, peer. */
+  readonly usage: string;
+  readonly subject: string;
+  readonly fingerprintSha256: string;
+  /** notice, warning, critical or expired. */
+  readonly level: string;
+  readonly expiresAtMs: number;
+  /** The name the holder is known by. */
+  readonly identity: string;
 }
 
 /** A member, as the answering node sees it. */

@@ -23,6 +23,7 @@ const CONTRACT: readonly [string, 'gauge' | 'counter' | 'histogram', readonly st
   ['selvedge_tls_canary_total', 'counter', ['result']],
   ['selvedge_config_reload_total', 'counter', ['result']],
   ['selvedge_membership_reload_total', 'counter', ['result']],
+  ['selvedge_tls_expiring_certificates', 'gauge', ['usage', 'level']],
 ];
 
 test('every metric of the contract is exposed from the start, under its name and type', async () => {
@@ -39,6 +40,7 @@ test('nothing is exposed that is not listed here', async () => {
 test('each metric takes the labels of the contract', async () => {
   const metrics = createMetrics();
   metrics.certificateExpiration.set({ usage: 'server' }, 1);
+  metrics.expiringCertificates.set({ usage: 'peer', level: 'notice' }, 1);
   metrics.tlsReloads.inc({ result: 'ok' });
   metrics.configReloads.inc({ result: 'ok' });
   metrics.membershipReloads.inc({ result: 'ok' });

@@ -6,6 +6,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
  */
 export interface Metrics {
   readonly certificateExpiration: Gauge<'usage'>;
+  readonly expiringCertificates: Gauge<'usage' | 'level'>;
   readonly tlsReloads: Counter<'result'>;
   readonly tlsReloadSuccess: Gauge;
   readonly tlsCanary: Counter<'result'>;
@@ -41,8 +42,14 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   return {
     certificateExpiration: new Gauge({
       name: 'selvedge_tls_certificate_expiration_timestamp_seconds',
-      help: 'When the certificate of each usage expires, in Unix seconds.',
+      help: 'When the certificate of each usage expires, in Unix seconds; of ca and peer the one that does so first.',
       labelNames: ['usage'],
+      registers,
+    }),
+    expiringCertificates: new Gauge({
+      name: 'selvedge_tls_expiring_certificates',
+      help: 'Certificates in use or seen on open connections that end before long, by how soon.',
+      labelNames: ['usage', 'level'],
       registers,
     }),
     tlsReloads: new Counter({

@@ -46,6 +46,7 @@ export function sampleStatus(given: Partial<NodeStatus> = {}): NodeStatus {
       outboundNone: 0,
     },
     problems: [],
+    expiring: [],
     certificateExpiresAtMs: NOW.getTime() + 29 * DAY_MS,
     addressesRedacted: false,
     ...given,

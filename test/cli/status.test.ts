@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
+import type { Expiring } from '../../src/rpc/control-messages.ts';
 import { startFakeNode } from './fake-node.ts';
 import { runCtl } from './programs.ts';
-import { NOW, samplePeer, sampleStatus } from './samples.ts';
+import { DAY_MS, NOW, samplePeer, sampleStatus } from './samples.ts';
+
+const HOUR_MS = 3_600_000;
 
 test('status shows one line a node, why a member did not answer, and how each node is connected to each other', async t => {
   const cluster = {
@@ -58,13 +62,71 @@ test('status --node shows the node that is asked, its connections and its peers'
   assert.ok(lines.some(([name, state]) => name === 'node-2' && state === 'connected'));
 });
 
+const expiring = (given: Partial<Expiring>): Expiring => ({
+  usage: 'server',
+  subject: 'CN=node-2',
+  fingerprintSha256: 'ab'.repeat(32),
+  level: 'critical',
+  expiresAtMs: NOW.getTime() + 3 * HOUR_MS,
+  identity: 'spiffe://dev/fabric/node-2',
+  ...given,
+});
+
+test('status shows each certificate near its end once, whoever tells of it, the first to end first', async t => {
+  const ca = { usage: 'ca', subject: 'CN=dev CA', identity: '', fingerprintSha256: 'cd'.repeat(32), level: 'notice' };
+  const expiresAtMs = NOW.getTime() + 20 * DAY_MS;
+  const names = ['node-1', 'node-2', 'node-3', 'node-4'];
+  const nodes = names.map(nodeName => {
+    const seen = expiring({ usage: 'peer' });
+    // A member tells of its own certificate without the subject.
+    const own = nodeName === 'node-2' ? [expiring({ subject: '', identity: '' })] : nodeName === 'node-1' ? [seen] : [];
+    return sampleStatus({ nodeName, expiring: [expiring({ ...ca, expiresAtMs }), ...own] });
+  });
+  const node = await startFakeNode(t, {
+    GetClusterStatus: { nodes, unreachable: [], addressesRedacted: false },
+  });
+  const { stdout } = await runCtl(['status', '-s', node.address], { now: NOW });
+  const lines = stdout.split('\n').map(columns);
+  const from = lines.findIndex(([heading]) => heading === 'EXPIRING');
+  assert.deepEqual(lines.slice(from), [
+    ['EXPIRING', 'LEVEL', 'CERTIFICATE', 'USE', 'FINGERPRINT'],
+    ['spiffe://dev/fabric/node-2', 'critical', 'expires in 3h', 'peer of node-1; server of node-2', 'ab'.repeat(8)],
+    ['CN=dev CA', 'notice', 'expires in 20d', 'ca of 4 nodes', 'cd'.repeat(8)],
+    [''],
+  ]);
+});
+
+test('status --node shows the certificates near their end that the node knows of', async t => {
+  const status = sampleStatus({ expiring: [expiring({ usage: 'peer', level: 'warning' })] });
+  const node = await startFakeNode(t, { GetStatus: status });
+  const { stdout } = await runCtl(['status', '--node', '-s', node.address], { now: NOW });
+  const expected = ['spiffe://dev/fabric/node-2', 'warning', 'expires in 3h', 'peer of node-1', 'ab'.repeat(8)];
+  assert.ok(
+    stdout.split('\n').some(line => isDeepStrictEqual(columns(line), expected)),
+    stdout,
+  );
+  const json = await runCtl(['status', '--node', '-o', 'json', '-s', node.address]);
+  assert.deepEqual(JSON.parse(json.stdout).expiring, [
+    {
+      usage: 'peer',
+      subject: 'CN=node-2',
+      fingerprint_sha256: 'ab'.repeat(32),
+      level: 'warning',
+      expires_at_ms: NOW.getTime() + 3 * HOUR_MS,
+      identity: 'spiffe://dev/fabric/node-2',
+    },
+  ]);
+});
+
 test('what a node keeps back is shown as redacted', async t => {
-  const status = sampleStatus({ advertisedAddresses: [], addressesRedacted: true });
+  const kept = [expiring({ subject: '', identity: '' })];
+  const status = sampleStatus({ advertisedAddresses: [], expiring: kept, addressesRedacted: true });
   const node = await startFakeNode(t, {
     GetClusterStatus: { nodes: [status], unreachable: [], addressesRedacted: true },
   });
   const { stdout } = await runCtl(['status', '-s', node.address], { now: NOW });
   assert.equal(columns(stdout.split('\n')[1] ?? '').at(-1), '(redacted)');
+  assert.match(stdout, /^\(redacted\) +critical +expires in 3h +server of node-1 +abab/m);
 });
 
 test('the text of a peer cannot write control sequences to the terminal', async t => {

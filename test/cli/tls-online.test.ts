@@ -41,12 +41,28 @@ test('tls status shows certificates, anchors, the last reload and what is wrong'
   for (const expected of [
     /^client certificate +required$/m,
     /^allowed names +uri:spiffe:\/\/dev\/fabric\/\*$/m,
-    /^server +CN=node-1 +expired 1d ago +spiffe:\/\/dev\/fabric\/node-1 +abcdef0123456789 +4 +10m ago +failed 1m ago$/m,
-    /^server CA +CN=dev development CA +expires in 2y /m,
+    /^server +CN=node-1 +expired +expired 1d ago +spiffe:\/\/dev\/fabric\/node-1 +abcdef0123456789 +4 +10m ago +failed 1m ago$/m,
+    /^server CA +CN=dev development CA +- +expires in 2y /m,
     /^server problem +node-1.pem: is empty$/m,
     /^server warning +node-1.key: the private key is accessible/m,
   ])
     assert.match(stdout, expected);
+});
+
+test('tls status shows the level of a certificate by its lifetime', async t => {
+  const lasting = (subject: string, lifetimeMs: number, leftMs: number): CertificateState => {
+    const endMs = NOW.getTime() + leftMs;
+    return { ...certificate, subject, notBeforeMs: endMs - lifetimeMs, notAfterMs: endMs };
+  };
+  const hourly = lasting('CN=hourly', 60 * MINUTE_MS, 30 * MINUTE_MS);
+  const anchors = [lasting('CN=late', 60 * MINUTE_MS, 8 * MINUTE_MS), lasting('CN=yearly', 365 * DAY_MS, 29 * DAY_MS)];
+  const node = await startFakeNode(t, {
+    GetTlsState: { ...state, credentials: [{ ...credential, certificate: hourly, anchors }] },
+  });
+  const { stdout } = await runCtl(['tls', 'status', '-s', node.address], { now: NOW });
+  assert.match(stdout, /^server +CN=hourly +- +expires in 30m /m);
+  assert.match(stdout, /^server CA +CN=late +warning +expires in 8m /m);
+  assert.match(stdout, /^server CA +CN=yearly +notice +expires in 29d /m);
 });
 
 test('tls status of a caller who may not see names says so', async t => {

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { type ClusterStatus, clusterControl, type NodeStatus, nodeControl } from '../../rpc/control-messages.ts';
 import { expiryCell, labelsText, redactable, timeCell, wordCell } from '../cells.ts';
 import { onlineCommand, sessionOf } from '../ctl-command.ts';
+import { renderExpiring } from '../expiring-table.ts';
 import type { CommandContext } from '../run-program.ts';
 import { renderSecurityMatrix } from '../security-matrix.ts';
 import { type Cell, renderFields, renderTable } from '../table.ts';
@@ -35,8 +36,11 @@ function rowsAsJson({ nodes, unreachable }: ClusterStatus): readonly object[] {
 
 function renderCluster(status: ClusterStatus, terminal: Terminal): string {
   const matrix = renderSecurityMatrix(status.nodes, terminal.paint);
-  const table = renderNodes(status, terminal);
-  return matrix === '' ? table : `${table}\n\n${matrix}`;
+  return sections(renderNodes(status, terminal), matrix, renderExpiring(status.nodes, terminal));
+}
+
+function sections(...texts: readonly string[]): string {
+  return texts.filter(text => text !== '').join('\n\n');
 }
 
 function renderNodes({ nodes, unreachable, addressesRedacted }: ClusterStatus, { paint, now }: Terminal): string {
@@ -58,7 +62,7 @@ function clusterRow(node: NodeStatus, now: Date): Cell[] {
     wordCell(node.state),
     node.mode,
     peersCell(node),
-    expiryCell(node.certificateExpiresAtMs, now),
+    ownExpiryCell(node, now),
     timeCell(node.startedAtMs, now),
     node.version,
     redactable(node.advertisedAddresses.join(', '), node.addressesRedacted),
@@ -83,7 +87,7 @@ function renderNode(node: NodeStatus, { paint, now }: Terminal): string {
       ['version', node.version],
       ['generation', String(node.generation)],
       ['started', timeCell(node.startedAtMs, now())],
-      ['certificate', expiryCell(node.certificateExpiresAtMs, now())],
+      ['certificate', ownExpiryCell(node, now())],
       ['addresses', addressCells(node)],
       ['labels', labelsText(node.labels)],
       ['inbound', countsText(node, 'inbound')],
@@ -91,8 +95,12 @@ function renderNode(node: NodeStatus, { paint, now }: Terminal): string {
     ],
     paint,
   );
-  if (node.peers.length === 0) return fields;
-  return `${fields}\n\n${renderPeers(node.peers, node.addressesRedacted, { paint, now })}`;
+  const peers = node.peers.length === 0 ? '' : renderPeers(node.peers, node.addressesRedacted, { paint, now });
+  return sections(fields, peers, renderExpiring([node], { paint, now }));
+}
+
+function ownExpiryCell({ certificateExpiresAtMs, expiring }: NodeStatus, now: Date): Cell {
+  return expiryCell(certificateExpiresAtMs, now, expiring.find(({ usage }) => usage === 'server')?.level ?? '');
 }
 
 function addressCells({ advertisedAddresses, addressesRedacted }: NodeStatus): readonly Cell[] {

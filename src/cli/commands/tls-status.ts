@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
+import { expiryLevelAt } from '../../credentials/expiry.ts';
 import { type CertificateState, type CredentialState, nodeControl, type TlsState } from '../../rpc/control-messages.ts';
-import { expiryCell, redactable, timeCell } from '../cells.ts';
+import { expiryCell, levelCell, redactable, timeCell } from '../cells.ts';
 import { onlineCommand, sessionOf } from '../ctl-command.ts';
 import type { CommandContext } from '../run-program.ts';
 import { type Cell, renderFields, renderTable } from '../table.ts';
@@ -43,7 +44,8 @@ function renderCertificates({ credentials, addressesRedacted }: TlsState, { pain
   const row = (usage: string, certificate: CertificateState, credential?: CredentialState): Cell[] => [
     usage,
     redactable(certificate.subject, addressesRedacted),
-    expiryCell(certificate.notAfterMs, now()),
+    levelCell(levelOf(certificate, now())),
+    expiryCell(certificate.notAfterMs, now(), levelOf(certificate, now())),
     redactable(certificate.names.join(', '), addressesRedacted),
     certificate.fingerprintSha256.slice(0, 16),
     credential === undefined ? '' : String(credential.trustGeneration),
@@ -54,8 +56,22 @@ function renderCertificates({ credentials, addressesRedacted }: TlsState, { pain
     ...(credential.certificate === null ? [] : [row(credential.usage, credential.certificate, credential)]),
     ...credential.anchors.map(anchor => row(`${credential.usage} CA`, anchor)),
   ]);
-  const headings = ['USE', 'SUBJECT', 'CERTIFICATE', 'NAMES', 'FINGERPRINT', 'GENERATION', 'LOADED', 'LAST RELOAD'];
+  const headings = [
+    'USE',
+    'SUBJECT',
+    'LEVEL',
+    'CERTIFICATE',
+    'NAMES',
+    'FINGERPRINT',
+    'GENERATION',
+    'LOADED',
+    'LAST RELOAD',
+  ];
   return renderTable(headings, rows, paint);
+}
+
+function levelOf({ notBeforeMs, notAfterMs }: CertificateState, now: Date): string {
+  return expiryLevelAt({ notBefore: new Date(notBeforeMs), notAfter: new Date(notAfterMs) }, now.getTime()) ?? '';
 }
 
 function lastReloadCell({ lastReloadResult, lastReloadAtMs }: CredentialState, now: Date): Cell {

@@ -1,0 +1,33 @@
+import type { NodeState } from '../control/node-facts.ts';
+import type { CredentialSet } from './credential-set.ts';
+import type { ExpiryWatch } from './expiry-watch.ts';
+import type { NodeProblems } from './node-problems.ts';
+import type { Readiness } from './observability-server.ts';
+
+/** What {@link readinessOf} looks at. */
+export interface ReadinessParts {
+  readonly problems: Pick<NodeProblems, 'sources'>;
+  readonly credentials: Pick<CredentialSet, 'used'> & { readonly expiry: Pick<ExpiryWatch, 'expiring'> };
+}
+
+/**
+ * The answer of `/readyz`. A node that serves is ready, also on files of which a newer content could not be taken and on
+ * certificates that end soon; the lines below the state say so, without a path, an address or a name of a peer:
+ *
+ *     degraded
+ *     reload_failed server
+ *     certificate_expiring server warning
+ */
+export function readinessOf(state: NodeState, { problems, credentials }: ReadinessParts): Readiness {
+  const stale = credentials.used.filter(({ store }) => store.state.value.problem !== undefined);
+  const failed = [...problems.sources, ...stale.map(({ usage }) => usage)];
+  const expiring = credentials.expiry.expiring.filter(({ usage }) => usage !== 'peer');
+  const lines = [
+    state,
+    ...failed.map(what => `reload_failed ${what}`),
+    ...expiring.map(({ usage, level }) =>
+      level === 'expired' ? `certificate_expired ${usage}` : `certificate_expiring ${usage} ${level}`,
+    ),
+  ];
+  return { ready: state === 'ready' || state === 'degraded', detail: [...new Set(lines)].join('\n') };
+}

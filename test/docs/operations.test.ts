@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { beginOfLevel, EXPIRY_LEVELS } from '../../src/credentials/expiry.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { PROJECT } from './tracked-files.ts';
+
+const text = readFileSync(join(PROJECT, 'docs/operations.md'), 'utf8');
+
+const UNITS_MS: Readonly<Record<string, number>> = { day: 86_400_000, hour: 3_600_000, minute: 60_000 };
+
+test('docs/operations.md names no metric that is not there', async () => {
+  const exposed = await createMetrics().expose();
+  const known = new Set([...exposed.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name));
+  const named = [...text.matchAll(/\bselvedge_[a-z_]+/g)].map(([name]) => name);
+  assert.ok(named.length > 5);
+  assert.deepEqual(
+    named.filter(name => !known.has(name)),
+    [],
+  );
+});
+
+test('the table of expiry levels is what the code does', () => {
+  const section = text.split('\n### Expiry\n')[1]?.split('\n### ')[0] ?? '';
+  const rows = section.split('\n').filter(line => line.startsWith('|'));
+  const [headings = [], , ...levels] = rows.map(row =>
+    row
+      .split('|')
+      .slice(1, -1)
+      .map(cell => cell.trim()),
+  );
+  assert.deepEqual(
+    levels.map(([level]) => level?.replaceAll('`', '')),
+    EXPIRY_LEVELS,
+  );
+  for (const [column, heading] of headings.entries()) {
+    if (!heading.startsWith('at ')) continue;
+    const lifetimeMs = durationMs(heading.slice(3));
+    const validity = { notBefore: new Date(0), notAfter: new Date(lifetimeMs - 1_000) };
+    for (const [index, level] of EXPIRY_LEVELS.entries()) {
+      const leftMs = lifetimeMs - beginOfLevel(validity, level);
+      assert.equal(durationMs(levels[index]?.[column] ?? ''), leftMs, `${level} ${heading}`);
+    }
+  }
+});
+
+/** `30 days`, `one hour`; empty for nothing. */
+function durationMs(words: string): number {
+  if (words === '') return 0;
+  const [count = '', unit = ''] = words.split(' ');
+  return (count === 'one' ? 1 : Number(count)) * (UNITS_MS[unit.replace(/s$/, '')] ?? Number.NaN);
+}
