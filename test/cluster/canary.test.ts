@@ -87,6 +87,11 @@ test('with canary = false, taken in the same reload, it is used all the same', a
   assert.notEqual(after.fingerprint, fingerprint);
   assert.equal(after.problem, '');
   assert.equal((await results()).admitted, undefined);
+
+  // What a node can see by itself is not a matter of the canary.
+  await renew(newCa, { uris: ['spiffe://dev/fabric/node-9'] });
+  await until('it is refused', async () => /node-identity asks this node to prove/.test((await shown()).problem));
+  assert.equal((await shown()).fingerprint, after.fingerprint);
 });
 
 test('near the end of the certificate in use the veto lapses, and that is said', async t => {
