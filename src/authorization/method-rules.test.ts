@@ -9,9 +9,11 @@ const READING = [
   '/selvedge.control.v1.NodeControl/GetStatus',
   '/selvedge.control.v1.NodeControl/ListConnections',
   '/selvedge.control.v1.NodeControl/GetTlsState',
+  '/selvedge.control.v1.NodeControl/GetCaState',
   '/selvedge.control.v1.NodeControl/CheckMode',
   '/selvedge.control.v1.ClusterControl/GetClusterStatus',
   '/selvedge.control.v1.ClusterControl/ListNodes',
+  '/selvedge.control.v1.ClusterControl/GetCaStatus',
   '/selvedge.control.v1.ClusterControl/Preflight',
 ];
 const CHANGING = ['/selvedge.control.v1.NodeControl/ReloadTls', '/selvedge.control.v1.NodeControl/Drain'];

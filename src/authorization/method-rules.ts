@@ -17,11 +17,13 @@ export const BUILT_IN_RULES: ReadonlyMap<string, readonly Role[]> = new Map([
   ['selvedge.control.v1.NodeControl/GetStatus', EVERYBODY],
   ['selvedge.control.v1.NodeControl/ListConnections', EVERYBODY],
   ['selvedge.control.v1.NodeControl/GetTlsState', EVERYBODY],
+  ['selvedge.control.v1.NodeControl/GetCaState', EVERYBODY],
   ['selvedge.control.v1.NodeControl/CheckMode', EVERYBODY],
   ['selvedge.control.v1.NodeControl/ReloadTls', CHANGING],
   ['selvedge.control.v1.NodeControl/Drain', CHANGING],
   ['selvedge.control.v1.ClusterControl/GetClusterStatus', EVERYBODY],
   ['selvedge.control.v1.ClusterControl/ListNodes', EVERYBODY],
+  ['selvedge.control.v1.ClusterControl/GetCaStatus', EVERYBODY],
   ['selvedge.control.v1.ClusterControl/Preflight', EVERYBODY],
 ]);
 

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { VERSION } from '../node/version.ts';
+import { caCommand } from './commands/ca.ts';
 import { certsCommand } from './commands/certs.ts';
 import { completionCommand } from './commands/completion.ts';
 import { configCommand } from './commands/config.ts';
@@ -25,6 +26,7 @@ export function selvedgectlProgram(context: CommandContext): Command {
     .addCommand(healthCommand(context))
     .addCommand(drainCommand(context))
     .addCommand(tlsCommand(context))
+    .addCommand(caCommand(context))
     .addCommand(certsCommand(context))
     .addCommand(configCommand(context))
     .addCommand(completionCommand(context));

@@ -9,10 +9,13 @@ import {
 } from '../rpc/control-messages.ts';
 import { callUnary, implementUnary } from '../rpc/service.ts';
 import { failureInWords } from '../rpc/status.ts';
+import { caStateOf } from './ca-state.ts';
+import { foldCaStates } from './ca-status.ts';
+import { compareNames } from './compare-names.ts';
 import { peerMessage, selfAsPeer, statusOfNode } from './messages-of.ts';
 import { checkMode } from './node-control.ts';
 import type { NodeFacts } from './node-facts.ts';
-import { redactCluster, redactNodes, redactUnreachable } from './redact.ts';
+import { redactCaStatus, redactCluster, redactNodes, redactUnreachable } from './redact.ts';
 
 /** How long one member may take to answer. */
 const MEMBER_TIMEOUT_MS = 5_000;
@@ -30,6 +33,13 @@ export function createClusterControl(node: NodeFacts): grpc.UntypedServiceImplem
       );
       const response = { nodes, addressesRedacted: false };
       return seesTopology(caller) ? response : redactNodes(response);
+    },
+    GetCaStatus: async (_request, caller, signal) => {
+      const { answers, unreachable } = await askAll(node, name =>
+        callUnary(node.askMember(name), nodeControl, 'GetCaState', {}, { timeoutMs: MEMBER_TIMEOUT_MS, signal }),
+      );
+      const status = foldCaStates([caStateOf(node), ...answers], unreachable);
+      return seesTopology(caller) ? status : redactCaStatus(status);
     },
     Preflight: async (request, caller, signal) => {
       const own = checkMode(node, request.to);
@@ -75,6 +85,3 @@ async function askAll<T>(
   );
   return { answers, unreachable };
 }
-
-/** `node-2` before `node-10`. */
-const compareNames: (a: string, b: string) => number = new Intl.Collator('en', { numeric: true }).compare;

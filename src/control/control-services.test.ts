@@ -1,19 +1,24 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import * as grpc from '@grpc/grpc-js';
 import { callAs } from '../../test/kit/call-as.ts';
+import { type CredentialDirectory, makeCredentialDirectory } from '../../test/kit/credential-directory.ts';
 import { connectionMessage, nodeFacts, peerEntry } from '../../test/kit/node-facts.ts';
+import { openCredentialsStore } from '../credentials/credentials-store.ts';
+import { type Authority, createAuthority } from '../dev-pki/authority.ts';
 import { parseAddress } from '../identity/address.ts';
 import type { Role } from '../rpc/caller.ts';
-import { clusterControl, nodeControl } from '../rpc/control-messages.ts';
+import { type CaRoot, type CaState, clusterControl, nodeControl } from '../rpc/control-messages.ts';
 import { callUnary } from '../rpc/service.ts';
+import { silentLogger } from '../telemetry/logger.ts';
 import { createClusterControl } from './cluster-control.ts';
 import { createNodeControl } from './node-control.ts';
 import type { NodeFacts } from './node-facts.ts';
 
 const SECRETS = /node-[0-9]\.example|10\.0\.0\.|127\.0\.0\.1|CN=/;
-const READING_NODE = ['GetStatus', 'ListConnections', 'GetTlsState', 'CheckMode'] as const;
-const READING_CLUSTER = ['GetClusterStatus', 'ListNodes', 'Preflight'] as const;
+const READING_NODE = ['GetStatus', 'ListConnections', 'GetTlsState', 'GetCaState', 'CheckMode'] as const;
+const READING_CLUSTER = ['GetClusterStatus', 'ListNodes', 'GetCaStatus', 'Preflight'] as const;
 
 // `node-2` cannot be reached, which is told in words that hold its address.
 const FACTS: Partial<NodeFacts> = {
@@ -101,6 +106,93 @@ test('changing methods do what they say', async t => {
   assert.deepEqual(await callUnary(client, nodeControl, 'Drain', {}), { state: 'draining' });
   assert.equal(drained, 1);
 });
+
+test('roots are told for both directions, and counted with what the members tell a peer', async t => {
+  const { credentials, fingerprint } = await ownCredentials(t);
+  const other: CaRoot = { subject: '', fingerprintSha256: 'ff'.repeat(32), notAfterMs: 1 };
+  const usages = ['server', 'client'].map(usage => ({ usage, trustGeneration: 1, roots: [other], leafRoots: [] }));
+  const member = await callAs(t, 'peer', server => {
+    server.addService(nodeControl.definition, {
+      GetCaState: (_call: unknown, reply: grpc.sendUnaryData<CaState>) =>
+        reply(null, { nodeName: 'node-2', usages, addressesRedacted: true }),
+    });
+  });
+  // An older version does not know the method.
+  const older = await callAs(t, 'peer', () => {});
+  const changes: Partial<NodeFacts> = {
+    credentials: () => credentials,
+    peers: () => [peerEntry(), peerEntry({ name: 'node-3' })],
+    askMember: name => (name === 'node-2' ? member : older),
+  };
+  const admin = await start(t, 'admin', changes);
+  const state = await callUnary(admin, nodeControl, 'GetCaState', {});
+  assert.deepEqual(
+    state.usages.map(({ usage, trustGeneration, roots, leafRoots }) => [
+      usage,
+      trustGeneration,
+      roots.map(root => [root.subject, root.fingerprintSha256]),
+      leafRoots,
+    ]),
+    ['server', 'client'].map(usage => [usage, 1, [['CN=Selvedge development CA', fingerprint]], [fingerprint]]),
+  );
+
+  const { roots, members, unknown, unreachable } = await callUnary(admin, clusterControl, 'GetCaStatus', {});
+  assert.deepEqual([members, unknown, unreachable.map(({ nodeName }) => nodeName)], [3, 1, ['node-3']]);
+  const own = roots.find(root => root.fingerprintSha256 === fingerprint);
+  assert.deepEqual(
+    own?.switch?.obstacles.map(({ nodeName }) => nodeName),
+    ['node-2', 'node-3'],
+  );
+  assert.deepEqual([own?.trustedAsServer, own?.trustedAsClient, own?.presented], [1, 1, 1]);
+
+  const peer = await start(t, 'peer', changes);
+  const counted = await callUnary(peer, clusterControl, 'GetCaStatus', {});
+  assert.doesNotMatch(JSON.stringify(counted), /node-|CN=/);
+  assert.deepEqual(
+    counted.roots.map(root => [root.fingerprintSha256, root.presented, root.switch?.inTheWay]),
+    roots.map(root => [root.fingerprintSha256, root.presented, root.switch?.inTheWay]),
+  );
+  const told = await callUnary(peer, nodeControl, 'GetCaState', {});
+  assert.deepEqual(told.usages[0]?.leafRoots, [fingerprint]);
+});
+
+test('where clients have a CA of their own, the anchors of one direction name the root of the other', async t => {
+  const [serverCa, clientCa] = [await createAuthority(), await createAuthority()];
+  const open = async (leaf: Authority, trusted: Authority) => {
+    const files = await makeCredentialDirectory(t, { authority: leaf });
+    await files.write('ca.pem', trusted.anchorsPem);
+    return openStore(t, files);
+  };
+  const credentials = [
+    { usage: 'server', store: await open(serverCa, clientCa) },
+    { usage: 'client', store: await open(clientCa, serverCa) },
+  ];
+  const client = await start(t, 'admin', { credentials: () => credentials });
+  const { usages } = await callUnary(client, nodeControl, 'GetCaState', {});
+  assert.deepEqual(
+    usages.map(({ roots, leafRoots }) => [roots.map(root => root.fingerprintSha256), leafRoots]),
+    [
+      [[fingerprintOf(clientCa)], [fingerprintOf(serverCa)]],
+      [[fingerprintOf(serverCa)], [fingerprintOf(clientCa)]],
+    ],
+  );
+});
+
+async function ownCredentials(t: TestContext) {
+  const files = await makeCredentialDirectory(t);
+  const credentials = [{ usage: 'server', store: await openStore(t, files) }];
+  return { credentials, fingerprint: fingerprintOf(files.authority) };
+}
+
+async function openStore(t: TestContext, { spec }: CredentialDirectory) {
+  const store = await openCredentialsStore({ spec, refreshIntervalMs: 3_600_000, watch: false, logger: silentLogger });
+  t.after(() => store.close());
+  return store;
+}
+
+function fingerprintOf({ certPem }: Authority): string {
+  return new X509Certificate(certPem).fingerprint256.replaceAll(':', '').toLowerCase();
+}
 
 function start(t: TestContext, role: Role, changes: Partial<NodeFacts> = {}): Promise<grpc.Client> {
   const members = new grpc.Client('127.0.0.1:1', grpc.credentials.createInsecure());

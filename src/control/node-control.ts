@@ -3,10 +3,11 @@ import { seesTopology } from '../authorization/method-rules.ts';
 import { SelvedgeError } from '../errors/selvedge-error.ts';
 import { type CheckModeResponse, nodeControl, type TlsState } from '../rpc/control-messages.ts';
 import { implementUnary } from '../rpc/service.ts';
+import { caStateOf } from './ca-state.ts';
 import { credentialMessage, statusOfNode } from './messages-of.ts';
 import type { NodeFacts } from './node-facts.ts';
 import { obstaclesTo } from './preflight.ts';
-import { redactConnections, redactStatus, redactTls } from './redact.ts';
+import { redactCaState, redactConnections, redactStatus, redactTls } from './redact.ts';
 
 /** The service that shows and steers one node. Who may call what is decided before a call arrives here. */
 export function createNodeControl(node: NodeFacts): grpc.UntypedServiceImplementation {
@@ -22,6 +23,10 @@ export function createNodeControl(node: NodeFacts): grpc.UntypedServiceImplement
     GetTlsState: (_request, caller) => {
       const state = tlsStateOf(node);
       return seesTopology(caller) ? state : redactTls(state);
+    },
+    GetCaState: (_request, caller) => {
+      const state = caStateOf(node);
+      return seesTopology(caller) ? state : redactCaState(state);
     },
     CheckMode: (request, caller) => ({ ...checkMode(node, request.to), addressesRedacted: !seesTopology(caller) }),
     ReloadTls: async () => {

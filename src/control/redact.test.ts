@@ -1,14 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type {
+  CaRoot,
+  CaState,
+  CaStatus,
   ClusterStatus,
   Connection,
   ConnectionCounts,
   NodeStatus,
   Peer,
+  RootVerdict,
   TlsState,
 } from '../rpc/control-messages.ts';
 import {
+  redactCaState,
+  redactCaStatus,
   redactCluster,
   redactConnections,
   redactNodes,
@@ -130,6 +136,35 @@ const cluster: Required<ClusterStatus> = {
   unreachable: [{ nodeName: 'node-3', reason: `14 UNAVAILABLE: connect ECONNREFUSED ${SECRET}:5122` }],
   addressesRedacted: false,
 };
+const root: Required<CaRoot> = { subject: `CN=${SECRET} CA`, fingerprintSha256: 'ab'.repeat(32), notAfterMs: 11 };
+const caState: Required<CaState> = {
+  nodeName: 'node-1',
+  usages: [{ usage: 'server', trustGeneration: 3, roots: [root], leafRoots: [root.fingerprintSha256] }],
+  addressesRedacted: false,
+};
+const verdict: Required<RootVerdict> = {
+  safe: false,
+  inTheWay: 1,
+  obstacles: [{ nodeName: 'node-3', reason: `did not answer: connect ECONNREFUSED ${SECRET}:5122` }],
+};
+const caStatus: Required<CaStatus> = {
+  roots: [
+    {
+      ...root,
+      trustedAsServer: 2,
+      trustedAsClient: 3,
+      trustedByProfiles: 4,
+      presented: 5,
+      members: [{ nodeName: `node-1.${SECRET}`, trustedAs: ['server'], presentedAs: ['client'] }],
+      switch: verdict,
+      drop: { ...verdict, safe: true, inTheWay: 0 },
+    },
+  ],
+  members: 6,
+  unknown: 1,
+  unreachable: [{ nodeName: 'node-3', reason: `connect ECONNREFUSED ${SECRET}:5122` }],
+  addressesRedacted: false,
+};
 
 const REDACTED = {
   status: redactStatus(status),
@@ -138,6 +173,8 @@ const REDACTED = {
   connections: redactConnections({ connections: [connection], addressesRedacted: false }),
   tls: redactTls(tls),
   cluster: redactCluster(cluster),
+  caState: redactCaState(caState),
+  caStatus: redactCaStatus(caStatus),
   unreachable: cluster.unreachable.map(redactUnreachable),
 };
 
@@ -148,9 +185,8 @@ for (const [name, message] of Object.entries(REDACTED)) {
 }
 
 test('every redacted answer says that it is', () => {
-  for (const message of [REDACTED.status, REDACTED.nodes, REDACTED.connections, REDACTED.tls, REDACTED.cluster]) {
-    assert.equal(message.addressesRedacted, true);
-  }
+  const { peer: _, unreachable: __, ...answers } = REDACTED;
+  for (const message of Object.values(answers)) assert.equal(message.addressesRedacted, true);
   assert.ok(REDACTED.cluster.nodes.every(node => node.addressesRedacted));
 });
 
@@ -173,6 +209,32 @@ test('what is no address stays: who is there, in which state, and how it is secu
   assert.deepEqual(REDACTED.unreachable, [{ nodeName: 'node-3', reason: '' }]);
 });
 
+test('of roots the fingerprints stay and of their status how many, so that a member can count and nobody is named', () => {
+  assert.deepEqual(REDACTED.caState, {
+    ...caState,
+    usages: caState.usages.map(usage => ({ ...usage, roots: [{ ...root, subject: '' }] })),
+    addressesRedacted: true,
+  });
+  const [entry] = caStatus.roots;
+  assert.deepEqual(REDACTED.caStatus, {
+    roots: [
+      {
+        ...entry,
+        subject: '',
+        members: [],
+        switch: { safe: false, inTheWay: 1, obstacles: [] },
+        drop: { safe: true, inTheWay: 0, obstacles: [] },
+      },
+    ],
+    members: 6,
+    unknown: 1,
+    unreachable: [],
+    addressesRedacted: true,
+  });
+  const withoutVerdict = caStatus.roots.map(each => ({ ...each, drop: null }));
+  assert.equal(redactCaStatus({ ...caStatus, roots: withoutVerdict }).roots[0]?.drop, null);
+});
+
 test('what is redacted itself is left as it was', () => {
-  assert.match(JSON.stringify([status, peer, connection, tls, cluster]), new RegExp(SECRET));
+  assert.match(JSON.stringify([status, peer, connection, tls, cluster, caState, caStatus]), new RegExp(SECRET));
 });

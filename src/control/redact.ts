@@ -1,4 +1,7 @@
 import type {
+  CaRoot,
+  CaState,
+  CaStatus,
   ClusterStatus,
   Connection,
   Expiring,
@@ -6,6 +9,8 @@ import type {
   ListNodesResponse,
   NodeStatus,
   Peer,
+  RootStatus,
+  RootVerdict,
   TlsState,
   Unreachable,
 } from '../rpc/control-messages.ts';
@@ -110,4 +115,50 @@ export function redactCluster(status: ClusterStatus): ClusterStatus {
 /** Why a member did not answer is told in words of the network, with its address. */
 export function redactUnreachable({ nodeName }: Unreachable): Unreachable {
   return { nodeName, reason: '' };
+}
+
+/** Fingerprints of roots stay: they name nobody, and a node that asks as a member counts by them. */
+export function redactCaState(state: CaState): CaState {
+  return {
+    nodeName: state.nodeName,
+    usages: state.usages.map(({ usage, trustGeneration, roots, leafRoots }) => ({
+      usage,
+      trustGeneration,
+      roots: roots.map(redactRoot),
+      leafRoots,
+    })),
+    addressesRedacted: true,
+  };
+}
+
+/** How many, and not who. */
+export function redactCaStatus(status: CaStatus): CaStatus {
+  return {
+    roots: status.roots.map(redactRootStatus),
+    members: status.members,
+    unknown: status.unknown,
+    unreachable: [],
+    addressesRedacted: true,
+  };
+}
+
+function redactRoot({ fingerprintSha256, notAfterMs }: CaRoot): CaRoot {
+  return { subject: '', fingerprintSha256, notAfterMs };
+}
+
+function redactRootStatus(root: RootStatus): RootStatus {
+  return {
+    ...redactRoot(root),
+    trustedAsServer: root.trustedAsServer,
+    trustedAsClient: root.trustedAsClient,
+    trustedByProfiles: root.trustedByProfiles,
+    presented: root.presented,
+    members: [],
+    switch: redactVerdict(root.switch),
+    drop: redactVerdict(root.drop),
+  };
+}
+
+function redactVerdict(verdict: RootVerdict | null): RootVerdict | null {
+  return verdict === null ? null : { safe: verdict.safe, inTheWay: verdict.inTheWay, obstacles: [] };
 }

@@ -58,11 +58,23 @@ export async function createAuthority(options: AuthorityOptions = {}): Promise<A
   };
   const uris = options.trustDomain === undefined ? [] : [`spiffe://${options.trustDomain}`];
   const root = await openSigner(await signCertificate('self', { commonName, uris, ...validity }));
-  if (options.intermediate !== true) return authorityOf(root);
-  return authorityOf(
-    root,
-    await openSigner(await signCertificate(root, { commonName: `${commonName} intermediate`, ...validity })),
-  );
+  return options.intermediate === true ? authorityOf(root, await newIntermediate(root)) : authorityOf(root);
+}
+
+/** The authority of a root, with a new intermediate that has the validity of the root. Throws as {@link openAuthority}. */
+export async function openWithNewIntermediate(pems: PemPair): Promise<Authority> {
+  const root = await openSigner(pems);
+  return authorityOf(root, await newIntermediate(root));
+}
+
+async function newIntermediate(root: Signer): Promise<Signer> {
+  const { notBefore, notAfter } = root.certificate;
+  const commonName = `${nameOf(root)} intermediate`;
+  return openSigner(await signCertificate(root, { commonName, isCa: true, notBefore, notAfter }));
+}
+
+function nameOf(root: Signer): string {
+  return root.certificate.subjectName.getField('CN')[0] ?? '';
 }
 
 /**
@@ -83,7 +95,7 @@ export async function openAuthority(pems: AuthorityPems): Promise<Authority> {
 function authorityOf(root: Signer, intermediate?: Signer): Authority {
   const issuer = intermediate ?? root;
   return {
-    name: root.certificate.subjectName.getField('CN')[0] ?? '',
+    name: nameOf(root),
     certPem: root.pems.certPem,
     keyPem: root.pems.keyPem,
     ...(intermediate === undefined ? {} : { intermediate: intermediate.pems }),

@@ -4,6 +4,7 @@ import { isSelvedgeError, SelvedgeError } from '../errors/selvedge-error.ts';
 import { type FileToWrite, writeFilesAtomic } from '../lifecycle/atomic-write.ts';
 import { makeDirectory } from '../lifecycle/make-directory.ts';
 import { type Authority, createAuthority, openAuthority } from './authority.ts';
+import { NEXT_KEY, readRoots, signingRootOf } from './ca-files.ts';
 import { credentialsInvalid, modeOf, readPem } from './cert-files.ts';
 import { type CertificateRequest, CLOCK_SKEW_MS } from './issue.ts';
 import {
@@ -46,7 +47,8 @@ export interface IssuedFiles {
 
 /**
  * A directory of PEM files made by a private CA, for development and tests: `ca.pem` and `ca.key`, `intermediate.pem`
- * and `.key` where asked for, `{node}.pem` and `.key`, `admin-{name}.pem` and `.key`.
+ * and `.key` where asked for, `{node}.pem` and `.key`, `admin-{name}.pem` and `.key`. While one root takes the place of
+ * another ({@link rotateCa}), `ca.pem` holds both, and `ca.key` is the key of the one that signs.
  *
  * 1. Keys have mode 0600; the directory has 0700 when it is created here.
  * 2. A file is replaced as a whole or not at all; key and certificate are replaced together.
@@ -81,6 +83,7 @@ export async function initCertStore(directory: string, options: InitCertStoreOpt
   });
   await makeDirectory(resolve(directory), 0o700);
   const { intermediate } = authority;
+  await rm(join(directory, NEXT_KEY), { force: true });
   // An intermediate of the CA before would be taken for one of this CA.
   if (intermediate === undefined) {
     for (const suffix of ['.pem', '.key']) await rm(join(directory, `intermediate${suffix}`), { force: true });
@@ -98,7 +101,8 @@ export async function initCertStore(directory: string, options: InitCertStoreOpt
  */
 export async function openCertStore(directory: string): Promise<CertStore> {
   const file = join(directory, 'ca.pem');
-  const root = await readPair(directory, 'ca');
+  const { certPem } = await signingRootOf(directory, await readRoots(directory));
+  const root = { certPem, keyPem: await readPem(join(directory, 'ca.key')) };
   const hasIntermediate = (await modeOf(join(directory, 'intermediate.pem'))) !== undefined;
   const intermediate = hasIntermediate ? await readPair(directory, 'intermediate') : undefined;
   const authority = await openAuthority({ ...root, ...(intermediate === undefined ? {} : { intermediate }) }).catch(
@@ -127,8 +131,8 @@ function storeOf(directory: string, clusterName: string, authority: Authority): 
     authority,
     issueNode: async options => {
       const request = nodeCertificateRequest({ ...options, clusterName });
-      if (options.nodeName === 'ca' || options.nodeName === 'intermediate') {
-        throw usageError(`${options.nodeName}.pem is the CA itself; give the node another name.`);
+      if (RESERVED.has(options.nodeName)) {
+        throw usageError(`${options.nodeName} is a name of files of the CA itself; give the node another name.`);
       }
       return issue(options.nodeName, request, options);
     },
@@ -154,8 +158,11 @@ function storeOf(directory: string, clusterName: string, authority: Authority): 
   };
 }
 
+/** Names of files that are not those of a node. */
+const RESERVED: ReadonlySet<string> = new Set(['ca', 'ca-next', 'intermediate']);
+
 /** The key first: a reader that is woken by the certificate finds both new. */
-function filesOf(directory: string, name: string, pair: PemPair): FileToWrite[] {
+export function filesOf(directory: string, name: string, pair: PemPair): FileToWrite[] {
   return [
     { file: join(directory, `${name}.key`), content: pair.keyPem, mode: 0o600 },
     { file: join(directory, `${name}.pem`), content: pair.certPem, mode: 0o644 },

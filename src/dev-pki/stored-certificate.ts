@@ -5,6 +5,7 @@ import { messageOf } from '../errors/selvedge-error.ts';
 import { type PeerIdentity, readPeerIdentity } from '../identity/peer-identity.ts';
 import { splitPem } from '../identity/pem.ts';
 import { parseSpiffeId } from '../identity/spiffe-id.ts';
+import { readRoots, signingRootOf } from './ca-files.ts';
 import { credentialsInvalid, modeOf, readPem } from './cert-files.ts';
 
 const KINDS = ['ca', 'intermediate', 'node', 'admin', 'other'] as const;
@@ -45,14 +46,31 @@ export async function listStoredCertificates(directory: string): Promise<StoredC
   const stored: StoredCertificate[] = [];
   for (const name of names) {
     const pem = await readPem(join(directory, `${name}.pem`));
-    if (pem.includes('-----BEGIN CERTIFICATE-----')) stored.push(await describe(directory, name, pem));
+    if (name === 'ca') stored.push(...(await describeRoots(directory)));
+    else if (pem.includes('-----BEGIN CERTIFICATE-----')) stored.push(await describe(directory, name, pem));
   }
   return stored.sort((a, b) => rankOf(a) - rankOf(b) || (a.name < b.name ? -1 : 1));
 }
 
 /** One certificate of a directory, by its file's name without `.pem`. Throws `credentials_invalid`. */
 export async function readStoredCertificate(directory: string, name: string): Promise<StoredCertificate> {
-  return describe(directory, name, await readPem(join(directory, `${name}.pem`)));
+  const pem = await readPem(join(directory, `${name}.pem`));
+  if (name !== 'ca') return describe(directory, name, pem);
+  const { certPem } = await signingRootOf(directory, await readRoots(directory));
+  return describe(directory, name, certPem);
+}
+
+/** The root that signs, then the others that are trusted. */
+async function describeRoots(directory: string): Promise<StoredCertificate[]> {
+  const roots = await readRoots(directory);
+  const signing = await signingRootOf(directory, roots);
+  const described = [await describe(directory, 'ca', signing.certPem)];
+  for (const root of roots) {
+    // ca.key is not theirs.
+    if (root !== signing)
+      described.push({ ...(await describe(directory, 'ca', root.certPem)), hasKey: false, problems: [] });
+  }
+  return described;
 }
 
 async function describe(directory: string, name: string, pem: string): Promise<StoredCertificate> {
@@ -114,13 +132,17 @@ async function keyProblems(file: string, mode: number, certificate: X509Certific
 }
 
 async function issuerProblems(directory: string, certificate: X509Certificate): Promise<string[]> {
-  for (const name of ['ca', 'intermediate']) {
-    const file = join(directory, `${name}.pem`);
-    if ((await modeOf(file)) === undefined) continue;
-    const issuer = parseFirst(file, await readPem(file)).certificate;
-    if (certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey)) return [];
-  }
+  const issuers = (await readRoots(directory)).map(root => root.certificate);
+  const intermediate = join(directory, 'intermediate.pem');
+  if ((await modeOf(intermediate)) !== undefined)
+    issuers.push(parseFirst(intermediate, await readPem(intermediate)).certificate);
+  if (issuers.some(issuer => isIssuedBy(certificate, issuer))) return [];
   return ['It was not issued by the CA of this directory.'];
+}
+
+/** Whether a certificate names an issuer and bears its signature. */
+export function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
+  return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
 }
 
 function rankOf({ kind }: StoredCertificate): number {

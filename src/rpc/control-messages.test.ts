@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  type CaRoot,
+  type CaState,
+  type CaUsage,
   type CertificateState,
   type CheckModeResponse,
   type ClusterControlMethods,
@@ -13,6 +16,10 @@ import {
   type NodeStatus,
   nodeControl,
   type Peer,
+  type RootMember,
+  type RootObstacle,
+  type RootStatus,
+  type RootVerdict,
   type Unreachable,
 } from './control-messages.ts';
 import { packageDefinition, type UnaryMethods, type UnaryService } from './service.ts';
@@ -120,6 +127,23 @@ const checkMode: Required<CheckModeResponse> = {
 };
 const unreachable: Required<Unreachable> = { nodeName: 'node-3', reason: 'connection refused' };
 
+const caRoot: Required<CaRoot> = { subject: 'CN=dev CA', fingerprintSha256: 'abcd', notAfterMs: 1_800_000_000_000 };
+const caUsage: Required<CaUsage> = { usage: 'server', trustGeneration: 3, roots: [caRoot], leafRoots: ['abcd'] };
+const caState: Required<CaState> = { nodeName: 'node-1', usages: [caUsage], addressesRedacted: true };
+const obstacle: Required<RootObstacle> = { nodeName: 'node-2', reason: 'did not answer' };
+const verdict: Required<RootVerdict> = { safe: true, inTheWay: 1, obstacles: [obstacle] };
+const rootMember: Required<RootMember> = { nodeName: 'node-1', trustedAs: ['server'], presentedAs: ['client'] };
+const rootStatus: Required<RootStatus> = {
+  ...caRoot,
+  trustedAsServer: 1,
+  trustedAsClient: 2,
+  trustedByProfiles: 3,
+  presented: 4,
+  members: [rootMember],
+  switch: verdict,
+  drop: verdict,
+};
+
 const NODE_CONTROL: Samples<NodeControlMethods> = {
   GetStatus: { request: {}, response: nodeStatus },
   ListConnections: { request: {}, response: { connections: [connection], addressesRedacted: true } },
@@ -134,6 +158,7 @@ const NODE_CONTROL: Samples<NodeControlMethods> = {
       addressesRedacted: true,
     },
   },
+  GetCaState: { request: {}, response: caState },
   CheckMode: { request: { to: 'strict' }, response: checkMode },
   ReloadTls: { request: {}, response: { result: 'ok', problems: ['none'], trustGeneration: 4 } },
   Drain: { request: {}, response: { state: 'draining' } },
@@ -144,6 +169,10 @@ const CLUSTER_CONTROL: Samples<ClusterControlMethods> = {
     response: { nodes: [nodeStatus], unreachable: [unreachable], addressesRedacted: true },
   },
   ListNodes: { request: {}, response: { nodes: [peer], addressesRedacted: true } },
+  GetCaStatus: {
+    request: {},
+    response: { roots: [rootStatus], members: 3, unknown: 1, unreachable: [unreachable], addressesRedacted: true },
+  },
   Preflight: {
     request: { to: 'optional' },
     response: { ready: true, nodes: [checkMode], unreachable: [unreachable] },
@@ -169,9 +198,16 @@ test('no message of the proto file is out of reach of the samples', () => {
     'Expiring',
   ];
   const lists = ['ListConnectionsResponse', 'ListNodesResponse', 'ReloadTlsResponse'];
-  const requests = ['GetStatus', 'ListConnections', 'GetTlsState', 'CheckMode', 'ReloadTls', 'Drain'];
-  const clusterRequests = ['GetClusterStatus', 'ListNodes'];
-  const reached = [...inside, ...answers, ...lists, ...[...requests, ...clusterRequests].map(name => `${name}Request`)];
+  const requests = ['GetStatus', 'ListConnections', 'GetTlsState', 'GetCaState', 'CheckMode', 'ReloadTls', 'Drain'];
+  const clusterRequests = ['GetClusterStatus', 'ListNodes', 'GetCaStatus'];
+  const ca = ['CaState', 'CaUsage', 'CaRoot', 'CaStatus', 'RootStatus', 'RootMember', 'RootVerdict', 'RootObstacle'];
+  const reached = [
+    ...inside,
+    ...ca,
+    ...answers,
+    ...lists,
+    ...[...requests, ...clusterRequests].map(name => `${name}Request`),
+  ];
   const messages = Object.entries(packageDefinition)
     .filter(([name, definition]) => name.startsWith('selvedge.control.v1.') && 'format' in definition)
     .map(([name]) => name.slice('selvedge.control.v1.'.length));

@@ -181,10 +181,67 @@ export interface PreflightResponse {
   readonly unreachable: readonly Unreachable[];
 }
 
+export interface CaState {
+  readonly nodeName: string;
+  readonly usages: readonly CaUsage[];
+  readonly addressesRedacted: boolean;
+}
+
+export interface CaUsage {
+  /** server, client or the name of a profile. */
+  readonly usage: string;
+  readonly trustGeneration: number;
+  readonly roots: readonly CaRoot[];
+  readonly leafRoots: readonly string[];
+}
+
+export interface CaRoot {
+  readonly subject: string;
+  readonly fingerprintSha256: string;
+  readonly notAfterMs: number;
+}
+
+export interface CaStatus {
+  readonly roots: readonly RootStatus[];
+  readonly members: number;
+  readonly unknown: number;
+  readonly unreachable: readonly Unreachable[];
+  readonly addressesRedacted: boolean;
+}
+
+export interface RootStatus extends CaRoot {
+  readonly trustedAsServer: number;
+  readonly trustedAsClient: number;
+  readonly trustedByProfiles: number;
+  readonly presented: number;
+  readonly members: readonly RootMember[];
+  /** Null when a node of the wire left it out; our own always send it. */
+  readonly switch: RootVerdict | null;
+  readonly drop: RootVerdict | null;
+}
+
+export interface RootMember {
+  readonly nodeName: string;
+  readonly trustedAs: readonly string[];
+  readonly presentedAs: readonly string[];
+}
+
+export interface RootVerdict {
+  readonly safe: boolean;
+  readonly inTheWay: number;
+  readonly obstacles: readonly RootObstacle[];
+}
+
+export interface RootObstacle {
+  readonly nodeName: string;
+  readonly reason: string;
+}
+
 export type NodeControlMethods = {
   readonly GetStatus: { readonly request: EmptyRequest; readonly response: NodeStatus };
   readonly ListConnections: { readonly request: EmptyRequest; readonly response: ListConnectionsResponse };
   readonly GetTlsState: { readonly request: EmptyRequest; readonly response: TlsState };
+  readonly GetCaState: { readonly request: EmptyRequest; readonly response: CaState };
   readonly CheckMode: { readonly request: CheckModeRequest; readonly response: CheckModeResponse };
   readonly ReloadTls: { readonly request: EmptyRequest; readonly response: ReloadTlsResponse };
   readonly Drain: { readonly request: EmptyRequest; readonly response: DrainResponse };
@@ -193,6 +250,7 @@ export type NodeControlMethods = {
 export type ClusterControlMethods = {
   readonly GetClusterStatus: { readonly request: EmptyRequest; readonly response: ClusterStatus };
   readonly ListNodes: { readonly request: EmptyRequest; readonly response: ListNodesResponse };
+  readonly GetCaStatus: { readonly request: EmptyRequest; readonly response: CaStatus };
   readonly Preflight: { readonly request: CheckModeRequest; readonly response: PreflightResponse };
 };
 

@@ -144,6 +144,7 @@ const unexpected = (): never => {
 };
 const HANDLERS: UnaryHandlers<ClusterControlMethods> = {
   GetClusterStatus: unexpected,
+  GetCaStatus: unexpected,
   ListNodes: unexpected,
   Preflight: unexpected,
 };

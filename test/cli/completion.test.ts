@@ -11,7 +11,10 @@ const cases: readonly (readonly [readonly string[], readonly string[]])[] = [
     ['status', 'reload', 'preflight', 'explain', '--help'],
   ],
   [['selvedgectl', 'tls', 'explain', '--ce'], ['--cert']],
+  [['selvedgectl', 'ca', 'st'], ['status']],
+  [['selvedgectl', 'ca', 'status', '--safe'], ['--safe-to']],
   [['selvedgectl', '-o', 'json', 'certs', 'ro'], ['rotate']],
+  [['selvedgectl', 'certs', 'rotate', '--st'], ['--step']],
   [['selvedgectl', 'completion', 'f'], ['fish']],
   // a file name: nothing of ours, so that the shell offers its files
   [['selvedgectl', 'status', '--config', 'st'], []],
@@ -33,7 +36,12 @@ test('completion zsh and fish name every command', async () => {
   for (const shell of ['zsh', 'fish']) {
     const { stdout, exitCode } = await runCtl(['completion', shell]);
     assert.equal(exitCode, 0);
-    for (const name of ['selvedgectl tls preflight', 'selvedgectl certs rotate', 'selvedgectl config check'])
+    for (const name of [
+      'selvedgectl tls preflight',
+      'selvedgectl certs rotate',
+      'selvedgectl ca status',
+      'selvedgectl config check',
+    ])
       assert.ok(stdout.includes(`"${name}"`), `${shell}: ${name}`);
   }
 });
