@@ -1,10 +1,9 @@
 import { isWildcardHost } from '../identity/address.ts';
 import { deniedBy } from '../identity/denied-certificate.ts';
 import { certificateCoversHost } from '../identity/host-name.ts';
-import { matchIdentity } from '../identity/match-identity.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
-import { parsePattern } from '../identity/subject-name-pattern.ts';
 import type { NodeSettings, TlsSettings } from '../node/node-settings.ts';
+import { unlistedName, unprovenName } from '../node/own-names.ts';
 import type { CheckedSet } from './check-credential-sets.ts';
 
 /**
@@ -12,16 +11,16 @@ import type { CheckedSet } from './check-credential-sets.ts';
  * warnings: the others may be configured otherwise.
  */
 export function checkOwnNames(settings: NodeSettings, sets: readonly CheckedSet[]): string[] {
-  const { tls } = settings;
+  const { tls, nodeName } = settings;
   if (tls === undefined) return [];
   const identityOf = (usage: string) => sets.find(set => set.usage === usage)?.own.identity;
   const server = identityOf('server');
   const client = identityOf('client') ?? server;
   return [
     ...sets.flatMap(set => denied(tls, set)),
-    ...(client === undefined ? [] : notAllowed(tls, client)),
-    ...(server === undefined ? [] : notItself(settings, tls, server, 'server')),
-    ...(client === undefined || client === server ? [] : notItself(settings, tls, client, 'client')),
+    ...(client === undefined ? [] : unlistedName(tls, client)),
+    ...(server === undefined ? [] : unprovenName(nodeName, tls, server, 'server')),
+    ...(client === undefined || client === server ? [] : unprovenName(nodeName, tls, client, 'client')),
     ...(server === undefined ? [] : notCovered(settings, tls, server)),
   ];
 }
@@ -31,23 +30,6 @@ function denied({ deniedCertificates }: TlsSettings, { usage, own }: CheckedSet)
   if (entry === undefined) return [];
   return [
     `networking.tls.denied-certificates lists ${entry.text}, which is the ${usage} certificate of this node itself (${own.identity.subject}): nodes with the same list refuse it as certificate_revoked`,
-  ];
-}
-
-function notAllowed({ allowedSubjectNames, requireClientAuth }: TlsSettings, client: PeerIdentity): string[] {
-  if (!requireClientAuth && allowedSubjectNames.length === 0) return [];
-  if (matchIdentity(allowedSubjectNames, client) !== undefined) return [];
-  return [
-    `networking.tls.allowed-subject-names does not match the certificate of this node itself (${client.subject}): nodes with the same list refuse it as subject_not_allowed`,
-  ];
-}
-
-function notItself({ nodeName }: NodeSettings, tls: TlsSettings, identity: PeerIdentity, usage: string): string[] {
-  if (tls.nodeIdentity === undefined) return [];
-  const name = tls.nodeIdentity.replaceAll('{node-name}', nodeName);
-  if (matchIdentity([parsePattern(name)], identity) !== undefined) return [];
-  return [
-    `networking.tls.node-identity asks this node to prove ${name}, which its ${usage} certificate does not: nodes with the same key refuse it as node_identity_mismatch`,
   ];
 }
 

@@ -183,6 +183,11 @@ const tls = table<TlsOptions>('tls', {
       'How long calls may go on over a connection whose certificate is no longer trusted or allowed, or expires; then they are cut, with the reason.',
     default: '"5s"',
   }),
+  canary: value('canary', flag, {
+    meaning:
+      'Before a new certificate of this node is used, it is tried: by a handshake of the node with itself, and by asking up to three connected peers whether they would admit it. If not, the old one stays.',
+    default: 'true',
+  }),
   refuseDowngrade: value('refuse-downgrade', flag, {
     meaning: 'In `optional` mode: once a member spoke TLS, do not dial it in plaintext on its own word.',
     default: 'false',

@@ -52,6 +52,8 @@ interface Held {
 }
 
 const LONGEST_LEAD_MS = 60_000;
+/** Less than this before the end no other connection is asked for. */
+const SHORTEST_LIFE_MS = 2_000;
 
 /**
  * The open outbound connections of one connector: counted, and judged again.
@@ -115,11 +117,13 @@ export class OutboundConnections {
 
   #awaitEnd(held: Held, validUntilMs: number): void {
     const openedAtMs = held.connection.openedAt.getTime();
-    const leadMs = Math.max(2 * this.#parts.graceMs(), Math.min((validUntilMs - openedAtMs) / 10, LONGEST_LEAD_MS));
-    const renewAtMs = validUntilMs - leadMs;
-    const isShort = validUntilMs - openedAtMs < 2 * leadMs;
+    const lifeMs = validUntilMs - openedAtMs;
+    const leadMs = Math.max(2 * this.#parts.graceMs(), Math.min(lifeMs / 10, LONGEST_LEAD_MS));
+    // A connection that was itself a renewal, to a server that has no later certificate yet, is renewed half-way again.
+    const renewAtMs = validUntilMs - Math.min(leadMs, lifeMs / 2);
+    const isPointless = lifeMs < SHORTEST_LIFE_MS || renewAtMs < Date.now();
     held.stopAwaiting();
-    const stopRenewal = isShort || renewAtMs < Date.now() ? () => {} : atTime(renewAtMs, () => held.hold.renew());
+    const stopRenewal = isPointless ? () => {} : atTime(renewAtMs, () => held.hold.renew());
     const stopEnd = atTime(validUntilMs, () => this.#ask(held));
     held.stopAwaiting = () => {
       stopRenewal();

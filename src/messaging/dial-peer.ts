@@ -22,6 +22,8 @@ export type DialOutcome =
       readonly kind: 'welcomed';
       readonly frames: FrameStream;
       readonly introduction: Introduction;
+      /** The version of the stream protocol that both speak. */
+      readonly protocol: number;
       readonly security: Security;
       readonly identity: PeerIdentity | undefined;
     }
@@ -129,10 +131,11 @@ function welcomed(answer: Frame, frames: FrameStream, security: Security, parts:
       { self, target: node, knownGeneration: parts.knownGeneration(security.kind === 'mutual_tls') },
     );
     if (!verdict.ok) return refuse(verdict.reason, verdict.detail);
+    const { protocol } = verdict;
     const identity = connector.connections.findLast(
       connection => connection.nodeName === node && connection.security === security,
     )?.identity;
-    return { kind: 'welcomed', frames, introduction, security, identity };
+    return { kind: 'welcomed', frames, introduction, protocol, security, identity };
   } catch (error) {
     if (!isSelvedgeError(error, 'refused')) throw error;
     return refuse(error.facts.reason, error.facts.detail);

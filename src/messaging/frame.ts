@@ -24,6 +24,20 @@ export interface WireWelcome {
   readonly protocol: number;
 }
 
+export interface WireAdmissionQuestion {
+  /** As a number; beyond 2^53 it is not exact. */
+  readonly id: number;
+  readonly chain: readonly Uint8Array[];
+  readonly usages: readonly string[];
+}
+
+export interface WireAdmissionAnswer {
+  readonly id: number;
+  readonly judged: boolean;
+  readonly reason: string;
+  readonly detail: string;
+}
+
 /** One frame; `body` names the one field that is set. Without it the frame is of a kind this version does not know. */
 export interface Frame {
   readonly body?: keyof Omit<Frame, 'body'>;
@@ -34,6 +48,8 @@ export interface Frame {
   readonly draining?: Record<never, never> | null;
   readonly drainingAcknowledged?: Record<never, never> | null;
   readonly goodbye?: { readonly reason: string; readonly detail: string } | null;
+  readonly admissionQuestion?: WireAdmissionQuestion | null;
+  readonly admissionAnswer?: WireAdmissionAnswer | null;
 }
 
 /** The service definition to add to a server. */

@@ -2,7 +2,9 @@ import type { RefusalReason } from '../errors/refusal-reason.ts';
 import type { Introduction } from './introduction.ts';
 
 /** The stream protocol versions this node speaks. */
-export const PROTOCOL = { min: 1, max: 1 } as const;
+export const PROTOCOL = { min: 1, max: 2 } as const;
+/** From this version on both sides know the admission question. */
+export const ADMISSION_PROTOCOL = 2;
 
 export interface Hello {
   readonly introduction: Introduction;

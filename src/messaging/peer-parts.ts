@@ -5,6 +5,7 @@ import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Security } from '../rpc/security.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { AdmissionAnswer, AdmissionQuestion } from './admission-question.ts';
 import type { Introduction } from './introduction.ts';
 import type { NodeProof } from './judge-hello.ts';
 
@@ -62,12 +63,20 @@ export interface PeerStreamsOptions {
   readonly helloTimeoutMs?: number;
 }
 
+/** What this node answers to a peer that asks whether it would be admitted with other certificates. */
+export type JudgeAdmission = (
+  nodeName: string,
+  identity: PeerIdentity | undefined,
+  question: AdmissionQuestion,
+) => AdmissionAnswer;
+
 export interface PeerStreamsParts {
   /** What we say of ourselves; a change is advertised on every open stream. */
   readonly self: ObservableValue<Introduction>;
   readonly directory: KnownMembers;
   readonly connector: PeerChannels;
   readonly provesNode: ProvesNode;
+  readonly judgeAdmission: JudgeAdmission;
   readonly options: PeerStreamsOptions;
   readonly logger: Logger;
   readonly metrics: Pick<Metrics, 'connectionsRefused' | 'plaintextPeers'>;

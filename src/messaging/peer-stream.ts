@@ -3,10 +3,13 @@ import { messageOf } from '../errors/selvedge-error.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import type { Security } from '../rpc/security.ts';
 import { printable } from '../telemetry/logger.ts';
+import { AdmissionExchange } from './admission-exchange.ts';
+import type { AdmissionAnswer, AdmissionQuestion } from './admission-question.ts';
 import type { StreamFacts } from './choose-stream.ts';
 import type { Frame } from './frame.ts';
 import type { FrameStream } from './frame-stream.ts';
 import { type Introduction, introductionToWire, parseIntroduction } from './introduction.ts';
+import { ADMISSION_PROTOCOL } from './judge-hello.ts';
 
 /** Why a stream ended, and who ended it. */
 export interface Closing {
@@ -28,6 +31,8 @@ export interface PeerStreamFacts extends StreamFacts {
   readonly security: Security;
   readonly direction: 'inbound' | 'outbound';
   readonly introduction: Introduction;
+  /** The version of the stream protocol that both speak. */
+  readonly protocol: number;
   /** From the verified certificate of the other side. */
   readonly identity: PeerIdentity | undefined;
   /** The inbound connection under the stream; undefined where we dialled. */
@@ -39,6 +44,8 @@ export interface PeerStreamListener {
   advertised(stream: PeerStream, introduction: Introduction): void;
   /** The other side takes nothing new. It is acknowledged when this returns. */
   draining(stream: PeerStream): void;
+  /** The other side asks whether it would be admitted with other certificates. */
+  asked(stream: PeerStream, question: AdmissionQuestion): AdmissionAnswer;
   /** Exactly once; from then on the stream does nothing more. */
   closed(stream: PeerStream, closing: Closing): void;
 }
@@ -48,7 +55,7 @@ export interface PeerStreamListener {
  *
  * S1. Any frame is a sign of life; silence for `heartbeatTimeoutMs` ends the stream.
  * S2. A side that ends the stream says why in a Goodbye, its last frame.
- * S3. While the peer does not read, nothing piles up: heartbeats are left out, of several advertisements the newest goes.
+ * S3. While the peer does not read, nothing piles up: heartbeats and answers are left out, of several advertisements the newest goes.
  */
 export class PeerStream implements PeerStreamFacts {
   readonly generation: number;
@@ -56,6 +63,7 @@ export class PeerStream implements PeerStreamFacts {
   readonly dialledBy: string;
   readonly order: number;
   readonly direction: 'inbound' | 'outbound';
+  readonly protocol: number;
   readonly identity: PeerIdentity | undefined;
   readonly connectionId: number | undefined;
   readonly openedAtMs: number = performance.now();
@@ -64,6 +72,7 @@ export class PeerStream implements PeerStreamFacts {
   readonly #listener: PeerStreamListener;
   readonly #heartbeat: NodeJS.Timeout;
   readonly #silence: NodeJS.Timeout;
+  readonly #admissions: AdmissionExchange;
   #introduction: Introduction;
   #framesSeen = 0;
   #heartbeatsSent = 0;
@@ -79,12 +88,17 @@ export class PeerStream implements PeerStreamFacts {
     this.dialledBy = facts.dialledBy;
     this.order = facts.order;
     this.direction = facts.direction;
+    this.protocol = facts.protocol;
     this.identity = facts.identity;
     this.connectionId = facts.connectionId;
     this.#introduction = facts.introduction;
     this.#frames = frames;
     this.#options = options;
     this.#listener = listener;
+    this.#admissions = new AdmissionExchange({
+      send: frame => this.#sendIfRead(frame),
+      judge: question => listener.asked(this, question),
+    });
     this.#acknowledged = new Promise(resolve => {
       this.#acknowledge = resolve;
     });
@@ -118,6 +132,17 @@ export class PeerStream implements PeerStreamFacts {
     this.#flushAdvertisement();
   }
 
+  /** Whether questions of admission go over this stream: both sides know them, and each knows who the other is. */
+  get answersAdmission(): boolean {
+    return this.security.kind === 'mutual_tls' && this.protocol >= ADMISSION_PROTOCOL;
+  }
+
+  /** Asks the peer whether it would admit us; undefined where it does not say within `timeoutMs`. */
+  askAdmission(question: AdmissionQuestion, timeoutMs: number): Promise<AdmissionAnswer | undefined> {
+    if (!this.answersAdmission || this.#closing !== undefined) return Promise.resolve(undefined);
+    return this.#admissions.ask(question, timeoutMs);
+  }
+
   /** Tells the peer that this node takes nothing new. Resolves when it acknowledged, or the stream is over. */
   announceDraining(): Promise<void> {
     this.#frames.send({ draining: {} });
@@ -146,6 +171,9 @@ export class PeerStream implements PeerStreamFacts {
         return this.#acknowledge();
       case 'goodbye':
         return this.#onGoodbye(frame);
+      case 'admissionQuestion':
+      case 'admissionAnswer':
+        return this.#onAdmission(frame);
       case 'hello':
       case 'welcome':
         return void this.close('connection_error', `a second ${frame.body}`);
@@ -176,6 +204,15 @@ export class PeerStream implements PeerStreamFacts {
     this.#frames.send({ drainingAcknowledged: {} });
   }
 
+  #onAdmission(frame: Frame): void {
+    if (!this.answersAdmission) return;
+    try {
+      this.#admissions.receive(frame);
+    } catch (error) {
+      void this.close('connection_error', messageOf(error));
+    }
+  }
+
   #onGoodbye({ goodbye }: Frame): void {
     // What a peer gives as its reason is believed when it is a word of our closed lists.
     const said = goodbye?.reason ?? '';
@@ -185,9 +222,14 @@ export class PeerStream implements PeerStreamFacts {
   }
 
   #sendHeartbeat(): void {
-    if (this.#frames.congested) return;
-    this.#heartbeatsSent += 1;
-    this.#frames.send({ heartbeat: { sequence: this.#heartbeatsSent } });
+    if (this.#sendIfRead({ heartbeat: { sequence: this.#heartbeatsSent + 1 } })) this.#heartbeatsSent += 1;
+  }
+
+  /** What may be left out while the peer does not read. */
+  #sendIfRead(frame: Frame): boolean {
+    if (this.#frames.congested) return false;
+    this.#frames.send(frame);
+    return true;
   }
 
   #flushAdvertisement(): void {
@@ -213,6 +255,7 @@ export class PeerStream implements PeerStreamFacts {
     clearInterval(this.#heartbeat);
     clearTimeout(this.#silence);
     this.#acknowledge();
+    this.#admissions.end();
     this.#listener.closed(this, closing);
   }
 }

@@ -5,6 +5,8 @@ import { SelvedgeError } from '../errors/selvedge-error.ts';
 import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Caller } from '../rpc/caller.ts';
 import type { Security } from '../rpc/security.ts';
+import type { AdmissionQuestion } from './admission-question.ts';
+import { type AskOptions, askPeers, type PeerAnswer } from './ask-peers.ts';
 import { dialPeer } from './dial-peer.ts';
 import { implementFabric } from './fabric-service.ts';
 import { fabricDefinition } from './frame.ts';
@@ -99,6 +101,11 @@ export class PeerStreams {
     }
   }
 
+  /** Asks connected peers whether they would admit this node with other certificates. */
+  ask(question: AdmissionQuestion, options: AskOptions): Promise<readonly PeerAnswer[]> {
+    return askPeers(this.#live(), question, options);
+  }
+
   /** The node whose stream runs over an inbound connection. */
   nodeOf(connectionId: number): string | undefined {
     return this.#live().find(stream => stream.connectionId === connectionId)?.node;
@@ -169,6 +176,7 @@ export class PeerStreams {
       dialledBy: introduction.nodeName,
       generation: introduction.generation,
       introduction,
+      protocol,
       security: caller.security,
       identity: caller.identity,
       connectionId: caller.connectionId,
@@ -199,6 +207,7 @@ export class PeerStreams {
         this.#parts.directory.learn(name, next, proven);
       },
       draining: drained => link.draining(drained),
+      asked: ({ node, identity }, question) => this.#parts.judgeAdmission(node, identity, question),
       closed: (ended, closing) => {
         link.ended(ended, closing);
         this.#forgetStranger(link);
@@ -257,13 +266,14 @@ export class PeerStreams {
           refused: reason => metrics.connectionsRefused.inc({ reason }),
           signal,
         }),
-      welcomed: ({ frames, introduction, security, identity }) =>
+      welcomed: ({ frames, introduction, protocol, security, identity }) =>
         this.#offer(
           {
             direction: 'outbound',
             dialledBy: self.value.nodeName,
             generation: introduction.generation,
             introduction,
+            protocol,
             security,
             identity,
             connectionId: undefined,

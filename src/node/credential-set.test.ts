@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import { makeCredentialDirectory } from '../../test/kit/credential-directory.ts';
+import { tlsSettings } from '../../test/kit/tls-settings.ts';
 import type { FilesSpec } from '../credentials/file-source.ts';
-import { parsePatterns } from '../identity/subject-name-pattern.ts';
 import { silentLogger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
-import { CredentialSet } from './credential-set.ts';
+import { CredentialSet, type CredentialTrial, type TryCredentials } from './credential-set.ts';
 import type { TlsProfileSettings, TlsSettings } from './node-settings.ts';
 
 test('without settings there is nothing to show and nothing open', async t => {
@@ -117,9 +117,42 @@ test('reloads, generation and expiry are in the metrics', async t => {
   assert.doesNotMatch(exposed, new RegExp(`usage="server"\\} ${expiry}\n`), 'the renewed certificate counts');
 });
 
-function setUp(t: TestContext) {
+test('a new set is tried as what it is used for, under the settings that come with it', async t => {
+  const trials: CredentialTrial[] = [];
+  const verdicts: string[] = [];
+  const { set } = setUp(t, async trial => {
+    trials.push(trial);
+    return verdicts.map(problem => ({ file: '', problem }));
+  });
+  const [one, two] = [await makeCredentialDirectory(t), await makeCredentialDirectory(t)];
+  const first = tls({ server: one.spec, client: two.spec, profiles: [two.spec] });
+  await set.adopt(first);
+  assert.equal(trials.length, 0, 'what comes first takes the place of nothing');
+  const [server, client] = [set.server.value, set.storeOf(two.spec).snapshot.value];
+
+  await two.renew();
+  verdicts.push('they would refuse it');
+  const next = { ...first, canary: false };
+  const refused = await set.reload('admin', next);
+  assert.deepEqual([refused.result, refused.problems], ['failed', [': they would refuse it']]);
+  assert.equal(set.storeOf(two.spec).snapshot.value, client, 'the one in use stays');
+  const [trial] = trials;
+  assert.deepEqual([trial?.usages, trial?.candidate.own.place, trial?.tls], [['client'], two.spec.certFile, next]);
+  assert.equal(trial?.current, client);
+  assert.deepEqual([trial?.server, trial?.client], [server, trial?.candidate]);
+
+  const third = await makeCredentialDirectory(t);
+  const shared = tls({ server: third.spec });
+  await assert.rejects(set.adopt(shared), { code: 'credentials_invalid' });
+  assert.deepEqual([trials.at(-1)?.usages, trials.at(-1)?.tls], [['server', 'client'], shared]);
+  verdicts.length = 0;
+  assert.equal((await set.reload('admin')).result, 'ok');
+  assert.equal(trials.at(-1)?.tls, first, 'what was not taken is not what counts');
+});
+
+function setUp(t: TestContext, tryOut?: TryCredentials) {
   const metrics = createMetrics();
-  const set = new CredentialSet(silentLogger, metrics);
+  const set = new CredentialSet(silentLogger, metrics, tryOut);
   t.after(() => set.close());
   return { set, metrics };
 }
@@ -137,23 +170,11 @@ function tls({
   client?: FilesSpec;
   profiles?: readonly FilesSpec[];
 }): TlsSettings {
-  return {
-    mode: 'strict',
-    requireClientAuth: true,
-    allowedSubjectNames: parsePatterns(['*']),
-    serverSubjectNames: [],
-    nodeIdentity: undefined,
-    minVersion: 'TLSv1.3',
-    deniedCertificates: [],
-    handshakeTimeoutMs: 5_000,
-    withdrawalGraceMs: 5_000,
-    sniffTimeoutMs: 5_000,
-    refuseDowngrade: false,
-    refreshIntervalMs: 3_600_000,
+  return tlsSettings({
     serverCredentials: server,
     clientCredentials: client,
     profiles: profiles.map(
       (each): TlsProfileSettings => ({ destinations: [], credentials: each, serverSubjectNames: undefined }),
     ),
-  };
+  });
 }

@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { CredentialProblem } from '../credentials/credential-problem.ts';
 import type { CredentialSpec } from '../credentials/credential-source.ts';
 import { type CredentialsStore, openCredentialsStore, type ReloadTrigger } from '../credentials/credentials-store.ts';
+import type { PeerUsage } from '../credentials/judge-peer.ts';
 import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
 import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -14,6 +16,22 @@ export interface UsedCredentials {
   readonly usage: string;
   readonly store: CredentialsStore;
 }
+
+/** A new set of credentials, found usable by itself, and what it would take the place of. */
+export interface CredentialTrial {
+  readonly candidate: TrustSnapshot;
+  readonly current: TrustSnapshot;
+  /** What the set is used as between members; empty where only profiles use it. */
+  readonly usages: readonly PeerUsage[];
+  /** The settings it would be used under. */
+  readonly tls: TlsSettings;
+  /** What listener and connector would use then; undefined where that is not open yet. */
+  readonly server: TrustSnapshot | undefined;
+  readonly client: TrustSnapshot | undefined;
+}
+
+/** Answers why a new set must not be taken into use; empty: it may. Must not throw. */
+export type TryCredentials = (trial: CredentialTrial) => Promise<readonly CredentialProblem[]>;
 
 /** The outcome of reading all sets again: the worst of them. */
 export interface CredentialsReload {
@@ -38,10 +56,15 @@ export class CredentialSet {
   #stopServer: () => void = () => {};
   #stores: readonly CredentialsStore[] = [];
   #tls: TlsSettings | undefined;
+  /** Settings that are about to take the place of those in use: new sets are tried under them already. */
+  #coming: TlsSettings | undefined;
+  readonly #tryOut: TryCredentials;
 
-  constructor(logger: Logger, metrics: Metrics) {
+  /** @param tryOut the last question before a set takes the place of another. Default: it passes. */
+  constructor(logger: Logger, metrics: Metrics, tryOut: TryCredentials = async () => []) {
     this.#logger = logger;
     this.#metrics = metrics;
+    this.#tryOut = tryOut;
     this.expiry = new ExpiryWatch(logger, metrics);
   }
 
@@ -70,6 +93,7 @@ export class CredentialSet {
     const isOtherInterval = this.#tls !== undefined && this.#tls.refreshIntervalMs !== refreshIntervalMs;
     const next: CredentialsStore[] = [];
     const opened: CredentialsStore[] = [];
+    this.#coming = tls;
     try {
       for (const { usage, spec } of wanted) {
         if (next.some(store => isDeepStrictEqual(store.spec, spec))) continue;
@@ -81,6 +105,8 @@ export class CredentialSet {
     } catch (error) {
       await Promise.all(opened.map(store => store.close()));
       throw error;
+    } finally {
+      this.#coming = undefined;
     }
     const dropped = this.#stores.filter(store => !next.includes(store));
     if (isOtherInterval) for (const store of next) store.refreshEvery(refreshIntervalMs);
@@ -91,11 +117,18 @@ export class CredentialSet {
     await Promise.all(dropped.map(store => store.close()));
   }
 
-  /** @param kept the settings whose sources count; others are about to be let go. */
-  async reload(trigger: ReloadTrigger, kept: TlsSettings | undefined = this.#tls): Promise<CredentialsReload> {
+  /**
+   * @param coming settings that are about to take the place of those in use: only their sources count, and new sets are
+   * tried under them. One such call at a time.
+   */
+  async reload(trigger: ReloadTrigger, coming?: TlsSettings): Promise<CredentialsReload> {
+    const kept = coming ?? this.#tls;
     const specs = kept === undefined ? [] : usesOf(kept).map(use => use.spec);
     const stores = this.#stores.filter(store => specs.some(each => isDeepStrictEqual(each, store.spec)));
-    const results = await Promise.all(stores.map(store => store.reload(trigger)));
+    if (coming !== undefined) this.#coming = coming;
+    const results = await Promise.all(stores.map(store => store.reload(trigger))).finally(() => {
+      if (coming !== undefined) this.#coming = undefined;
+    });
     const worst = (['failed', 'ok'] as const).find(result => results.some(each => each.result === result));
     return {
       result: worst ?? 'unchanged',
@@ -126,6 +159,7 @@ export class CredentialSet {
       refreshIntervalMs,
       ...(previous === undefined ? {} : { previous }),
       watch: true,
+      trial: (candidate, current) => this.#try(spec, candidate, current),
       logger: this.#logger,
       onReload: (trigger, { result }) => {
         if (trigger !== 'start') metrics.tlsReloads.inc({ result });
@@ -135,6 +169,17 @@ export class CredentialSet {
       store.snapshot.subscribe(() => this.#followExpiry());
       return store;
     });
+  }
+
+  #try(spec: CredentialSpec, candidate: TrustSnapshot, current: TrustSnapshot): Promise<readonly CredentialProblem[]> {
+    const tls = this.#coming ?? this.#tls;
+    if (tls === undefined) return Promise.resolve([]);
+    const isThis = (other: CredentialSpec) => isDeepStrictEqual(other, spec);
+    const snapshotOf = (of: CredentialSpec) =>
+      isThis(of) ? candidate : this.#stores.find(store => isDeepStrictEqual(store.spec, of))?.snapshot.value;
+    const usages = (['server', 'client'] as const).filter(usage => isThis(tls[`${usage}Credentials`]));
+    const [server, client] = [snapshotOf(tls.serverCredentials), snapshotOf(tls.clientCredentials)];
+    return this.#tryOut({ candidate, current, usages, tls, server, client });
   }
 
   #followExpiry(): void {

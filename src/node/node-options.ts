@@ -76,6 +76,11 @@ export interface TlsOptions extends CredentialOptions {
    * then they are cut, with the reason. Default 5,000.
    */
   readonly withdrawalGraceMs?: number;
+  /**
+   * Before a new certificate of this node is taken into use, it is tried: by a handshake of this node with itself, and by
+   * asking some connected peers whether they would admit it. Default true.
+   */
+  readonly canary?: boolean;
   /** In `optional` mode: once a member spoke TLS, do not dial it in plaintext on its own word. Default false. */
   readonly refuseDowngrade?: boolean;
   /** Files are read again this often even when no change was seen. Default 3,600,000. */

@@ -9,10 +9,13 @@ import type { Member } from '../membership/member.ts';
 import { type BeliefPolicy, MemberDirectory } from '../membership/member-directory.ts';
 import { type MembershipSource, openMembersFile } from '../membership/members-file-source.ts';
 import { membersOutOfReach } from '../membership/unreachable-members.ts';
+import type { JudgeAdmission } from '../messaging/peer-parts.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { CredentialSet } from './credential-set.ts';
+import { Canary } from './canary.ts';
+import { CredentialSet, type CredentialTrial } from './credential-set.ts';
 import { type DataDirectory, openDataDirectory } from './data-directory.ts';
+import { judgeAdmission } from './judge-admission.ts';
 import { NodeProblems } from './node-problems.ts';
 import type { NodeSettings } from './node-settings.ts';
 import { ownDenial } from './own-denial.ts';
@@ -28,6 +31,8 @@ export class NodeParts {
   readonly metrics: Metrics;
   readonly data: DataDirectory;
   readonly problems: NodeProblems;
+  /** Asks peers as soon as the server has given it the means. */
+  readonly canary: Canary;
   readonly credentials: CredentialSet;
   readonly directory: MemberDirectory;
   readonly connector: Connector;
@@ -45,7 +50,9 @@ export class NodeParts {
     );
     try {
       const data = closing.use('data directory', await openDataDirectory(settings.dataDir));
-      const credentials = closing.use('credentials', new CredentialSet(logger, metrics));
+      const canary = new Canary({ nodeName: settings.nodeName, logger, metrics });
+      const tryOut = (trial: CredentialTrial) => canary.tryOut(trial);
+      const credentials = closing.use('credentials', new CredentialSet(logger, metrics, tryOut));
       await credentials.adopt(settings.tls);
       const current = new MutableValue(settings);
       const problems = new NodeProblems();
@@ -54,7 +61,17 @@ export class NodeParts {
         metrics.membershipReloads.inc({ result: problem === undefined ? 'ok' : 'failed' });
       };
       const source = closing.use('members', await openMembers(current, logger, onReload));
-      return new NodeParts({ problems, settings: current, logger, metrics, data, credentials, source, closing });
+      return new NodeParts({
+        problems,
+        settings: current,
+        logger,
+        metrics,
+        data,
+        canary,
+        credentials,
+        source,
+        closing,
+      });
     } catch (error) {
       await closing.close();
       throw error;
@@ -67,6 +84,7 @@ export class NodeParts {
     logger: Logger;
     metrics: Metrics;
     data: DataDirectory;
+    canary: Canary;
     credentials: CredentialSet;
     source: MembershipSource;
     closing: ClosingStack;
@@ -77,6 +95,7 @@ export class NodeParts {
     this.metrics = metrics;
     this.data = parts.data;
     this.problems = parts.problems;
+    this.canary = parts.canary;
     this.credentials = credentials;
     this.closing = closing;
     this.admit = derived(settings, admitUnder);
@@ -121,6 +140,16 @@ export class NodeParts {
       this.logger.warn('credentials.own_denied', { problem });
     this.#toldOwnDenial = problem;
   }
+
+  /** What this node answers to a peer that asks whether it would be admitted with other certificates. */
+  readonly judgeAdmission: JudgeAdmission = (nodeName, identity, question) =>
+    judgeAdmission(nodeName, identity, question, {
+      trust: this.credentials.server.value,
+      admit: this.admit.value,
+      outbound: this.#outbound.value,
+      addresses: this.directory.member(nodeName)?.addresses,
+      now: new Date(),
+    });
 
   /** Takes new settings, live ones only. @throws credentials_invalid, config_invalid, with nothing changed. */
   async adopt(next: NodeSettings): Promise<void> {

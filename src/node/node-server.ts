@@ -86,10 +86,12 @@ export class NodeServer {
       directory: parts.directory,
       connector: parts.connector,
       provesNode: (nodeName, identity, security) => provesNode(settings.value, nodeName, identity, security.kind),
+      judgeAdmission: parts.judgeAdmission,
       options: networking,
       logger,
       metrics,
     });
+    parts.canary.askPeers = (question, options) => this.#streams.ask(question, options);
     // The goodbye of the peer stream is said before its connection is closed: over that no reason can be told.
     parts.connector.onWithdrawn = ({ security }, reason) => this.#streams.endWhere(each => each === security, reason);
     this.#fabric = this.#listener(derived(settings, listenerPolicyOf), parts.admit, {

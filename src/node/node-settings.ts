@@ -59,6 +59,7 @@ export interface TlsSettings {
   readonly handshakeTimeoutMs: number;
   readonly withdrawalGraceMs: number;
   readonly sniffTimeoutMs: number;
+  readonly canary: boolean;
   readonly refuseDowngrade: boolean;
   readonly refreshIntervalMs: number;
   /** What the listener shows, and whom it trusts. */

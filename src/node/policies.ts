@@ -63,7 +63,7 @@ export function beliefPolicyOf({ mode, tls }: NodeSettings): BeliefPolicy {
 }
 
 /** Who is who, by certificate. */
-export function roleListsOf({ tls, authorization }: NodeSettings): RoleLists {
+export function roleListsOf({ tls, authorization }: Pick<NodeSettings, 'tls' | 'authorization'>): RoleLists {
   return {
     peer: tls?.allowedSubjectNames ?? [],
     admin: authorization.adminSubjectNames,
@@ -72,7 +72,7 @@ export function roleListsOf({ tls, authorization }: NodeSettings): RoleLists {
 }
 
 /** The gate of the fabric listener: who is denied may not connect, else who is in one of the lists. The mode was checked before. */
-export function admitUnder(settings: NodeSettings): Admit {
+export function admitUnder(settings: Pick<NodeSettings, 'tls' | 'authorization'>): Admit {
   const lists = roleListsOf(settings);
   const denied = settings.tls?.deniedCertificates ?? [];
   return identity => {

@@ -99,6 +99,7 @@ test('defaults of TLS are strict', () => {
     handshakeTimeoutMs: 5_000,
     withdrawalGraceMs: 5_000,
     sniffTimeoutMs: 5_000,
+    canary: true,
     refuseDowngrade: false,
     refreshIntervalMs: 3_600_000,
     serverCredentials: files,

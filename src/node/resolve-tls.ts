@@ -49,6 +49,7 @@ export function resolveTls(
     handshakeTimeoutMs: duration('handshakeTimeoutMs', 5_000),
     sniffTimeoutMs: duration('sniffTimeoutMs', 5_000),
     withdrawalGraceMs: duration('withdrawalGraceMs', 5_000),
+    canary: options.canary ?? true,
     refuseDowngrade: options.refuseDowngrade ?? false,
     refreshIntervalMs: duration('refreshIntervalMs', 3_600_000),
     serverCredentials: server.spec,

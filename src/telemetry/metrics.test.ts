@@ -20,6 +20,7 @@ const CONTRACT: readonly [string, 'gauge' | 'counter' | 'histogram', readonly st
   ['grpc_server_call_duration_seconds', 'histogram', ['grpc_method', 'grpc_status']],
   ['grpc_client_call_duration_seconds', 'histogram', ['grpc_method', 'grpc_status']],
   // Beyond the contract.
+  ['selvedge_tls_canary_total', 'counter', ['result']],
   ['selvedge_config_reload_total', 'counter', ['result']],
   ['selvedge_membership_reload_total', 'counter', ['result']],
   ['selvedge_tls_expiring_certificates', 'gauge', ['usage', 'level']],
@@ -44,6 +45,7 @@ test('each metric takes the labels of the contract', async () => {
   metrics.configReloads.inc({ result: 'ok' });
   metrics.membershipReloads.inc({ result: 'ok' });
   metrics.tlsReloadSuccess.set(1);
+  metrics.tlsCanary.inc({ result: 'admitted' });
   metrics.tlsGeneration.set(1);
   metrics.tlsMode.set({ mode: 'strict' }, 1);
   metrics.connections.inc({ direction: 'inbound', security: 'mutual_tls' });

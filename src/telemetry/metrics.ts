@@ -9,6 +9,7 @@ export interface Metrics {
   readonly expiringCertificates: Gauge<'usage' | 'level'>;
   readonly tlsReloads: Counter<'result'>;
   readonly tlsReloadSuccess: Gauge;
+  readonly tlsCanary: Counter<'result'>;
   readonly tlsGeneration: Gauge;
   readonly tlsMode: Gauge<'mode'>;
   readonly configReloads: Counter<'result'>;
@@ -60,6 +61,12 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     tlsReloadSuccess: new Gauge({
       name: 'selvedge_tls_reload_success_timestamp_seconds',
       help: 'When credentials were last read without a problem, in Unix seconds.',
+      registers,
+    }),
+    tlsCanary: new Counter({
+      name: 'selvedge_tls_canary_total',
+      help: 'Times a new certificate of this node was tried before its use, by result.',
+      labelNames: ['result'],
       registers,
     }),
     tlsGeneration: new Gauge({

@@ -3,6 +3,7 @@ import { StableChannel } from '../../src/connector/stable-channel.ts';
 import type { RefusalReason } from '../../src/errors/refusal-reason.ts';
 import { parseAddress, type TcpAddress } from '../../src/identity/address.ts';
 import { constant, MutableValue } from '../../src/lifecycle/observable-value.ts';
+import type { AdmissionAnswer, AdmissionQuestion } from '../../src/messaging/admission-question.ts';
 import type { Frame } from '../../src/messaging/frame.ts';
 import type { Introduction } from '../../src/messaging/introduction.ts';
 import type { NodeProof } from '../../src/messaging/judge-hello.ts';
@@ -35,6 +36,8 @@ export interface LoopbackNodeOptions {
   readonly port?: number;
   readonly lists?: boolean;
   readonly provesNode?: (name: string) => NodeProof;
+  /** What it answers to who asks whether it would be admitted. Default: it does not say. */
+  readonly judgeAdmission?: (name: string) => AdmissionAnswer;
 }
 
 export interface LogLine extends LogFields {
@@ -53,6 +56,8 @@ export class LoopbackNode implements AsyncDisposable {
   readonly learned: { name: string; addresses: readonly TcpAddress[]; overMutualTls: boolean }[] = [];
   readonly log: LogLine[] = [];
   readonly metrics: Metrics = createMetrics();
+  /** What others asked. */
+  readonly asked: { name: string; question: AdmissionQuestion }[] = [];
   readonly paused: string[] = [];
   /** Frames that came in over calls that others made, by kind. */
   readonly received: Record<string, number> = {};
@@ -129,6 +134,10 @@ export class LoopbackNode implements AsyncDisposable {
         },
         securityOf: name => (this.#channels.get(name)?.security === undefined ? undefined : this.outbound),
         connections: [],
+      },
+      judgeAdmission: (name, _identity, question) => {
+        this.asked.push({ name, question });
+        return options.judgeAdmission?.(name) ?? { judged: false };
       },
       provesNode: options.provesNode ?? (() => ({ ok: true })),
       options: { ...OPTIONS, ...options.options },

@@ -16,8 +16,8 @@ export function introductionOf(nodeName: string, changes: Partial<WireIntroducti
   };
 }
 
-export function helloOf(nodeName: string, changes: Partial<WireIntroduction> = {}): Frame {
-  return { hello: { introduction: introductionOf(nodeName, changes), protocolMin: 1, protocolMax: 1 } };
+export function helloOf(nodeName: string, changes: Partial<WireIntroduction> = {}, protocolMax = 1): Frame {
+  return { hello: { introduction: introductionOf(nodeName, changes), protocolMin: 1, protocolMax } };
 }
 
 /** A call of `Fabric.Connect` that sends only what it is told to. Ended by whoever uses it. */
