@@ -38,6 +38,9 @@ export function describeFailure(error: unknown, configExitCode: ExitCode): Descr
     return { lines: error.facts.problems.map(formatConfigProblem), exitCode: configExitCode };
   if (isSelvedgeError(error, 'file_exists'))
     return { lines: [`${messageOf(error)} Give --force to replace it.`], exitCode: EXIT.failure };
+  // Not as a configuration that cannot work, which a service manager does not try again.
+  if (isSelvedgeError(error, 'credentials_invalid') && error.facts.mayPass === true)
+    return { lines: [messageOf(error)], exitCode: EXIT.failure };
   if (isSelvedgeError(error)) return { lines: [messageOf(error)], exitCode: exitCodeOf(error.code, configExitCode) };
   if (isSystemError(error)) return { lines: [messageOf(error)], exitCode: EXIT.failure };
   const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -4,15 +4,21 @@ import { SelvedgeError } from '../errors/selvedge-error.ts';
 export interface CredentialProblem {
   readonly file: string;
   readonly problem: string;
+  /** That it may go away without anybody mending a file, such as an agent that starts later. Default false. */
+  readonly mayPass?: boolean;
 }
 
 /**
  * The error for a set of credentials that cannot be used: its facts are the first problem, its message names all of
- * them. `problems` must not be empty.
+ * them. `problems` must not be empty. One that may pass makes the whole worth another try.
  */
 export function credentialsInvalid(problems: readonly CredentialProblem[]): SelvedgeError<'credentials_invalid'> {
   const { file, problem } = problems[0] ?? { file: '', problem: 'unknown' };
-  return new SelvedgeError('credentials_invalid', problems.map(describeProblem).join('; '), { file, problem });
+  return new SelvedgeError('credentials_invalid', problems.map(describeProblem).join('; '), {
+    file,
+    problem,
+    ...(problems.some(({ mayPass }) => mayPass) ? { mayPass: true } : {}),
+  });
 }
 
 /** `certs/node.pem: is empty` */

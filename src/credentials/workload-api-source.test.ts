@@ -253,13 +253,17 @@ for (const [what, [arrange, expected]] of Object.entries(nothing))
     await arrange(agent);
     const source = await open(t, specOf(agent), { ...IMPATIENT, startTimeoutMs: 200 });
     await until('the problem is the one', async () => expected.test(problemOf(await source.read())));
+    const reading = await source.read();
+    assert.ok(!reading.ok && reading.problems[0]?.mayPass);
   });
 
 test('an agent that does not take the request is not waited for', async t => {
   const agent = await startWorkloadApi(t);
   agent.refuse(grpc.status.INVALID_ARGUMENT, 'security header missing from request');
   const source = await open(t, specOf(agent));
-  assert.match(problemOf(await source.read()), /does not take the request \(INVALID_ARGUMENT: security header missing/);
+  const reading = await source.read();
+  assert.ok(!reading.ok && !reading.problems[0]?.mayPass);
+  assert.match(problemOf(reading), /does not take the request \(INVALID_ARGUMENT: security header missing/);
 });
 
 test('an identity that the agent takes back is a problem; the store keeps the last good set', async t => {

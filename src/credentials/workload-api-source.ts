@@ -22,6 +22,8 @@ export interface WorkloadApiSpec {
   readonly crlFiles: readonly string[];
 }
 
+const NO_ANSWER: SvidOutage = { kind: 'away', problem: 'the agent has not answered in time' };
+
 /** How long the source waits, in milliseconds. */
 export interface WorkloadApiTiming {
   /** A reading before the first answer waits for it until so long after the source was opened. */
@@ -116,12 +118,15 @@ class WorkloadApiSource implements CredentialSource {
   }
 
   #lastReading(): CredentialReading {
+    if (this.#reading === undefined) return this.#problemOf(this.#outage ?? NO_ANSWER);
     const outage = this.#outage?.problem;
-    if (this.#reading === undefined)
-      return { ok: false, problems: [{ file: this.#place, problem: outage ?? 'the agent has not answered in time' }] };
     if (!this.#reading.ok || outage === undefined) return this.#reading;
     const { warnings = [] } = this.#reading;
     return { ...this.#reading, warnings: [...warnings, `${this.#place}: ${outage}; its last answer stays in use`] };
+  }
+
+  #problemOf({ problem, kind }: SvidOutage): CredentialReading {
+    return { ok: false, problems: [{ file: this.#place, problem, mayPass: kind !== 'unrecoverable' }] };
   }
 
   #takeResponse(response: X509SvidResponse): void {
@@ -144,7 +149,7 @@ class WorkloadApiSource implements CredentialSource {
     // Until the start is over a refusal is no reading yet: an identity may be about to be registered.
     if (outage.kind === 'unrecoverable') this.#endStart();
     if (this.#reading === undefined) return;
-    this.#reading = { ok: false, problems: [{ file: this.#place, problem: outage.problem }] };
+    this.#reading = this.#problemOf(outage);
     if (isNews) this.#tell();
   }
 

@@ -17,7 +17,7 @@ export interface ErrorFacts {
   address_invalid: { readonly address: string; readonly problem: string };
   certificate_malformed: { readonly problem: string };
   config_invalid: { readonly problems: readonly ConfigProblem[] };
-  credentials_invalid: { readonly file: string; readonly problem: string };
+  credentials_invalid: { readonly file: string; readonly problem: string; readonly mayPass?: boolean };
   data_dir_locked: { readonly dataDir: string; readonly pid: number };
   data_dir_unusable: { readonly dataDir: string; readonly problem: string };
   file_exists: { readonly file: string };
