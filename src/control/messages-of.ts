@@ -95,7 +95,7 @@ export function credentialMessage(usage: string, store: CredentialsStore): Crede
     lastReloadResult: state.lastResult,
     lastReloadAtMs: state.lastReload.getTime(),
     problem: state.problem === undefined ? '' : `${state.problem.file}: ${state.problem.problem}`,
-    warnings: snapshot.warnings,
+    warnings: state.warnings,
     place: snapshot.own.place,
   };
 }

@@ -149,6 +149,24 @@ test('a warning is logged with the snapshot it belongs to', async t => {
   assert.deepEqual(events, ['tls.loaded', 'tls.credentials_warning']);
 });
 
+test('a revocation list that expires while nothing changes is warned of once, and no more when it is renewed', async t => {
+  const directory = await makeCredentialDirectory(t, { revoked: [] });
+  const { events, logger } = recordingLogger();
+  let nowMs = Date.now();
+  const store = await open(t, directory, { logger, now: () => new Date(nowMs) });
+  nowMs += 8 * DAY_MS;
+  for (let looks = 0; looks < 2; looks += 1) await store.reload('poll');
+  assert.equal(store.snapshot.value.generation, 1);
+  assert.match(store.state.value.warnings.join(), /ca\.crl: the CRL of .* expired on .*; its entries still count/);
+  assert.deepEqual(events, ['tls.loaded', 'tls.credentials_warning']);
+
+  const nextUpdate = new Date(nowMs + DAY_MS);
+  await directory.write('ca.crl', await directory.authority.createCrl([], { nextUpdate }));
+  await store.reload('poll');
+  assert.deepEqual(store.state.value.warnings, []);
+  assert.deepEqual(events.slice(2), ['tls.reloaded', 'tls.credentials_warning_cleared']);
+});
+
 test('nothing that is logged holds a line of the key', async t => {
   const directory = await makeCredentialDirectory(t);
   const lines: string[] = [];

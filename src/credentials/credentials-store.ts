@@ -17,6 +17,8 @@ export interface CredentialsState {
   readonly lastResult: ReloadResult['result'];
   /** The first problem; undefined unless the last try failed. */
   readonly problem: CredentialProblem | undefined;
+  /** What is odd about the set in use, as of the last look that could be taken. */
+  readonly warnings: readonly string[];
 }
 
 export interface CredentialsStoreOptions {
@@ -93,6 +95,11 @@ async function triedBy(
   return problems.length === 0 ? loading : { result: 'failed', problems };
 }
 
+function warningsOf(loading: Loading): readonly string[] | undefined {
+  if (loading.result === 'failed') return undefined;
+  return loading.result === 'ok' ? loading.snapshot.warnings : loading.warnings;
+}
+
 function clockOf(options: CredentialsStoreOptions): () => Date {
   return options.now ?? (() => new Date());
 }
@@ -122,6 +129,7 @@ class SourceCredentialsStore implements CredentialsStore {
       lastReload: first.loadedAt,
       lastResult: 'ok',
       problem: undefined,
+      warnings: first.warnings,
     });
     this.#log = new ReloadLog(options.logger);
     this.#log.loaded('start', first);
@@ -183,16 +191,17 @@ class SourceCredentialsStore implements CredentialsStore {
     if (this.#isClosed) return this.#resultOf('unchanged');
     const trusted = loading.result === 'ok' ? loading.snapshot : this.#snapshot.value;
     const problems = loading.result === 'failed' ? loading.problems : [];
+    const warnings = warningsOf(loading) ?? this.#state.value.warnings;
     if (loading.result === 'failed') {
       this.#log.failed(trigger, problems, trusted.generation);
       this.#schedule.failed();
     } else {
       if (loading.result === 'ok') this.#log.loaded(trigger, trusted);
-      else this.#log.unchanged(trigger, trusted.generation);
+      else this.#log.unchanged(trigger, trusted.generation, warnings);
       this.#schedule.succeeded();
     }
     this.#snapshot.set(trusted);
-    this.#state.set({ lastReload: this.#now(), lastResult: loading.result, problem: problems[0] });
+    this.#state.set({ lastReload: this.#now(), lastResult: loading.result, problem: problems[0], warnings });
     const result = this.#resultOf(loading.result, problems);
     this.#options.onReload?.(trigger, result);
     return result;

@@ -6,12 +6,16 @@ import { contentHashOf, createTrustSnapshot, type TrustSnapshot } from './trust-
 
 export type Loading =
   | { readonly result: 'ok'; readonly snapshot: TrustSnapshot }
-  | { readonly result: 'unchanged' }
+  | {
+      readonly result: 'unchanged';
+      /** As of now: a list may have expired since, or the source gone away. */
+      readonly warnings: readonly string[];
+    }
   | { readonly result: 'failed'; readonly problems: readonly CredentialProblem[] };
 
 /**
- * The snapshot that follows `current`, read from `source`. `unchanged` when the bytes are those of `current`; they are
- * then not checked again, so that a certificate which has expired since does not look like a failed reload. A set that
+ * The snapshot that follows `current`, read from `source`. `unchanged` when the bytes are those of `current`, whatever is
+ * wrong with them by now: a certificate which has expired since is no failed reload. A set that
  * could be used, but would lose what `current` has (see {@link regressionsOf}), fails.
  */
 export async function loadSnapshot(
@@ -22,12 +26,12 @@ export async function loadSnapshot(
   const reading = await source.read();
   if (!reading.ok) return { result: 'failed', problems: reading.problems };
   const contentHash = contentHashOf(reading.bytes);
-  if (contentHash === current?.contentHash) return { result: 'unchanged' };
-  const { problems, warnings, credentials } = checkCredentials(reading.bytes, now);
+  const { problems, credentials, ...found } = checkCredentials(reading.bytes, now);
+  const warnings = [...found.warnings, ...(reading.warnings ?? [])];
+  if (contentHash === current?.contentHash) return { result: 'unchanged', warnings };
   if (credentials === undefined) return { result: 'failed', problems };
   const regressions = current === undefined ? [] : regressionsOf(current.own, credentials.own, reading.bytes.cert.file);
   if (regressions.length > 0) return { result: 'failed', problems: regressions };
   const facts = { generation: (current?.generation ?? 0) + 1, now };
-  const allWarnings = [...warnings, ...(reading.warnings ?? [])];
-  return { result: 'ok', snapshot: createTrustSnapshot(credentials, allWarnings, contentHash, facts) };
+  return { result: 'ok', snapshot: createTrustSnapshot(credentials, warnings, contentHash, facts) };
 }

@@ -7,12 +7,13 @@ import type { TrustSnapshot } from './trust-snapshot.ts';
 export class ReloadLog {
   readonly #logger: Logger;
   #lastFailure: string | undefined;
+  #warned: readonly string[] = [];
 
   constructor(logger: Logger) {
     this.#logger = logger;
   }
 
-  /** `tls.loaded` at the start and `tls.reloaded` later, and `tls.credentials_warning` for each warning. */
+  /** `tls.loaded` at the start and `tls.reloaded` later, and what there is to warn of. */
   loaded(trigger: ReloadTrigger, { generation, own, anchors, warnings }: TrustSnapshot): void {
     this.#lastFailure = undefined;
     this.#logger.info(trigger === 'start' ? 'tls.loaded' : 'tls.reloaded', {
@@ -24,7 +25,7 @@ export class ReloadLog {
       expires: own.identity.notAfter.toISOString(),
       anchors: anchors.length,
     });
-    for (const warning of warnings) this.#logger.warn('tls.credentials_warning', { generation, warning });
+    this.#warn(generation, warnings);
   }
 
   /** `tls.reload_failed`: once for each distinct set of problems, and each time somebody asked for the reload. */
@@ -36,10 +37,21 @@ export class ReloadLog {
     this.#logger.error('tls.reload_failed', { trigger, problems, generation }, failure);
   }
 
-  /** `tls.reload_recovered` where the time before failed. */
-  unchanged(trigger: ReloadTrigger, generation: number): void {
+  /** `tls.reload_recovered` where the time before failed, and what there is to warn of by now. */
+  unchanged(trigger: ReloadTrigger, generation: number, warnings: readonly string[]): void {
+    this.#warn(generation, warnings);
     if (this.#lastFailure === undefined) return;
     this.#lastFailure = undefined;
     this.#logger.info('tls.reload_recovered', { trigger, generation });
+  }
+
+  /** `tls.credentials_warning` for what is new, and `tls.credentials_warning_cleared` for what is gone. */
+  #warn(generation: number, warnings: readonly string[]): void {
+    const before = this.#warned;
+    this.#warned = warnings;
+    for (const warning of warnings)
+      if (!before.includes(warning)) this.#logger.warn('tls.credentials_warning', { generation, warning });
+    for (const warning of before)
+      if (!warnings.includes(warning)) this.#logger.info('tls.credentials_warning_cleared', { generation, warning });
   }
 }

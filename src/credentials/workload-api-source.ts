@@ -130,8 +130,6 @@ class WorkloadApiSource implements CredentialSource {
   }
 
   #takeResponse(response: X509SvidResponse): void {
-    if (this.#outage !== undefined && this.#reading !== undefined)
-      this.#logger.info('tls.workload_api_back', { source: this.#place });
     this.#outage = undefined;
     this.#reading = readSvidResponse(response, this.#place);
     this.#endStart();
@@ -142,8 +140,7 @@ class WorkloadApiSource implements CredentialSource {
     const isNews = outage.problem !== this.#outage?.problem;
     this.#outage = outage;
     if (outage.kind === 'away') {
-      if (isNews && this.#reading !== undefined)
-        this.#logger.warn('tls.workload_api_away', { source: this.#place, problem: outage.problem });
+      if (isNews && this.#reading !== undefined) this.#tell();
       return;
     }
     // Until the start is over a refusal is no reading yet: an identity may be about to be registered.

@@ -204,8 +204,8 @@ function reportingDials(dialled: OutboundConnections, logger: Logger, metrics: M
 }
 
 function infoOf({ snapshot, state }: CredentialsStore, denial: string | undefined): CredentialsInfo {
-  const { generation, own, loadedAt, warnings } = snapshot.value;
-  const { problem } = state.value;
+  const { generation, own, loadedAt } = snapshot.value;
+  const { problem, warnings } = state.value;
   return {
     generation,
     identity: own.identity,

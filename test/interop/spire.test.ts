@@ -142,7 +142,7 @@ test('two daemons with source = "spiffe" call each other; SVIDs are renewed and 
   const renewals = ({ lines }: Daemon) => lines.filter(({ event }) => event === 'tls.reloaded').length;
   await until('both were renewed twice', () => nodes.every(node => renewals(node) >= 2), DEADLINE_MS);
   await two.stop();
-  await second.waitFor('tls.workload_api_away');
+  await second.waitFor('tls.credentials_warning', line => /agent/.test(String(line.warning)));
   const [seenFirst, seenSecond] = nodes.map(renewals);
   const isRenewed = (node: Daemon, seen = 0) => renewals(node) > seen;
   await until('one node is renewed while the other has no agent', () => isRenewed(first, seenFirst), DEADLINE_MS);
