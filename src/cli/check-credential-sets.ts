@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { checkCredentials } from '../credentials/check-credentials.ts';
 import type { CredentialReading } from '../credentials/credential-bytes.ts';
 import type { CredentialProblem } from '../credentials/credential-problem.ts';
-import { type CredentialSpec, openCredentialSource } from '../credentials/credential-source.ts';
+import { type CredentialSpec, openCredentialSource } from '../credentials/open-credential-source.ts';
 import type { OwnCertificate } from '../credentials/own-certificate.ts';
 import type { TrustAnchor } from '../credentials/trust-anchors.ts';
 import type { ConfigProblem } from '../errors/selvedge-error.ts';

@@ -2,7 +2,7 @@ import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import type { CredentialBytes } from '../credentials/credential-bytes.ts';
 import { readCredentialFiles } from '../credentials/credential-files.ts';
 import { credentialsInvalid } from '../credentials/credential-problem.ts';
-import type { CredentialSpec } from '../credentials/credential-source.ts';
+import type { CredentialSpec } from '../credentials/open-credential-source.ts';
 import type { Findings } from '../credentials/own-certificate.ts';
 import { RevocationIndex, readCrlFiles } from '../credentials/revocation.ts';
 import { readTrustAnchors } from '../credentials/trust-anchors.ts';

@@ -6,8 +6,8 @@ import { type TestContext, test } from 'node:test';
 import { type Authority, createAuthority } from '../dev-pki/authority.ts';
 import { isSelvedgeError } from '../errors/selvedge-error.ts';
 import { createLogger, silentLogger } from '../telemetry/logger.ts';
-import type { CredentialSpec } from './credential-source.ts';
 import { openCredentialsStore } from './credentials-store.ts';
+import type { CredentialSpec } from './open-credential-source.ts';
 import { whyNotOurs } from './place-checks.ts';
 
 test('where no place holds credentials nothing opens, and each place is named with what it lacks', async t => {

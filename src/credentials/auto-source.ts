@@ -1,6 +1,6 @@
 import type { CredentialReading } from './credential-bytes.ts';
 import { type CredentialProblem, describeProblem } from './credential-problem.ts';
-import type { CredentialSource, CredentialSourceParts, PlaceSpec } from './credential-source.ts';
+import type { CredentialSource, CredentialSourceParts } from './credential-source.ts';
 import { whyNoAgent, whyNotOurs } from './place-checks.ts';
 import type { WellKnownPlace } from './well-known-places.ts';
 
@@ -11,7 +11,7 @@ export interface AutoSpec {
   readonly places: readonly WellKnownPlace[];
 }
 
-type OpenPlace = (spec: PlaceSpec, parts: CredentialSourceParts) => Promise<CredentialSource>;
+type OpenPlace = (spec: WellKnownPlace, parts: CredentialSourceParts) => Promise<CredentialSource>;
 
 /** Looks at the places when it is read for the first time, and again until one of them holds credentials. */
 export async function openAutoSource(

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createAuthority } from '../dev-pki/authority.ts';
 import { silentLogger } from '../telemetry/logger.ts';
-import { openCredentialSource } from './credential-source.ts';
 import { readOneGeneration } from './directory-source.ts';
 import { loadSnapshot } from './load-snapshot.ts';
+import { openCredentialSource } from './open-credential-source.ts';
 
 test('a directory is read in one generation, however fast it is turned', async t => {
   const directory = await makeDirectory(t);

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { CredentialProblem } from '../credentials/credential-problem.ts';
-import type { CredentialSpec } from '../credentials/credential-source.ts';
 import { type CredentialsStore, openCredentialsStore, type ReloadTrigger } from '../credentials/credentials-store.ts';
 import type { PeerUsage } from '../credentials/judge-peer.ts';
+import type { CredentialSpec } from '../credentials/open-credential-source.ts';
 import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
 import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Logger } from '../telemetry/logger.ts';

@@ -1,4 +1,4 @@
-import type { CredentialSpec } from '../credentials/credential-source.ts';
+import type { CredentialSpec } from '../credentials/open-credential-source.ts';
 import type { Address, TcpAddress } from '../identity/address.ts';
 import type { DeniedCertificate } from '../identity/denied-certificate.ts';
 import type { DestinationPattern } from '../identity/destination-pattern.ts';

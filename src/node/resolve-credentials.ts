@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { CredentialSpec } from '../credentials/credential-source.ts';
+import type { CredentialSpec } from '../credentials/open-credential-source.ts';
 import { wellKnownPlaces } from '../credentials/well-known-places.ts';
 import { MAX_SOCKET_PATH_BYTES } from '../identity/address.ts';
 import { CREDENTIAL_SOURCES, type CredentialOptions, type CredentialSourceKind } from './node-options.ts';

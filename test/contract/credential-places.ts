@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import * as grpc from '@grpc/grpc-js';
-import type { CredentialSpec } from '../../src/credentials/credential-source.ts';
+import type { CredentialSpec } from '../../src/credentials/open-credential-source.ts';
 import type { WorkloadSvid } from '../../src/rpc/workload-api.ts';
 import { answerOf, derOf, startWorkloadApi } from '../kit/workload-api.ts';
 

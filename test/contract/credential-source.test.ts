@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { inspect } from 'node:util';
-import { type CredentialSource, openCredentialSource } from '../../src/credentials/credential-source.ts';
+import type { CredentialSource } from '../../src/credentials/credential-source.ts';
 import { loadSnapshot } from '../../src/credentials/load-snapshot.ts';
+import { openCredentialSource } from '../../src/credentials/open-credential-source.ts';
 import { type Authority, createAuthority } from '../../src/dev-pki/authority.ts';
 import { silentLogger } from '../../src/telemetry/logger.ts';
 import { until } from '../kit/until.ts';

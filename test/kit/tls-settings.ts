@@ -1,4 +1,4 @@
-import type { CredentialSpec } from '../../src/credentials/credential-source.ts';
+import type { CredentialSpec } from '../../src/credentials/open-credential-source.ts';
 import { parsePatterns } from '../../src/identity/subject-name-pattern.ts';
 import type { TlsSettings } from '../../src/node/node-settings.ts';
 
