@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { type TestContext, test } from 'node:test';
+import { suite, type TestContext, test } from 'node:test';
 import type { Daemon } from '../../scripts/kit/daemon.ts';
 import { type CertStore, initCertStore } from '../../src/dev-pki/cert-store.ts';
 import type { RefusalReason } from '../../src/errors/refusal-reason.ts';
@@ -79,9 +79,11 @@ const WITHDRAWALS: readonly Withdrawal[] = [
 /** Long enough to be taken and shown, also on a machine that is busy. */
 const SHORT_LIFE_MS = 25_000;
 
-test('inbound: who is no longer trusted is cut off with the reason, and nobody else', t => withdrawAll(t, 'inbound'));
-
-test('outbound: who is no longer trusted is cut off with the reason, and nobody else', t => withdrawAll(t, 'outbound'));
+// Both at a time: they mostly wait.
+suite('who is no longer trusted is cut off with the reason, and nobody else', { concurrency: 2 }, () => {
+  test('inbound', t => withdrawAll(t, 'inbound'));
+  test('outbound', t => withdrawAll(t, 'outbound'));
+});
 
 async function withdrawAll(t: TestContext, direction: Direction): Promise<void> {
   const scene = await Scene.begin(t, direction);
