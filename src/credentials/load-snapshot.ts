@@ -2,6 +2,7 @@ import { checkCredentials } from './check-credentials.ts';
 import type { CredentialProblem } from './credential-problem.ts';
 import type { CredentialSource } from './credential-source.ts';
 import { regressionsOf } from './regressions.ts';
+import { readCrlFilesInSlices } from './revocation.ts';
 import { contentHashOf, createTrustSnapshot, type TrustSnapshot } from './trust-snapshot.ts';
 
 export type Loading =
@@ -23,7 +24,11 @@ export async function loadSnapshot(
   if (!reading.ok) return { result: 'failed', problems: reading.problems };
   const contentHash = contentHashOf(reading.bytes);
   if (contentHash === current?.contentHash) return { result: 'unchanged' };
-  const { problems, warnings, credentials } = checkCredentials(reading.bytes, now);
+  const { problems, warnings, credentials } = checkCredentials(
+    reading.bytes,
+    now,
+    await readCrlFilesInSlices(reading.bytes.crl),
+  );
   if (credentials === undefined) return { result: 'failed', problems };
   const regressions = current === undefined ? [] : regressionsOf(current.own, credentials.own, reading.bytes.cert.file);
   if (regressions.length > 0) return { result: 'failed', problems: regressions };
