@@ -8,7 +8,7 @@ import { type CertificatePath, findPaths } from './certificate-path.ts';
 import { allowsUsage, type PeerUsage } from './certificate-usage.ts';
 import { opensslReason } from './openssl-reason.ts';
 import type { PeerChain } from './peer-chain.ts';
-import { anchorsFor } from './trust-anchors.ts';
+import { anchorsFor, type TrustAnchor } from './trust-anchors.ts';
 import type { TrustSnapshot } from './trust-snapshot.ts';
 import { endOfValidity, isExpired, isNotYetValid } from './validity.ts';
 
@@ -68,7 +68,11 @@ function judgeChain(peer: PeerChain, snapshot: TrustSnapshot, usage: PeerUsage, 
   if (typeof leaf === 'string') return refused('malformed_certificate', leaf);
 
   const anchors = anchorsFor(leaf.identity, snapshot.anchors);
-  const paths = findPaths(leaf.certificate, peer.chain.flatMap(parseIssuer), anchors);
+  const paths = findPaths(
+    leaf.certificate,
+    peer.chain.flatMap(der => issuerOf(der, anchors)),
+    anchors,
+  );
   const [shortest] = paths;
   if (shortest === undefined)
     return refused(
@@ -112,8 +116,9 @@ function parseCertificateDer(der: Uint8Array): ParsedCertificate | string {
   }
 }
 
-/** One that cannot be parsed vouches for nobody. */
-function parseIssuer(der: Uint8Array): X509Certificate[] {
+/** One that cannot be parsed vouches for nobody. An anchor needs no presenting, and OpenSSL lists it with every chain. */
+function issuerOf(der: Uint8Array, anchors: readonly TrustAnchor[]): X509Certificate[] {
+  if (anchors.some(({ certificate }) => certificate.raw.equals(der))) return [];
   const issuer = parseCertificateDer(der);
   return typeof issuer === 'string' ? [] : [issuer.certificate];
 }
