@@ -23,6 +23,11 @@ export function splitPem(text: string): readonly PemBlock[] {
   for (const [index, rawLine] of text.split(/\r\n|\n|\r/).entries()) {
     const line = rawLine.replace(/^\ufeff/, '').trim();
     const number = index + 1;
+    // Nearly all lines of a long file: none of the questions below is for them.
+    if (open !== undefined && BASE64_LINE.test(line) && !open.lines.at(-1)?.endsWith('=')) {
+      open.lines.push(line);
+      continue;
+    }
     const begin = BEGIN.exec(line)?.[1];
     const end = END.exec(line)?.[1];
     if (begin !== undefined) {
@@ -36,8 +41,7 @@ export function splitPem(text: string): readonly PemBlock[] {
       damaged(number, 'a BEGIN or END line is not of the form "-----BEGIN LABEL-----" alone on its line');
     } else if (open !== undefined && line !== '') {
       if (line.includes(':')) damaged(number, 'a block with headers, such as an encrypted key, is not supported');
-      if (!BASE64_LINE.test(line) || open.lines.at(-1)?.endsWith('=')) damaged(number, 'a line is not base64');
-      open.lines.push(line);
+      damaged(number, 'a line is not base64');
     }
   }
   if (open !== undefined) damaged(open.line, `the block "${open.label}" has no end`);
