@@ -11,9 +11,10 @@ import { calls } from './calls.ts';
 import type { Benchmark, Report } from './kit/benchmark.ts';
 import { renderReport } from './kit/render-report.ts';
 import { manyConnections } from './many-connections.ts';
+import { reload } from './reload.ts';
 import { stalledPeers } from './stalled-peers.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [stalledPeers, calls, manyConnections];
+const BENCHMARKS: readonly Benchmark[] = [stalledPeers, calls, manyConnections, reload];
 /** A benchmark that takes longer hangs. */
 const DEADLINE_MS = 300_000;
 

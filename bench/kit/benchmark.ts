@@ -7,7 +7,7 @@ export interface RunOptions {
 }
 
 /** What the figures of one column are. */
-export type Unit = 'ms' | 'us' | 'KiB' | 'x' | 'count';
+export type Unit = 'ms' | 'us' | 'KiB' | 'x' | '%' | 'count';
 
 export interface Column {
   readonly title: string;

@@ -33,6 +33,15 @@ export class CredentialIssuer {
     });
     return { certPem, keyPem, anchorsPem: this.#authority.anchorsPem };
   }
+
+  get anchorsPem(): string {
+    return this.#authority.anchorsPem;
+  }
+
+  /** A list that revokes these serial numbers, hexadecimal. */
+  revoke(serialNumbers: readonly string[]): Promise<string> {
+    return this.#authority.createCrl(serialNumbers.map(serialNumber => ({ serialNumber })));
+  }
 }
 
 let generation = 0;

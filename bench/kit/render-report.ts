@@ -1,6 +1,6 @@
 import type { Report, Table, Unit } from './benchmark.ts';
 
-const DIGITS: Readonly<Record<Unit, number>> = { ms: 2, us: 0, KiB: 1, x: 2, count: 0 };
+const DIGITS: Readonly<Record<Unit, number>> = { ms: 2, us: 0, KiB: 1, x: 2, '%': 0, count: 0 };
 
 const WIDTH = 100;
 

@@ -1,4 +1,5 @@
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import { trustHashOf } from '../credentials/content-hash.ts';
 import type { CredentialBytes } from '../credentials/credential-bytes.ts';
 import { readCredentialFiles } from '../credentials/credential-files.ts';
 import { credentialsInvalid } from '../credentials/credential-problem.ts';
@@ -27,6 +28,7 @@ export async function loadTrustOnly(spec: CredentialSpec, now: Date): Promise<Tr
   return {
     generation: 1,
     contentHash: contentHashOf(bytes),
+    trustHash: trustHashOf(bytes),
     get own(): never {
       throw new TypeError('trust alone has no certificate of its own');
     },

@@ -57,7 +57,7 @@ export class Connector {
   readonly #connections: OutboundConnections;
   readonly #unsubscribe: (() => void)[] = [];
   #trustSubscriptions: (() => void)[] = [];
-  readonly #spread = new Set<NodeJS.Timeout>();
+  #spread: NodeJS.Timeout | undefined;
   /** Called before an open connection must go because its server may no longer be spoken to. */
   onWithdrawn: (connection: OutboundConnection, reason: RefusalReason) => void = () => {};
 
@@ -113,7 +113,7 @@ export class Connector {
     for (const stop of [...this.#unsubscribe, ...this.#trustSubscriptions]) stop();
     for (const { channel } of this.#routes.values()) channel.close();
     this.#connections.close();
-    for (const timer of this.#spread) clearTimeout(timer);
+    clearTimeout(this.#spread);
     this.#routes.clear();
   }
 
@@ -134,15 +134,16 @@ export class Connector {
 
   /** After a rotation: hundreds of handshakes at once would hold up everything else, here and at the other ends. */
   #replanSpread(): void {
-    let waitMs = 0;
-    for (const [nodeName, route] of this.#routes) {
-      const timer = setTimeout(() => {
-        this.#spread.delete(timer);
-        this.#replanOne(nodeName, route);
-      }, waitMs).unref();
-      this.#spread.add(timer);
-      waitMs += DIAL_PACE_MS;
-    }
+    const routes = [...this.#routes];
+    const replanNext = () => {
+      const [nodeName, route] = routes.shift() ?? [];
+      if (nodeName === undefined || route === undefined) return;
+      this.#replanOne(nodeName, route);
+      // Each timer is set by the one before: timers that are all set at once would all be due once the loop is late.
+      this.#spread = setTimeout(replanNext, DIAL_PACE_MS).unref();
+    };
+    clearTimeout(this.#spread);
+    replanNext();
   }
 
   #judge({ nodeName, address }: OutboundConnection, chain: PeerChain): PeerVerdict | undefined {

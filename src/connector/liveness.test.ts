@@ -27,7 +27,7 @@ test('a connection over which nothing is heard is asked, and ended when it stays
   });
   liveness.start();
   await until('the socket is destroyed', () => socket.isDestroyed);
-  assert.equal(asked, 1);
+  assert.ok(asked > 0);
 });
 
 test('a connection that answers when it is asked stays, and is asked again', async t => {

@@ -99,8 +99,15 @@ export class OutboundConnections {
   }
 
   /** Judges all again, without holding up the event loop. */
-  review(): Promise<void> {
-    return inSlices(this.#open.values(), held => this.#ask(held));
+  async review(): Promise<void> {
+    const startedAt = performance.now();
+    const connections = [...this.#open.values()];
+    await inSlices(connections, held => this.#ask(held));
+    this.#parts.logger.debug('connections.reviewed', {
+      direction: 'outbound',
+      connections: connections.length,
+      durationMs: Math.round(performance.now() - startedAt),
+    });
   }
 
   close(): void {

@@ -122,6 +122,7 @@ async function twoSnapshots(t: TestContext): Promise<readonly TrustSnapshot[]> {
 const SOME_TRUST: TrustSnapshot = {
   generation: 1,
   contentHash: '00',
+  trustHash: '00',
   own: { identity: peerIdentity({}), place: 'node.pem', chainPem: '', intermediates: [], usages: [], anchors: [] },
   anchors: [],
   get revocations(): never {

@@ -2,10 +2,11 @@ import type { KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { messageOf } from '../errors/selvedge-error.ts';
 import { findPaths } from './certificate-path.ts';
+import { trustHashOf } from './content-hash.ts';
 import type { CredentialBytes } from './credential-bytes.ts';
 import type { CredentialProblem } from './credential-problem.ts';
 import { checkKeyPair, type Findings, type OwnCertificate, readOwnChain, readPrivateKey } from './own-certificate.ts';
-import { RevocationIndex, readCrlFiles, warningsOfCrls } from './revocation.ts';
+import { type CrlReading, RevocationIndex, readCrlFiles, warningsOfCrls } from './revocation.ts';
 import { secureContextOptions } from './secure-context-options.ts';
 import { anchorsFor, readTrustAnchors, type TrustAnchor } from './trust-anchors.ts';
 
@@ -15,6 +16,8 @@ export interface CheckedCredentials {
   readonly key: KeyObject;
   readonly anchors: readonly TrustAnchor[];
   readonly revocations: RevocationIndex;
+  /** Equal for sets with the same CA files and CRLs. */
+  readonly trustHash: string;
 }
 
 export interface CredentialCheck {
@@ -26,13 +29,19 @@ export interface CredentialCheck {
   readonly credentials: CheckedCredentials | undefined;
 }
 
-/** Judges a set of credentials as one: each file by itself, the key against the certificate, the chain against the anchors. */
-export function checkCredentials(bytes: CredentialBytes, now: Date): CredentialCheck {
+/**
+ * Judges a set of credentials as one: each file by itself, the key against the certificate, the chain against the anchors.
+ * @param crls what was read of `bytes.crl`. Default: read here.
+ */
+export function checkCredentials(
+  bytes: CredentialBytes,
+  now: Date,
+  crls: CrlReading = readCrlFiles(bytes.crl),
+): CredentialCheck {
   const findings: Findings = { problems: [], warnings: [] };
   const chain = readOwnChain(bytes.cert, now, findings);
   const key = readPrivateKey(bytes.key, findings);
   const anchors = readTrustAnchors(bytes.ca, now, findings);
-  const crls = readCrlFiles(bytes.crl);
   findings.problems.push(...crls.problems);
   if (chain !== undefined && key !== undefined) checkKeyPair(bytes, chain, key, findings);
 
@@ -46,6 +55,7 @@ export function checkCredentials(bytes: CredentialBytes, now: Date): CredentialC
     key,
     anchors,
     revocations: new RevocationIndex(crls.lists.map(({ list }) => list)),
+    trustHash: trustHashOf(bytes),
   };
   checkAcceptedByOpenssl(bytes, credentials, findings);
   if (findings.problems.length > 0) return { ...findings, credentials: undefined };

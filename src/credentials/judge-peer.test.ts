@@ -219,3 +219,27 @@ test('the same chain is judged anew under a later snapshot', async () => {
   assert.equal(under(await trusting([old], [await old.createCrl([{ serialNumber }])])), 'certificate_revoked');
   assert.equal(under(await trusting([next])), 'unknown_ca');
 });
+
+test('a yes is given again without another look, until its end, for the same use, anchors and CRLs alone', async () => {
+  const authority = await createAuthority();
+  const issued = await authority.issue({ commonName: 'peer', notBefore: inDays(-1), notAfter: inDays(2) });
+  const peer = present(issued.certPem);
+  const snapshot = await trusting([authority]);
+  const judge = (under: TrustSnapshot, usage: PeerUsage = 'client', at = now) =>
+    judgePeerCertificate(peer, under, usage, at);
+  const first = judge(snapshot);
+  assert.equal(reasonOf(first), 'ok');
+  assert.equal(judge(snapshot), first);
+  // Another certificate of our own.
+  assert.equal(judge(await trusting([authority]), 'client', inDays(1)), first);
+  assert.notEqual(judge(snapshot, 'server'), first);
+  for (const [under, at, reason] of [
+    [snapshot, inDays(3), 'certificate_expired'],
+    [snapshot, inDays(-2), 'certificate_not_yet_valid'],
+    [await trusting([await createAuthority()]), now, 'unknown_ca'],
+    [await trusting([authority], [await authority.createCrl([issued])]), now, 'certificate_revoked'],
+  ] as const) {
+    assert.equal(reasonOf(judge(snapshot)), 'ok');
+    assert.equal(reasonOf(judge(under, 'client', at)), reason);
+  }
+});

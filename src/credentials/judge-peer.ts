@@ -8,7 +8,7 @@ import { type CertificatePath, findPaths } from './certificate-path.ts';
 import { allowsUsage, type PeerUsage } from './certificate-usage.ts';
 import { opensslReason } from './openssl-reason.ts';
 import type { PeerChain } from './peer-chain.ts';
-import { anchorsFor } from './trust-anchors.ts';
+import { anchorsFor, type TrustAnchor } from './trust-anchors.ts';
 import type { TrustSnapshot } from './trust-snapshot.ts';
 import { endOfValidity, isExpired, isNotYetValid } from './validity.ts';
 
@@ -31,11 +31,18 @@ export type PeerVerdict =
       readonly identity: PeerIdentity | undefined;
     };
 
+type Yes = Extract<PeerVerdict, { ok: true }>;
+
+/** The last yes to each chain: most reloads change neither anchors nor lists, and all open connections are asked again. */
+const lastYes = new WeakMap<PeerChain, { readonly question: string; readonly since: Date; readonly verdict: Yes }>();
+
 /**
  * The one verdict on a peer's certificate, inbound (`client`) and outbound (`server`). It is yes only if OpenSSL found
  * nothing wrong *and* a path of valid, unrevoked certificates leads to an anchor of the snapshot *and* the leaf is an
  * X.509 v3 end-entity certificate meant for this use. Names are the next question, not this one. An unknown CA wins
  * over every other flaw: what a stranger's certificate says of itself is no news.
+ *
+ * A yes is remembered with `peer` and given again until it ends, as long as anchors and CRLs are the same.
  *
  * @param peer undefined: no certificate was presented.
  * @param usage what the peer is on this connection.
@@ -47,11 +54,25 @@ export function judgePeerCertificate(
   now: Date,
 ): PeerVerdict {
   if (peer === undefined) return refused('no_certificate', 'no certificate was presented');
+  const question = `${usage} ${snapshot.trustHash}`;
+  const last = lastYes.get(peer);
+  if (last?.question === question && last.since <= now && now.getTime() < last.verdict.validUntilMs)
+    return last.verdict;
+  const verdict = judgeChain(peer, snapshot, usage, now);
+  if (verdict.ok) lastYes.set(peer, { question, since: now, verdict });
+  return verdict;
+}
+
+function judgeChain(peer: PeerChain, snapshot: TrustSnapshot, usage: PeerUsage, now: Date): PeerVerdict {
   const leaf = parseCertificateDer(peer.leafDer);
   if (typeof leaf === 'string') return refused('malformed_certificate', leaf);
 
   const anchors = anchorsFor(leaf.identity, snapshot.anchors);
-  const paths = findPaths(leaf.certificate, peer.chain.flatMap(parseIssuer), anchors);
+  const paths = findPaths(
+    leaf.certificate,
+    peer.chain.flatMap(der => issuerOf(der, anchors)),
+    anchors,
+  );
   const [shortest] = paths;
   if (shortest === undefined)
     return refused(
@@ -95,8 +116,9 @@ function parseCertificateDer(der: Uint8Array): ParsedCertificate | string {
   }
 }
 
-/** One that cannot be parsed vouches for nobody. */
-function parseIssuer(der: Uint8Array): X509Certificate[] {
+/** One that cannot be parsed vouches for nobody. An anchor needs no presenting, and OpenSSL lists it with every chain. */
+function issuerOf(der: Uint8Array, anchors: readonly TrustAnchor[]): X509Certificate[] {
+  if (anchors.some(({ certificate }) => certificate.raw.equals(der))) return [];
   const issuer = parseCertificateDer(der);
   return typeof issuer === 'string' ? [] : [issuer.certificate];
 }

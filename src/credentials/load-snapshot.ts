@@ -2,6 +2,7 @@ import { checkCredentials } from './check-credentials.ts';
 import type { CredentialProblem } from './credential-problem.ts';
 import type { CredentialSource } from './credential-source.ts';
 import { regressionsOf } from './regressions.ts';
+import { readCrlFilesInSlices } from './revocation.ts';
 import { contentHashOf, createTrustSnapshot, type TrustSnapshot } from './trust-snapshot.ts';
 
 export type Loading =
@@ -26,7 +27,8 @@ export async function loadSnapshot(
   const reading = await source.read();
   if (!reading.ok) return { result: 'failed', problems: reading.problems };
   const contentHash = contentHashOf(reading.bytes);
-  const { problems, credentials, ...found } = checkCredentials(reading.bytes, now);
+  const crls = await readCrlFilesInSlices(reading.bytes.crl);
+  const { problems, credentials, ...found } = checkCredentials(reading.bytes, now, crls);
   const warnings = [...found.warnings, ...(reading.warnings ?? [])];
   if (contentHash === current?.contentHash) return { result: 'unchanged', warnings };
   if (credentials === undefined) return { result: 'failed', problems };

@@ -1,7 +1,9 @@
 import type { X509Certificate } from 'node:crypto';
 import { messageOf } from '../errors/selvedge-error.ts';
-import { type CertificateRevocationList, readCrl } from '../identity/crl.ts';
+import { type CertificateRevocationList, crlSteps } from '../identity/crl.ts';
 import { splitPem } from '../identity/pem.ts';
+import { atOnce, type Steps } from '../identity/steps.ts';
+import { finishInSlices } from '../lifecycle/in-slices.ts';
 import type { FileContent } from './credential-bytes.ts';
 import type { CredentialProblem } from './credential-problem.ts';
 
@@ -50,13 +52,23 @@ export interface CrlReading {
 
 /** Every revocation list of the files: PEM (`X509 CRL`, any number a file) or one in DER. */
 export function readCrlFiles(files: readonly FileContent[]): CrlReading {
+  return atOnce(crlFileSteps(files));
+}
+
+/** As {@link readCrlFiles}, without holding up the event loop. */
+export function readCrlFilesInSlices(files: readonly FileContent[]): Promise<CrlReading> {
+  return finishInSlices(crlFileSteps(files));
+}
+
+function* crlFileSteps(files: readonly FileContent[]): Steps<CrlReading> {
   const lists: LocatedCrl[] = [];
   const problems: CredentialProblem[] = [];
   for (const { file, bytes } of files) {
     try {
-      const found = crlBlocksOf(bytes).map(readCrl);
+      const found: LocatedCrl[] = [];
+      for (const der of crlBlocksOf(bytes)) found.push({ file, list: yield* crlSteps(der) });
       if (found.length === 0) problems.push({ file, problem: 'holds no certificate revocation list' });
-      lists.push(...found.map(list => ({ file, list })));
+      lists.push(...found);
     } catch (error) {
       problems.push({ file, problem: messageOf(error) });
     }

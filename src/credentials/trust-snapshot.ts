@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { type CheckedCredentials, checkCredentials } from './check-credentials.ts';
+import { contentHashOf } from './content-hash.ts';
 import type { CredentialBytes } from './credential-bytes.ts';
 import { credentialsInvalid } from './credential-problem.ts';
 import type { OwnCertificate } from './own-certificate.ts';
@@ -8,6 +8,7 @@ import type { RevocationIndex } from './revocation.ts';
 import { type MinTlsVersion, secureContextOptions } from './secure-context-options.ts';
 import type { TrustAnchor } from './trust-anchors.ts';
 
+export { contentHashOf } from './content-hash.ts';
 export type { OwnCertificate } from './own-certificate.ts';
 export type { MinTlsVersion } from './secure-context-options.ts';
 export type { TrustAnchor } from './trust-anchors.ts';
@@ -20,6 +21,8 @@ export interface TrustSnapshot {
   readonly generation: number;
   /** SHA-256 over all files, hexadecimal: equal sets have equal hashes, wherever they lie. */
   readonly contentHash: string;
+  /** The same over what peers are judged by alone, the CA files and the CRLs: a verdict of one holds under the other. */
+  readonly trustHash: string;
   readonly own: OwnCertificate;
   readonly anchors: readonly TrustAnchor[];
   readonly revocations: RevocationIndex;
@@ -58,6 +61,7 @@ export function createTrustSnapshot(
   return Object.freeze({
     generation,
     contentHash,
+    trustHash: credentials.trustHash,
     own: credentials.own,
     anchors: credentials.anchors,
     revocations: credentials.revocations,
@@ -70,14 +74,4 @@ export function createTrustSnapshot(
       return context;
     },
   });
-}
-
-/** SHA-256 over a set of files and their parts in it, hexadecimal. Names and permissions do not count. */
-export function contentHashOf(bytes: CredentialBytes): string {
-  const hash = createHash('sha256');
-  const parts = { cert: [bytes.cert], key: [bytes.key], ca: bytes.ca, crl: bytes.crl };
-  for (const [part, files] of Object.entries(parts))
-    for (const { bytes: content, trustDomain = '' } of files)
-      hash.update(`${part} ${trustDomain} ${content.length}\n`).update(content);
-  return hash.digest('hex');
 }

@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
 import { type Authority, createAuthority } from '../dev-pki/authority.ts';
 import { isSelvedgeError } from '../errors/selvedge-error.ts';
-import { type CertificateRevocationList, readCrl } from './crl.ts';
+import { type CertificateRevocationList, crlSteps, readCrl } from './crl.ts';
 import { splitPem } from './pem.ts';
 
 const certificateOf = (pem: string): X509Certificate => new X509Certificate(pem);
@@ -81,4 +81,13 @@ test('what is not a revocation list is malformed, at every length', async () => 
   for (let length = 0; length < der.length; length++)
     assert.throws(() => readCrl(der.subarray(0, length)), isMalformed);
   assert.throws(() => readCrl(Buffer.concat([der, Buffer.from([0])])), isMalformed);
+});
+
+test('a list can be read with a pause after each entry', async () => {
+  const authority = await createAuthority();
+  const revoked = ['01', '02', '03'].map(serialNumber => ({ serialNumber }));
+  const steps = crlSteps(derOf(await authority.createCrl(revoked)));
+  for (const _entry of revoked) assert.equal(steps.next().done, false);
+  const last = steps.next();
+  assert.ok(last.done === true && last.value.revokedSerials.size === 3);
 });

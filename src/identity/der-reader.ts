@@ -57,6 +57,15 @@ export function splitDer(bytes: Uint8Array): readonly DerElement[] {
   return elements;
 }
 
+/** As {@link childrenOf}, each read when it is asked for. */
+export function* eachChildOf(element: DerElement): Generator<DerElement, void, undefined> {
+  for (let offset = 0; offset < element.content.length; ) {
+    const child = readElement(element.content, offset);
+    yield child;
+    offset += child.encoded.length;
+  }
+}
+
 /** Returns the element when it is there and has the tag; `what` names it in the problem. */
 export function expectTag(element: DerElement | undefined, tag: number, what: string): DerElement {
   if (element?.tag !== tag) return malformed(`the ${what} is missing or of another type`);

@@ -56,3 +56,9 @@ for (const [what, text] of [
     assert.throws(() => splitPem(pem + text), { code: 'certificate_malformed' });
   });
 }
+
+test('a block of ten thousand lines is read whole', () => {
+  const long = Uint8Array.from({ length: 480_000 }, (_, i) => (i * 31) % 251);
+  const [block] = splitPem(toPem('X509 CRL', long));
+  assert.ok(block !== undefined && Buffer.compare(block.der, long) === 0);
+});

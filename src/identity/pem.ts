@@ -19,25 +19,29 @@ const LINE_LENGTH = 64;
  */
 export function splitPem(text: string): readonly PemBlock[] {
   const blocks: PemBlock[] = [];
-  let open: { readonly label: string; readonly line: number; base64: string } | undefined;
+  let open: { readonly label: string; readonly line: number; readonly lines: string[] } | undefined;
   for (const [index, rawLine] of text.split(/\r\n|\n|\r/).entries()) {
     const line = rawLine.replace(/^\ufeff/, '').trim();
     const number = index + 1;
+    // Nearly all lines of a long file: none of the questions below is for them.
+    if (open !== undefined && BASE64_LINE.test(line) && !open.lines.at(-1)?.endsWith('=')) {
+      open.lines.push(line);
+      continue;
+    }
     const begin = BEGIN.exec(line)?.[1];
     const end = END.exec(line)?.[1];
     if (begin !== undefined) {
       if (open !== undefined) damaged(number, `a block begins inside the one of line ${open.line}`);
-      open = { label: begin, line: number, base64: '' };
+      open = { label: begin, line: number, lines: [] };
     } else if (end !== undefined) {
       if (open === undefined || open.label !== end) damaged(number, `"END ${end}" does not end a block of that name`);
-      blocks.push({ label: open.label, der: decode(open.base64, open.line) });
+      blocks.push({ label: open.label, der: decode(open.lines.join(''), open.line) });
       open = undefined;
     } else if (/-----\s*(BEGIN|END)\b/.test(line)) {
       damaged(number, 'a BEGIN or END line is not of the form "-----BEGIN LABEL-----" alone on its line');
     } else if (open !== undefined && line !== '') {
       if (line.includes(':')) damaged(number, 'a block with headers, such as an encrypted key, is not supported');
-      if (!BASE64_LINE.test(line) || open.base64.endsWith('=')) damaged(number, 'a line is not base64');
-      open.base64 += line;
+      damaged(number, 'a line is not base64');
     }
   }
   if (open !== undefined) damaged(open.line, `the block "${open.label}" has no end`);

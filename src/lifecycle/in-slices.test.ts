@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { inSlices } from './in-slices.ts';
+import { finishInSlices, inSlices } from './in-slices.ts';
 
 function busyFor(ms: number): void {
   const end = performance.now() + ms;
@@ -37,4 +37,26 @@ test('what throws rejects', async () => {
     }),
     /no/,
   );
+});
+
+test('steps are finished with turns between, for what they return, and what they throw rejects', async () => {
+  let turns = 0;
+  const count = setInterval(() => turns++, 1);
+  const result = await finishInSlices(
+    (function* () {
+      for (let step = 0; step < 6; step += 1) {
+        busyFor(5);
+        yield;
+      }
+      return 'done';
+    })(),
+  );
+  clearInterval(count);
+  assert.equal(result, 'done');
+  assert.ok(turns >= 3, `${turns} turns`);
+  const failing = (function* () {
+    yield;
+    throw new Error('no');
+  })();
+  await assert.rejects(finishInSlices(failing), /no/);
 });

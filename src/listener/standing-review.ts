@@ -72,7 +72,14 @@ export class StandingReview {
         this.#isStale = false;
         // Not in the turn of the change: its other subscribers come first.
         await Promise.resolve();
-        await inSlices(this.#followed, connection => this.#ask(connection));
+        const startedAt = performance.now();
+        const connections = [...this.#followed];
+        await inSlices(connections, connection => this.#ask(connection));
+        this.#parts.logger.debug('connections.reviewed', {
+          direction: 'inbound',
+          connections: connections.length,
+          durationMs: Math.round(performance.now() - startedAt),
+        });
       }
     } catch (error) {
       this.#parts.logger.error('listener.error', { error: messageOf(error) });
