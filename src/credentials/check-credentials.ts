@@ -1,7 +1,7 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { messageOf } from '../errors/selvedge-error.ts';
-import { findPaths } from './certificate-path.ts';
+import { type CertificatePath, findPaths } from './certificate-path.ts';
 import { trustHashOf } from './content-hash.ts';
 import type { CredentialBytes } from './credential-bytes.ts';
 import type { CredentialProblem } from './credential-problem.ts';
@@ -64,7 +64,18 @@ export function checkCredentials(
   findings.warnings.push(...warningsOfCrls(crls.lists, knownIssuers, now));
   if (roots.size === 0)
     findings.warnings.push(`${bytes.cert.file}: none of our own trust anchors vouches for our own certificate`);
+  else if (paths.every(path => isRevoked(path, credentials.revocations)))
+    findings.warnings.push(
+      `${bytes.cert.file}: our own revocation lists revoke it: nodes with the same lists refuse it as certificate_revoked`,
+    );
   return { ...findings, credentials };
+}
+
+function isRevoked(path: CertificatePath, revocations: RevocationIndex): boolean {
+  return path.some((certificate, depth) => {
+    const issuer = path[depth + 1];
+    return issuer !== undefined && revocations.isRevoked(certificate, issuer);
+  });
 }
 
 /** As identities write it: lower-case hexadecimal without colons. */

@@ -167,6 +167,16 @@ test('a revocation list that expires while nothing changes is warned of once, an
   assert.deepEqual(events.slice(2), ['tls.reloaded', 'tls.credentials_warning_cleared']);
 });
 
+test('revocation lists that revoke our own certificate are taken, and warned of', async t => {
+  const directory = await makeCredentialDirectory(t, { revoked: [] });
+  const store = await open(t, directory);
+  assert.deepEqual(store.state.value.warnings, []);
+  const { serialNumber } = store.snapshot.value.own.identity;
+  await directory.write('ca.crl', await directory.authority.createCrl([{ serialNumber }]));
+  assert.equal((await store.reload('poll')).result, 'ok');
+  assert.match(store.state.value.warnings.join(), /node\.pem: our own revocation lists revoke it/);
+});
+
 test('nothing that is logged holds a line of the key', async t => {
   const directory = await makeCredentialDirectory(t);
   const lines: string[] = [];

@@ -56,8 +56,19 @@ export class DirectoryWatches {
       return watcher;
     } catch (error) {
       // Gone since it was looked for: the next look finds out where to watch instead.
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) this.#onError(error);
+      if (codeOf(error) !== 'ENOENT') this.#onError(withRemedy(error));
       return undefined;
     }
   }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
+/** Linux calls its limits of inotify by the names of others. */
+function withRemedy(error: unknown): unknown {
+  const limit = { EMFILE: 'max_user_instances', ENOSPC: 'max_user_watches' }[String(codeOf(error))];
+  if (limit === undefined || !(error instanceof Error)) return error;
+  return new Error(`${error.message}; raise fs.inotify.${limit}, until then files are only polled`, { cause: error });
 }
