@@ -19,6 +19,7 @@ import { judgeAdmission } from './judge-admission.ts';
 import { NodeProblems } from './node-problems.ts';
 import type { NodeSettings } from './node-settings.ts';
 import { ownDenial } from './own-denial.ts';
+import { ownNameProblems } from './own-names.ts';
 import { admitUnder, beliefPolicyOf, outboundPolicyOf } from './policies.ts';
 
 /**
@@ -42,7 +43,7 @@ export class NodeParts {
   readonly hostName: string = hostname().toLowerCase();
   readonly #outbound: MutableValue<OutboundPolicy>;
   readonly #belief: MutableValue<BeliefPolicy>;
-  #toldOwnDenial: string | undefined;
+  #told: ReadonlySet<string> = new Set();
 
   static async open(settings: NodeSettings, logger: Logger, metrics: Metrics): Promise<NodeParts> {
     const closing = new ClosingStack((name, error) =>
@@ -123,10 +124,10 @@ export class NodeParts {
     );
     for (const value of [settings, credentials.server])
       closing.defer(
-        'own denial',
-        value.subscribe(() => this.#tellOwnDenial()),
+        'own standing',
+        value.subscribe(() => this.#tellOwnStanding()),
       );
-    this.#tellOwnDenial();
+    this.#tellOwnStanding();
   }
 
   /** That the deny list names a certificate of this node; undefined where it names none. */
@@ -134,11 +135,19 @@ export class NodeParts {
     return ownDenial(this.settings.value.tls?.deniedCertificates ?? [], this.credentials.used);
   }
 
-  #tellOwnDenial(): void {
-    const problem = this.ownDenial;
-    if (problem !== undefined && problem !== this.#toldOwnDenial)
-      this.logger.warn('credentials.own_denied', { problem });
-    this.#toldOwnDenial = problem;
+  /** Each thing once, as long as it stays so. Names may be so from the start: others may be configured otherwise. */
+  #tellOwnStanding(): void {
+    const told = this.#told;
+    this.#told = new Set([
+      ...(this.ownDenial === undefined ? [] : [this.ownDenial]),
+      ...ownNameProblems(this.settings.value, this.credentials.used),
+    ]);
+    for (const problem of this.#told) {
+      if (told.has(problem)) continue;
+      this.logger.warn(problem === this.ownDenial ? 'credentials.own_denied' : 'credentials.own_not_allowed', {
+        problem,
+      });
+    }
   }
 
   /** What this node answers to a peer that asks whether it would be admitted with other certificates. */

@@ -2,7 +2,7 @@ import type { CredentialsStore } from '../credentials/credentials-store.ts';
 import { type DeniedCertificate, deniedBy } from '../identity/denied-certificate.ts';
 
 /** A set of credentials in use. */
-interface OwnCredentials {
+export interface OwnCredentials {
   readonly usage: string;
   readonly store: Pick<CredentialsStore, 'snapshot'>;
 }

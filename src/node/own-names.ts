@@ -2,7 +2,8 @@ import type { PeerUsage } from '../credentials/judge-peer.ts';
 import { matchIdentity } from '../identity/match-identity.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import { parsePattern } from '../identity/subject-name-pattern.ts';
-import type { TlsSettings } from './node-settings.ts';
+import type { NodeSettings, TlsSettings } from './node-settings.ts';
+import type { OwnCredentials } from './own-denial.ts';
 
 /** Why nodes with the same list would not admit this node by its client certificate; empty: they would. */
 export function unlistedName({ allowedSubjectNames, requireClientAuth }: TlsSettings, client: PeerIdentity): string[] {
@@ -42,4 +43,17 @@ export function lostOwnNames(
     (identity: PeerIdentity) => unprovenName(nodeName, tls, identity, usage),
   ];
   return checks.flatMap(check => (check(current).length > 0 ? [] : check(candidate)));
+}
+
+/** Why nodes that are configured like this one would not take it for what it is; empty: they would. */
+export function ownNameProblems({ nodeName, tls }: NodeSettings, used: readonly OwnCredentials[]): readonly string[] {
+  if (tls === undefined) return [];
+  const identityOf = (usage: string) => used.find(each => each.usage === usage)?.store.snapshot.value.own.identity;
+  const server = identityOf('server');
+  const client = identityOf('client') ?? server;
+  return [
+    ...(client === undefined ? [] : unlistedName(tls, client)),
+    ...(server === undefined ? [] : unprovenName(nodeName, tls, server, 'server')),
+    ...(client === undefined || client === server ? [] : unprovenName(nodeName, tls, client, 'client')),
+  ];
 }

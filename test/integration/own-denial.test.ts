@@ -49,3 +49,26 @@ test('a deny list that comes to name the own certificate is taken, told once, an
   );
   assert.equal(told().length, 1);
 });
+
+test('a node whose own rules would not admit it says so at its start, and runs', async t => {
+  const credentials = await makeCredentialDirectory(t, { request: { commonName: 'node-1', uris: ['spiffe://dev/1'] } });
+  const dataDir = await mkdtemp(join(tmpdir(), 'selvedge-own-'));
+  t.after(() => rm(dataDir, { recursive: true, force: true }));
+  const log: LogLine[] = [];
+  const logger = createLogger({ write: line => log.push(JSON.parse(line)) });
+  const tls = {
+    ...credentials.files,
+    allowedSubjectNames: ['uri:spiffe://dev/2'],
+    nodeIdentity: 'uri:spiffe://dev/{node-name}',
+  };
+  const networking = { bindAddress: '127.0.0.1:0', tls };
+  await using node = await FabricNode.start(
+    { clusterName: 'dev', nodeName: 'node-1', dataDir, networking },
+    { logger },
+  );
+  assert.equal(node.ready.node, 'node-1');
+  const told = log.filter(({ event }) => event === 'credentials.own_not_allowed').map(({ problem }) => String(problem));
+  assert.match(told[0] ?? '', /allowed-subject-names does not match/);
+  assert.match(told[1] ?? '', /prove uri:spiffe:\/\/dev\/node-1, which its server certificate does not/);
+  assert.equal(told.length, 2);
+});
