@@ -21,6 +21,8 @@ async function readBundle({ bundleFile, caFiles, crlFiles }: BundleSpec): Promis
   const reading = await tryReadCredentialFiles({ certFile: bundleFile, keyFile: bundleFile, caFiles, crlFiles });
   if (!reading.ok) return reading;
   const split = splitBundle(reading.bytes.cert);
-  if (typeof split === 'string') return { ok: false, problems: [{ file: bundleFile, problem: split }] };
-  return { ok: true, bytes: { ...reading.bytes, ...split } };
+  const { ca, crl } = reading.bytes;
+  if (typeof split === 'string')
+    return { ok: false, problems: [{ file: bundleFile, problem: split }], trust: { ca, crl } };
+  return { ok: true, bytes: { ca, crl, ...split } };
 }

@@ -32,14 +32,16 @@ export interface CredentialCheck {
 /**
  * Judges a set of credentials as one: each file by itself, the key against the certificate, the chain against the anchors.
  * @param crls what was read of `bytes.crl`. Default: read here.
+ * @param ownNow the time by which our own certificate is valid or not. Default `now`.
  */
 export function checkCredentials(
   bytes: CredentialBytes,
   now: Date,
   crls: CrlReading = readCrlFiles(bytes.crl),
+  ownNow: Date = now,
 ): CredentialCheck {
   const findings: Findings = { problems: [], warnings: [] };
-  const chain = readOwnChain(bytes.cert, now, findings);
+  const chain = readOwnChain(bytes.cert, ownNow, findings);
   const key = readPrivateKey(bytes.key, findings);
   const anchors = readTrustAnchors(bytes.ca, now, findings);
   findings.problems.push(...crls.problems);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { CredentialBytes, FileContent } from './credential-bytes.ts';
+import type { CredentialBytes, FileContent, TrustBytes } from './credential-bytes.ts';
 
 /** SHA-256 over a set of files and their parts in it, hexadecimal. Names and permissions do not count. */
 export function contentHashOf({ cert, key, ca, crl }: CredentialBytes): string {
@@ -7,7 +7,7 @@ export function contentHashOf({ cert, key, ca, crl }: CredentialBytes): string {
 }
 
 /** As {@link contentHashOf}, of what peers are judged by alone: the CA files and the CRLs. */
-export function trustHashOf({ ca, crl }: Pick<CredentialBytes, 'ca' | 'crl'>): string {
+export function trustHashOf({ ca, crl }: TrustBytes): string {
   return hashOf({ ca, crl });
 }
 

@@ -36,6 +36,9 @@ export interface CredentialBytes {
   readonly crl: readonly FileContent[];
 }
 
+/** The part of a set by which peers are judged. */
+export type TrustBytes = Pick<CredentialBytes, 'ca' | 'crl'>;
+
 /** What one look at a source found. */
 export type CredentialReading =
   | {
@@ -44,4 +47,9 @@ export type CredentialReading =
       /** What is odd about the place, but stops nothing. Default: nothing. */
       readonly warnings?: readonly string[];
     }
-  | { readonly ok: false; readonly problems: readonly CredentialProblem[] };
+  | {
+      readonly ok: false;
+      readonly problems: readonly CredentialProblem[];
+      /** What peers are judged by, where that could be read: only our own certificate or key could not. */
+      readonly trust?: TrustBytes;
+    };

@@ -38,9 +38,12 @@ export async function tryReadCredentialFiles(
   const { contents, problems } = await readFiles(names, pathOf);
   const cert = contents.get(files.certFile);
   const key = contents.get(files.keyFile);
-  if (cert === undefined || key === undefined || problems.length > 0) return { ok: false, problems };
   const pick = (wanted: readonly string[]): FileContent[] => wanted.flatMap(name => contents.get(name) ?? []);
-  return { ok: true, bytes: { cert, key, ca: pick(files.caFiles), crl: pick(files.crlFiles) } };
+  const trust = { ca: pick(files.caFiles), crl: pick(files.crlFiles) };
+  if (cert !== undefined && key !== undefined && problems.length === 0)
+    return { ok: true, bytes: { cert, key, ...trust } };
+  const isOwn = ({ file }: CredentialProblem): boolean => file === files.certFile || file === files.keyFile;
+  return problems.every(isOwn) ? { ok: false, problems, trust } : { ok: false, problems };
 }
 
 export interface FilesReading {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { chmod, rm, writeFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import { type CredentialDirectory, makeCredentialDirectory } from '../../test/kit/credential-directory.ts';
@@ -316,4 +317,96 @@ test('after close nothing is read, and the last snapshot stays readable', async 
   assert.deepEqual(await store.reload('signal'), { result: 'unchanged', generation: 1, problems: [] });
   assert.equal(store.snapshot.value.own.identity.commonName, 'node-1');
   assert.equal(told.length, count);
+});
+
+const brokenPairs: { readonly [kind: string]: (directory: CredentialDirectory) => Promise<unknown> } = {
+  'a key that does not match': async directory =>
+    directory.write('node.key', (await directory.authority.issue({ commonName: 'other' })).keyPem),
+  'an expired certificate': directory => directory.renew({ commonName: 'x', notAfter: new Date(Date.now() - DAY_MS) }),
+  'a certificate of another CA': async directory => {
+    const { certPem, keyPem } = await (await createAuthority()).issue({ commonName: 'x' });
+    await directory.write('node.key', keyPem);
+    await directory.write('node.pem', certPem);
+  },
+  'a missing certificate': directory => rm(directory.path('node.pem')),
+  'an empty key': directory => directory.write('node.key', ''),
+};
+
+for (const [kind, breakPair] of Object.entries(brokenPairs))
+  test(`new anchors and CRLs are taken beside the certificate in use: ${kind}`, async t => {
+    const directory = await makeCredentialDirectory(t, { revoked: [] });
+    const { events, logger } = recordingLogger();
+    const store = await open(t, directory, { logger });
+    const { own } = store.snapshot.value;
+    const stolen = await directory.authority.issue({ commonName: 'stolen' });
+    const other = await createAuthority();
+    await breakPair(directory);
+    await directory.write('ca.crl', await directory.authority.createCrl([stolen]));
+    await directory.write('ca.pem', directory.authority.anchorsPem + other.anchorsPem);
+
+    for (let looks = 0; looks < 2; looks += 1) {
+      const { result, generation, problems } = await store.reload('poll');
+      assert.deepEqual([result, generation, problems.length > 0], ['failed', 2, true]);
+    }
+    const { snapshot, state } = store;
+    assert.equal(snapshot.value.own.identity.fingerprint256, own.identity.fingerprint256);
+    assert.equal(snapshot.value.anchors.length, 2);
+    const issuer = new X509Certificate(directory.authority.certPem);
+    assert.ok(snapshot.value.revocations.isRevoked(new X509Certificate(stolen.certPem), issuer));
+    assert.doesNotThrow(() => snapshot.value.secureContext('TLSv1.3'));
+    assert.equal(state.value.lastResult, 'failed');
+    assert.deepEqual(events, ['tls.loaded', 'tls.reload_failed', 'tls.trust_reloaded']);
+
+    await directory.renew({ commonName: 'mended' });
+    assert.deepEqual(await store.reload('poll'), { result: 'ok', generation: 3, problems: [] });
+    assert.equal(snapshot.value.own.identity.commonName, 'mended');
+  });
+
+test('anchors and CRLs that are no good are not taken beside the certificate in use', async t => {
+  const directory = await makeCredentialDirectory(t, { revoked: [] });
+  const store = await open(t, directory);
+  const good = store.snapshot.value;
+  await directory.write('node.key', 'garbage');
+  for (const [file, content] of [
+    ['ca.pem', (await createAuthority()).anchorsPem],
+    ['ca.pem', 'garbage'],
+    ['ca.crl', 'garbage'],
+  ] as const) {
+    await directory.write('ca.pem', directory.authority.anchorsPem);
+    await directory.write(file, content);
+    assert.equal((await store.reload('poll')).result, 'failed');
+    assert.equal(store.snapshot.value, good, `${file}: ${content}`);
+  }
+});
+
+test('a veto holds up the certificate alone, and does not count as taken', async t => {
+  const directory = await makeCredentialDirectory(t);
+  const verdicts: string[] = ['node-2 would not admit it'];
+  const trial = async () => verdicts.map(problem => ({ file: 'canary', problem }));
+  const store = await open(t, directory, { trial });
+  await directory.renew({ commonName: 'renewed' });
+  await directory.write('ca.pem', directory.authority.anchorsPem + (await createAuthority()).anchorsPem);
+  assert.equal((await store.reload('poll')).result, 'failed');
+  assert.equal(store.snapshot.value.anchors.length, 2);
+  assert.equal(store.snapshot.value.own.identity.commonName, 'node-1');
+  verdicts.length = 0;
+  assert.equal((await store.reload('poll')).result, 'ok');
+  assert.equal(store.snapshot.value.own.identity.commonName, 'renewed');
+});
+
+test('a certificate in use that has expired holds up no CRL, however often there is a new one', async t => {
+  const directory = await makeCredentialDirectory(t, {
+    revoked: [],
+    request: { commonName: 'node-1', notAfter: new Date(Date.now() + HOUR_MS) },
+  });
+  let nowMs = Date.now();
+  const store = await open(t, directory, { now: () => new Date(nowMs) });
+  const issuer = new X509Certificate(directory.authority.certPem);
+  for (const [hours, name] of ['one', 'two'].entries()) {
+    nowMs += (hours + 2) * HOUR_MS;
+    const stolen = await directory.authority.issue({ commonName: name });
+    await directory.write('ca.crl', await directory.authority.createCrl([stolen]));
+    assert.equal((await store.reload('poll')).result, 'failed');
+    assert.ok(store.snapshot.value.revocations.isRevoked(new X509Certificate(stolen.certPem), issuer), name);
+  }
 });

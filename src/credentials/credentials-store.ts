@@ -3,13 +3,14 @@ import { MutableValue, type ObservableValue } from '../lifecycle/observable-valu
 import type { Logger } from '../telemetry/logger.ts';
 import { type CredentialProblem, credentialsInvalid } from './credential-problem.ts';
 import type { CredentialSource } from './credential-source.ts';
-import { type Loading, loadSnapshot } from './load-snapshot.ts';
+import { type Loading, loadSnapshot, type Trial } from './load-snapshot.ts';
 import { type CredentialSpec, openCredentialSource } from './open-credential-source.ts';
 import { ReloadLog } from './reload-log.ts';
 import type { ReloadResult, ReloadTrigger } from './reload-result.ts';
 import { ReloadSchedule } from './reload-schedule.ts';
 import type { TrustSnapshot } from './trust-snapshot.ts';
 
+export type { Trial } from './load-snapshot.ts';
 export type { ReloadResult, ReloadTrigger } from './reload-result.ts';
 
 /** How the last look at the source went. */
@@ -38,12 +39,6 @@ export interface CredentialsStoreOptions {
   /** The clock that certificates are judged by. Default: the system's. */
   readonly now?: () => Date;
 }
-
-/**
- * Tries a set of credentials, found usable by itself, before it takes the place of the one in use. Answers why it must
- * not; empty: it may. Must not throw.
- */
-export type Trial = (candidate: TrustSnapshot, current: TrustSnapshot) => Promise<readonly CredentialProblem[]>;
 
 /** One writer of trust snapshots, many readers. */
 export interface CredentialsStore extends AsyncDisposable {
@@ -78,7 +73,7 @@ export function openCredentialsStore(options: CredentialsStoreOptions): Promise<
 async function open(options: CredentialsStoreOptions, onChange: () => void): Promise<CredentialsStore> {
   const { spec, watch, logger, previous } = options;
   const source = await openCredentialSource(spec, { watch, logger, onChange });
-  const loading = await triedBy(options.trial, previous, await loadSnapshot(source, previous, clockOf(options)()));
+  const loading = await loadSnapshot(source, previous, clockOf(options)(), options.trial);
   if (loading.result === 'ok') return new SourceCredentialsStore(options, loading.snapshot, source);
   if (loading.result === 'unchanged' && previous !== undefined)
     return new SourceCredentialsStore(options, previous, source);
@@ -86,19 +81,14 @@ async function open(options: CredentialsStoreOptions, onChange: () => void): Pro
   throw credentialsInvalid(loading.result === 'failed' ? loading.problems : []);
 }
 
-async function triedBy(
-  trial: Trial | undefined,
-  current: TrustSnapshot | undefined,
-  loading: Loading,
-): Promise<Loading> {
-  if (trial === undefined || current === undefined || loading.result !== 'ok') return loading;
-  const problems = await trial(loading.snapshot, current);
-  return problems.length === 0 ? loading : { result: 'failed', problems };
+function warningsOf(loading: Loading): readonly string[] | undefined {
+  return loading.result === 'unchanged' ? loading.warnings : takenOf(loading)?.warnings;
 }
 
-function warningsOf(loading: Loading): readonly string[] | undefined {
-  if (loading.result === 'failed') return undefined;
-  return loading.result === 'ok' ? loading.snapshot.warnings : loading.warnings;
+/** What takes the place of the set in use, if anything. */
+function takenOf(loading: Loading): TrustSnapshot | undefined {
+  if (loading.result === 'unchanged') return undefined;
+  return loading.result === 'ok' ? loading.snapshot : loading.trust;
 }
 
 function clockOf(options: CredentialsStoreOptions): () => Date {
@@ -106,7 +96,8 @@ function clockOf(options: CredentialsStoreOptions): () => Date {
 }
 
 /**
- * S1. The snapshot is replaced by a set that was found usable, or not at all.
+ * S1. The snapshot is replaced by a set that was found usable, or not at all. Where only the new certificate cannot be
+ *     used, the set is the old certificate with the new anchors and CRLs; the reload has failed all the same.
  * S2. One reading at a time, in the order in which they were asked for.
  * S3. While the set cannot be used it is read again after growing waits, whatever else triggers a reading.
  */
@@ -155,8 +146,8 @@ class SourceCredentialsStore implements CredentialsStore {
     return this.#enqueue(async () => {
       if (this.#isClosed) return this.#resultOf('unchanged');
       const current = this.#snapshot.value;
-      const loading = await loadSnapshot(this.#source, current, this.#now());
-      return this.#conclude(trigger, await triedBy(this.#options.trial, current, loading));
+      const { trial } = this.#options;
+      return this.#conclude(trigger, await loadSnapshot(this.#source, current, this.#now(), trial));
     });
   }
 
@@ -190,11 +181,12 @@ class SourceCredentialsStore implements CredentialsStore {
 
   #conclude(trigger: ReloadTrigger, loading: Loading): ReloadResult {
     if (this.#isClosed) return this.#resultOf('unchanged');
-    const trusted = loading.result === 'ok' ? loading.snapshot : this.#snapshot.value;
+    const trusted = takenOf(loading) ?? this.#snapshot.value;
     const problems = loading.result === 'failed' ? loading.problems : [];
     const warnings = warningsOf(loading) ?? this.#state.value.warnings;
     if (loading.result === 'failed') {
       this.#log.failed(trigger, problems, trusted.generation);
+      if (loading.trust !== undefined) this.#log.trustLoaded(trigger, loading.trust);
       this.#schedule.failed();
     } else {
       if (loading.result === 'ok') this.#log.loaded(trigger, trusted);

@@ -1,8 +1,11 @@
-import { checkCredentials } from './check-credentials.ts';
+import { type CredentialCheck, checkCredentials } from './check-credentials.ts';
+import { trustHashOf } from './content-hash.ts';
+import { type CredentialBytes, FileContent, type TrustBytes } from './credential-bytes.ts';
 import type { CredentialProblem } from './credential-problem.ts';
 import type { CredentialSource } from './credential-source.ts';
+import type { OwnCertificate } from './own-certificate.ts';
 import { regressionsOf } from './regressions.ts';
-import { readCrlFilesInSlices } from './revocation.ts';
+import { type CrlReading, readCrlFilesInSlices } from './revocation.ts';
 import { contentHashOf, createTrustSnapshot, type TrustSnapshot } from './trust-snapshot.ts';
 
 export type Loading =
@@ -12,28 +15,97 @@ export type Loading =
       /** As of now: a list may have expired since, or the source gone away. */
       readonly warnings: readonly string[];
     }
-  | { readonly result: 'failed'; readonly problems: readonly CredentialProblem[] };
+  | {
+      readonly result: 'failed';
+      readonly problems: readonly CredentialProblem[];
+      /**
+       * The certificate in use with the anchors and CRLs that were read: where those are good and others than are in use,
+       * they are not held up by what is wrong with the new certificate. Undefined where they are neither.
+       */
+      readonly trust: TrustSnapshot | undefined;
+    };
+
+/**
+ * Tries a set of credentials, found usable by itself, before it takes the place of the one in use. Answers why it must
+ * not; empty: it may. Must not throw.
+ */
+export type Trial = (candidate: TrustSnapshot, current: TrustSnapshot) => Promise<readonly CredentialProblem[]>;
 
 /**
  * The snapshot that follows `current`, read from `source`. `unchanged` when the bytes are those of `current`, whatever is
- * wrong with them by now: a certificate which has expired since is no failed reload. A set that
- * could be used, but would lose what `current` has (see {@link regressionsOf}), fails.
+ * wrong with them by now: a certificate which has expired since is no failed reload. A set that could be used, but would
+ * lose what `current` has (see {@link regressionsOf}) or does not stand the trial, fails.
  */
 export async function loadSnapshot(
   source: Pick<CredentialSource, 'read'>,
   current: TrustSnapshot | undefined,
   now: Date,
+  trial: Trial = async () => [],
 ): Promise<Loading> {
   const reading = await source.read();
-  if (!reading.ok) return { result: 'failed', problems: reading.problems };
-  const contentHash = contentHashOf(reading.bytes);
-  const crls = await readCrlFilesInSlices(reading.bytes.crl);
-  const { problems, credentials, ...found } = checkCredentials(reading.bytes, now, crls);
-  const warnings = [...found.warnings, ...(reading.warnings ?? [])];
-  if (contentHash === current?.contentHash) return { result: 'unchanged', warnings };
-  if (credentials === undefined) return { result: 'failed', problems };
-  const regressions = current === undefined ? [] : regressionsOf(current.own, credentials.own, reading.bytes.cert.file);
-  if (regressions.length > 0) return { result: 'failed', problems: regressions };
+  if (!reading.ok) {
+    const { problems, trust } = reading;
+    return { result: 'failed', problems, trust: trust && trustAlone(trust, current, now, await crlsOf(trust)) };
+  }
+  const { bytes, warnings: ofPlace = [] } = reading;
+  const crls = await crlsOf(bytes);
+  const check = checkCredentials(bytes, now, crls);
+  const contentHash = contentHashOf(bytes);
+  if (contentHash === current?.contentHash) return { result: 'unchanged', warnings: [...check.warnings, ...ofPlace] };
+  const made = snapshotOf(bytes, check, current, now, ofPlace);
+  const problems =
+    'problems' in made ? made.problems : current === undefined ? [] : await trial(made.snapshot, current);
+  if (problems.length === 0 && 'snapshot' in made) return { result: 'ok', snapshot: made.snapshot };
+  return { result: 'failed', problems, trust: trustAlone(bytes, current, now, crls, ofPlace) };
+}
+
+type Made = { readonly snapshot: TrustSnapshot } | { readonly problems: readonly CredentialProblem[] };
+
+function snapshotOf(
+  bytes: CredentialBytes,
+  { credentials, problems, warnings }: CredentialCheck,
+  current: TrustSnapshot | undefined,
+  now: Date,
+  ofPlace: readonly string[],
+): Made {
+  if (credentials === undefined) return { problems };
+  const regressions = current === undefined ? [] : regressionsOf(current.own, credentials.own, bytes.cert.file);
+  if (regressions.length > 0) return { problems: regressions };
   const facts = { generation: (current?.generation ?? 0) + 1, now };
-  return { result: 'ok', snapshot: createTrustSnapshot(credentials, warnings, contentHash, facts) };
+  return { snapshot: createTrustSnapshot(credentials, [...warnings, ...ofPlace], contentHashOf(bytes), facts) };
+}
+
+/** A peer is revoked by what is read of others, so nothing that is wrong with our own certificate may hold that up. */
+function trustAlone(
+  read: TrustBytes & Partial<CredentialBytes>,
+  current: TrustSnapshot | undefined,
+  now: Date,
+  crls: CrlReading,
+  ofPlace: readonly string[] = [],
+): TrustSnapshot | undefined {
+  if (current === undefined || trustHashOf(read) === current.trustHash) return undefined;
+  const { cert, key } = ownBytesOf(current, read.key);
+  const bytes: CredentialBytes = { cert, key, ca: read.ca, crl: read.crl };
+  const check = checkCredentials(bytes, now, crls, lastValid(current.own, now));
+  const made = snapshotOf(bytes, check, current, now, ofPlace);
+  return 'snapshot' in made ? made.snapshot : undefined;
+}
+
+/** That the certificate in use has expired by now is no reason to trust those who are revoked. */
+function lastValid({ identity, intermediates }: OwnCertificate, now: Date): Date {
+  const ends = [identity, ...intermediates].map(({ notAfter }) => notAfter.getTime());
+  return new Date(Math.min(now.getTime(), ...ends));
+}
+
+/** The pair in use, under the name and the mode of the key that is there now, so that warnings of that stay the same. */
+function ownBytesOf({ own, contextOptions }: TrustSnapshot, { file, mode }: Partial<FileContent> = {}) {
+  const { key } = contextOptions('TLSv1.3');
+  return {
+    cert: new FileContent(own.place, 0o600, Buffer.from(own.chainPem)),
+    key: new FileContent(file ?? own.place, mode ?? 0o600, Buffer.from(String(key))),
+  };
+}
+
+function crlsOf({ crl }: TrustBytes): Promise<CrlReading> {
+  return readCrlFilesInSlices(crl);
 }

@@ -37,6 +37,13 @@ export class ReloadLog {
     this.#logger.error('tls.reload_failed', { trigger, problems, generation }, failure);
   }
 
+  /** `tls.trust_reloaded`: new anchors and CRLs beside the certificate that was in use, and what there is to warn of. */
+  trustLoaded(trigger: ReloadTrigger, { generation, own, anchors, warnings }: TrustSnapshot): void {
+    const { subject, fingerprint256: fingerprint } = own.identity;
+    this.#logger.info('tls.trust_reloaded', { trigger, generation, subject, fingerprint, anchors: anchors.length });
+    this.#warn(generation, warnings);
+  }
+
   /** `tls.reload_recovered` where the time before failed, and what there is to warn of by now. */
   unchanged(trigger: ReloadTrigger, generation: number, warnings: readonly string[]): void {
     this.#warn(generation, warnings);

@@ -4,7 +4,10 @@ import type { CredentialProblem } from './credential-problem.ts';
 export type ReloadTrigger = 'start' | 'signal' | 'watch' | 'poll' | 'admin';
 
 export interface ReloadResult {
-  /** `unchanged`: the files say what they said before. `failed`: they cannot be used and the last good set stays. */
+  /**
+   * `unchanged`: the files say what they said before. `failed`: they cannot be used and the last good set stays, or its
+   * certificate with the new anchors and CRLs, where those are good.
+   */
   readonly result: 'ok' | 'unchanged' | 'failed';
   /** Of the snapshot in use now. */
   readonly generation: number;
