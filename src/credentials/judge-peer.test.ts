@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
 import { type Authority, createAuthority, openAuthority } from '../dev-pki/authority.ts';
 import type { CertificateRequest } from '../dev-pki/issue.ts';
@@ -241,5 +242,22 @@ test('a yes is given again without another look, until its end, for the same use
   ] as const) {
     assert.equal(reasonOf(judge(snapshot)), 'ok');
     assert.equal(reasonOf(judge(under, 'client', at)), reason);
+  }
+});
+
+test('a chain that is judged for both usages is searched once', async t => {
+  const authority = await createAuthority();
+  const snapshot = await trusting([authority]);
+  const peers = [
+    present((await authority.issue({ commonName: 'peer' })).certPem),
+    present((await authority.issue({ commonName: 'peer', usage: 'codeSigning' })).certPem),
+  ];
+  const { mock } = t.mock.method(X509Certificate.prototype, 'verify');
+  for (const [index, peer] of peers.entries()) {
+    const reasons = (['client', 'server'] as const).map(usage =>
+      reasonOf(judgePeerCertificate(peer, snapshot, usage, now)),
+    );
+    assert.deepEqual(new Set(reasons), new Set([index === 0 ? 'ok' : 'wrong_key_usage']));
+    assert.equal(mock.callCount(), index + 1);
   }
 });

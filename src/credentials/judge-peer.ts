@@ -31,10 +31,18 @@ export type PeerVerdict =
       readonly identity: PeerIdentity | undefined;
     };
 
+interface Search {
+  readonly leaf: ParsedCertificate;
+  readonly paths: readonly CertificatePath[];
+}
+
 type Yes = Extract<PeerVerdict, { ok: true }>;
 
 /** The last yes to each chain: most reloads change neither anchors nor lists, and all open connections are asked again. */
 const lastYes = new WeakMap<PeerChain, { readonly question: string; readonly since: Date; readonly verdict: Yes }>();
+
+/** The newest search: a chain that is judged for both usages in turn is searched once. One, since parsed chains are large. */
+let lastSearch: { readonly peer: PeerChain; readonly trustHash: string; readonly search: Search } | undefined;
 
 /**
  * The one verdict on a peer's certificate, inbound (`client`) and outbound (`server`). It is yes only if OpenSSL found
@@ -64,15 +72,9 @@ export function judgePeerCertificate(
 }
 
 function judgeChain(peer: PeerChain, snapshot: TrustSnapshot, usage: PeerUsage, now: Date): PeerVerdict {
-  const leaf = parseCertificateDer(peer.leafDer);
-  if (typeof leaf === 'string') return refused('malformed_certificate', leaf);
-
-  const anchors = anchorsFor(leaf.identity, snapshot.anchors);
-  const paths = findPaths(
-    leaf.certificate,
-    peer.chain.flatMap(der => issuerOf(der, anchors)),
-    anchors,
-  );
+  const search = searchPaths(peer, snapshot);
+  if (typeof search === 'string') return refused('malformed_certificate', search);
+  const { leaf, paths } = search;
   const [shortest] = paths;
   if (shortest === undefined)
     return refused(
@@ -87,6 +89,18 @@ function judgeChain(peer: PeerChain, snapshot: TrustSnapshot, usage: PeerUsage, 
   const flaw = pathFlaw ?? flawOfUsage(leaf.facts, usage) ?? flawByOpenssl(peer.authorizationError);
   if (flaw !== undefined) return refused(flaw.reason, flaw.detail, leaf.identity);
   return { ok: true, identity: leaf.identity, validUntilMs: Math.max(...good.map(endOfPath)) };
+}
+
+/** What makes the leaf unreadable, where something does. */
+function searchPaths(peer: PeerChain, { anchors: all, trustHash }: TrustSnapshot): Search | string {
+  if (lastSearch?.peer === peer && lastSearch.trustHash === trustHash) return lastSearch.search;
+  const leaf = parseCertificateDer(peer.leafDer);
+  if (typeof leaf === 'string') return leaf;
+  const anchors = anchorsFor(leaf.identity, all);
+  const issuers = peer.chain.flatMap(der => issuerOf(der, anchors));
+  const search = { leaf, paths: findPaths(leaf.certificate, issuers, anchors) };
+  lastSearch = { peer, trustHash, search };
+  return search;
 }
 
 interface Flaw {

@@ -9,36 +9,27 @@ import {
 import type { Frame } from './frame.ts';
 import { malformedFrame } from './introduction.ts';
 
-/** Verifying signatures costs a millisecond or so; a node that renews every second asks no more than this. */
-const QUESTIONS_PER_MINUTE = 60;
-const MINUTE_MS = 60_000;
-
 export interface AdmissionExchangeParts {
   /** False: it was left out, as the peer does not read. */
   readonly send: (frame: Frame) => boolean;
+  /** Whether {@link send} would send now. */
+  readonly canSend: () => boolean;
   readonly judge: (question: AdmissionQuestion) => AdmissionAnswer;
-  /** Milliseconds that only grow. Default: those of the process. */
-  readonly clock?: () => number;
 }
 
 /**
  * The questions and answers of one stream, in both directions.
  *
  * E1. Each question is settled exactly once: by its answer, at its deadline, or when the stream ends.
- * E2. At most {@link QUESTIONS_PER_MINUTE} questions of the peer are judged in a minute; the others get an answer that
- *     says nothing.
+ * E2. A question whose answer the peer would not read is not judged.
  */
 export class AdmissionExchange {
   readonly #parts: AdmissionExchangeParts;
-  readonly #clock: () => number;
   readonly #asked = new Map<number, (answer: AdmissionAnswer | undefined) => void>();
   #lastId = 0;
-  #minuteBegan = Number.NEGATIVE_INFINITY;
-  #judged = 0;
 
   constructor(parts: AdmissionExchangeParts) {
     this.#parts = parts;
-    this.#clock = parts.clock ?? (() => performance.now());
   }
 
   /** Undefined: no answer came. */
@@ -63,8 +54,8 @@ export class AdmissionExchange {
     if (!admissionQuestion) throw malformedFrame('an empty admission frame');
     const { id } = admissionQuestion;
     const question = parseQuestion(admissionQuestion);
-    const answer = this.#mayJudge() ? this.#parts.judge(question) : ({ judged: false } as const);
-    this.#parts.send({ admissionAnswer: answerToWire(id, answer) });
+    if (!this.#parts.canSend()) return;
+    this.#parts.send({ admissionAnswer: answerToWire(id, this.#parts.judge(question)) });
   }
 
   /** The stream is over: no answer will come. */
@@ -76,15 +67,5 @@ export class AdmissionExchange {
     const settle = this.#asked.get(id);
     this.#asked.delete(id);
     settle?.(answer);
-  }
-
-  #mayJudge(): boolean {
-    const now = this.#clock();
-    if (now - this.#minuteBegan >= MINUTE_MS) {
-      this.#minuteBegan = now;
-      this.#judged = 0;
-    }
-    this.#judged += 1;
-    return this.#judged <= QUESTIONS_PER_MINUTE;
   }
 }

@@ -74,6 +74,23 @@ test('of a flood of questions only the first is judged, and the stream stays', a
   await until('there are answers', () => peer.frames.some(frame => frame.admissionAnswer?.judged === true));
 });
 
+test('who connects anew has no more questions judged for it', async () => {
+  await using node = await LoopbackNode.start({ name: 'node-a', judgeAdmission: () => REFUSED });
+  node.inbound = mutualTls();
+  node.knows({ name: 'node-b', address: loopback(9) });
+  for (const generation of [1, 2]) {
+    using peer = await connected(node, helloOf('node-b', { generation }, 2));
+    const answers = () => peer.frames.filter(frame => frame.admissionAnswer).length;
+    for (let id = 1; id <= 80; id += 1) {
+      peer.call.write({ admissionQuestion: { ...WIRE, id } });
+      await until('it is answered', () => answers() === id);
+    }
+    assert.equal(node.asked.length, 60);
+    peer.call.cancel();
+    await until('it is gone', () => node.peer('node-b')?.state !== 'connected');
+  }
+});
+
 test('where the peer is silent there is no answer, at the deadline or when the stream ends', async () => {
   await using node = await LoopbackNode.start({ name: 'node-a' });
   node.inbound = mutualTls();

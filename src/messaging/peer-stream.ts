@@ -97,6 +97,7 @@ export class PeerStream implements PeerStreamFacts {
     this.#listener = listener;
     this.#admissions = new AdmissionExchange({
       send: frame => this.#sendIfRead(frame),
+      canSend: () => !this.#frames.congested,
       judge: question => listener.asked(this, question),
     });
     this.#acknowledged = new Promise(resolve => {

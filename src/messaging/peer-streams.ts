@@ -18,6 +18,7 @@ import { PeerLink } from './peer-link.ts';
 import { DEFAULT_HELLO_TIMEOUT_MS, type KnownMember, type PeerStreamsParts } from './peer-parts.ts';
 import { PeerStream, type PeerStreamFacts } from './peer-stream.ts';
 import type { PeerEntry } from './peer-table.ts';
+import { QuestionBudget } from './question-budget.ts';
 import { RefusalLog } from './refusal-log.ts';
 
 /**
@@ -37,6 +38,7 @@ export class PeerStreams {
   readonly #parts: PeerStreamsParts;
   readonly #links = new Map<string, PeerLink>();
   readonly #generations = new KnownGenerations();
+  readonly #budget = new QuestionBudget();
   readonly #refusals: RefusalLog;
   readonly #peers = new MutableValue<readonly PeerEntry[]>([]);
   readonly #unsubscribe: (() => void)[] = [];
@@ -207,7 +209,8 @@ export class PeerStreams {
         this.#parts.directory.learn(name, next, proven);
       },
       draining: drained => link.draining(drained),
-      asked: ({ node, identity }, question) => this.#parts.judgeAdmission(node, identity, question),
+      asked: ({ node, identity }, question) =>
+        this.#budget.take(node) ? this.#parts.judgeAdmission(node, identity, question) : { judged: false },
       closed: (ended, closing) => {
         link.ended(ended, closing);
         this.#forgetStranger(link);
