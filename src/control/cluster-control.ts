@@ -1,6 +1,7 @@
 import type * as grpc from '@grpc/grpc-js';
 import { seesTopology } from '../authorization/method-rules.ts';
 import {
+  type CaStatus,
   type ClusterStatus,
   clusterControl,
   type NodeStatus,
@@ -9,12 +10,14 @@ import {
 } from '../rpc/control-messages.ts';
 import { callUnary, implementUnary } from '../rpc/service.ts';
 import { failureInWords } from '../rpc/status.ts';
+import { whyNotCounted } from './ca-answer.ts';
 import { caStateOf } from './ca-state.ts';
 import { foldCaStates } from './ca-status.ts';
 import { compareNames } from './compare-names.ts';
 import { peerMessage, selfAsPeer, statusOfNode } from './messages-of.ts';
 import { checkMode } from './node-control.ts';
 import type { NodeFacts } from './node-facts.ts';
+import { oneInFlight } from './one-in-flight.ts';
 import { redactCaStatus, redactCluster, redactNodes, redactUnreachable } from './redact.ts';
 
 /** How long one member may take to answer. */
@@ -22,6 +25,7 @@ const MEMBER_TIMEOUT_MS = 5_000;
 
 /** The service that shows the cluster, as this node sees it and as its members answer. */
 export function createClusterControl(node: NodeFacts): grpc.UntypedServiceImplementation {
+  const askedCaStatus = oneInFlight(() => caStatus(node));
   return implementUnary(clusterControl, {
     GetClusterStatus: async (_request, caller, signal) => {
       const status = await clusterStatus(node, signal);
@@ -34,11 +38,8 @@ export function createClusterControl(node: NodeFacts): grpc.UntypedServiceImplem
       const response = { nodes, addressesRedacted: false };
       return seesTopology(caller) ? response : redactNodes(response);
     },
-    GetCaStatus: async (_request, caller, signal) => {
-      const { answers, unreachable } = await askAll(node, name =>
-        callUnary(node.askMember(name), nodeControl, 'GetCaState', {}, { timeoutMs: MEMBER_TIMEOUT_MS, signal }),
-      );
-      const status = foldCaStates([caStateOf(node), ...answers], unreachable);
+    GetCaStatus: async (_request, caller) => {
+      const status = await askedCaStatus();
       return seesTopology(caller) ? status : redactCaStatus(status);
     },
     Preflight: async (request, caller, signal) => {
@@ -66,6 +67,18 @@ async function clusterStatus(node: NodeFacts, signal: AbortSignal): Promise<Clus
   }));
   const nodes = [statusOfNode(node), ...filled].sort((a, b) => compareNames(a.nodeName, b.nodeName));
   return { nodes, unreachable, addressesRedacted: false };
+}
+
+/** Not cancelled with the call of one caller: others may wait for it too. */
+async function caStatus(node: NodeFacts): Promise<CaStatus> {
+  const { answers, unreachable } = await askAll(node, async name => {
+    const options = { timeoutMs: MEMBER_TIMEOUT_MS };
+    const state = await callUnary(node.askMember(name), nodeControl, 'GetCaState', {}, options);
+    const why = whyNotCounted(state, name);
+    if (why !== undefined) throw new Error(`its answer is not counted: ${why}`);
+    return state;
+  });
+  return foldCaStates(caStateOf(node), answers, unreachable);
 }
 
 async function askAll<T>(

@@ -5,6 +5,7 @@ import * as grpc from '@grpc/grpc-js';
 import { callAs } from '../../test/kit/call-as.ts';
 import { type CredentialDirectory, makeCredentialDirectory } from '../../test/kit/credential-directory.ts';
 import { connectionMessage, nodeFacts, peerEntry } from '../../test/kit/node-facts.ts';
+import { until } from '../../test/kit/until.ts';
 import { openCredentialsStore } from '../credentials/credentials-store.ts';
 import { type Authority, createAuthority } from '../dev-pki/authority.ts';
 import { parseAddress } from '../identity/address.ts';
@@ -154,6 +155,45 @@ test('roots are told for both directions, and counted with what the members tell
   );
   const told = await callUnary(peer, nodeControl, 'GetCaState', {});
   assert.deepEqual(told.usages[0]?.leafRoots, [fingerprint]);
+});
+
+test('a member that tells too much, or in the name of another, did not answer; and all who ask wait for one answer', async t => {
+  let asked = 0;
+  const waiting: (() => void)[] = [];
+  const fingerprints = Array.from({ length: 5_000 }, (_, index) => index.toString(16).padStart(64, '0'));
+  const roots = fingerprints.map(fingerprintSha256 => ({ subject: '', fingerprintSha256, notAfterMs: 1 }));
+  const usages = [{ usage: 'server', trustGeneration: 1, roots, leafRoots: [] }];
+  const answering = (state: CaState) =>
+    callAs(t, 'peer', server => {
+      server.addService(nodeControl.definition, {
+        GetCaState: (_call: unknown, reply: grpc.sendUnaryData<CaState>) => {
+          asked += 1;
+          waiting.push(() => reply(null, state));
+        },
+      });
+    });
+  const many = await answering({ nodeName: 'node-2', usages, addressesRedacted: true });
+  const other = await answering({ nodeName: 'node-1', usages: [], addressesRedacted: true });
+  const { credentials } = await ownCredentials(t);
+  const admin = await start(t, 'admin', {
+    credentials: () => credentials,
+    peers: () => [peerEntry(), peerEntry({ name: 'node-3' })],
+    askMember: name => (name === 'node-2' ? many : other),
+  });
+  const callers = Array.from({ length: 5 }, () => callUnary(admin, clusterControl, 'GetCaStatus', {}));
+  // Answers in turn, with one that runs between: the five questions lie on one connection before it.
+  await until('both are asked', () => waiting.length === 2);
+  await callUnary(admin, nodeControl, 'GetStatus', {});
+  assert.equal(asked, 2);
+  for (const answer of waiting) answer();
+  for (const { unreachable, roots: counted, members } of await Promise.all(callers)) {
+    assert.deepEqual(unreachable, [
+      { nodeName: 'node-2', reason: 'its answer is not counted: it trusts more than 256 roots' },
+      { nodeName: 'node-3', reason: 'its answer is not counted: it answered in the name of another node' },
+    ]);
+    assert.deepEqual([counted.length, members], [1, 3]);
+  }
+  assert.equal(asked, 2);
 });
 
 test('where clients have a CA of their own, the anchors of one direction name the root of the other', async t => {

@@ -22,7 +22,10 @@ export async function openAutoSource(
   return new AutoSource(spec, parts, open);
 }
 
-/** A1. Which place was taken stays so: what a place lacks later is a problem, and no reason to take another one. */
+/**
+ * A1. Which place was taken stays so: what a place lacks later is a problem, and no reason to take another one.
+ * A2. Whose the place is, is looked at before each reading of files and each dial of an agent, not only when it is taken.
+ */
 class AutoSource implements CredentialSource {
   readonly #spec: AutoSpec;
   readonly #parts: CredentialSourceParts;
@@ -48,7 +51,8 @@ class AutoSource implements CredentialSource {
     for (const place of this.#spec.places) {
       const name = nameOf(place);
       const why = await whyPassedOver(place);
-      const source = why === undefined ? await this.#open(place, this.#parts) : undefined;
+      const whyNotBelieved = () => whyNotBelievedAt(place);
+      const source = why === undefined ? await this.#open(place, { ...this.#parts, whyNotBelieved }) : undefined;
       const reading = await source?.read();
       if (reading?.ok) {
         this.#taken = source;
@@ -56,7 +60,9 @@ class AutoSource implements CredentialSource {
         return reading;
       }
       await source?.close();
-      passedOver.push(...(reading?.problems ?? [{ file: name, problem: why ?? '' }]));
+      const problems = reading?.problems ?? [{ file: name, problem: why ?? '' }];
+      // What no place holds now may be there later, as with an agent that starts after us.
+      passedOver.push(...problems.map(problem => ({ mayPass: true, ...problem })));
     }
     return { ok: false, problems: passedOver };
   }
@@ -67,8 +73,16 @@ function nameOf(place: WellKnownPlace): string {
   return place.kind === 'spiffe' ? `spiffe:unix:${place.socketPath}` : place.directory;
 }
 
+async function whyNotBelievedAt(place: WellKnownPlace): Promise<CredentialProblem | undefined> {
+  const problem = await whyNotOurs(pathOf(place));
+  return problem === undefined ? undefined : { file: nameOf(place), problem };
+}
+
+function pathOf(place: WellKnownPlace): string {
+  return place.kind === 'spiffe' ? place.socketPath : place.directory;
+}
+
 /** What can be told at once, so that nobody waits for an agent where there is none. */
 async function whyPassedOver(place: WellKnownPlace): Promise<string | undefined> {
-  if (place.kind === 'directory') return whyNotOurs(place.directory);
-  return (await whyNotOurs(place.socketPath)) ?? whyNoAgent(place.socketPath);
+  return (await whyNotOurs(pathOf(place))) ?? (place.kind === 'spiffe' ? whyNoAgent(place.socketPath) : undefined);
 }

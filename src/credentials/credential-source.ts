@@ -1,5 +1,6 @@
 import type { Logger } from '../telemetry/logger.ts';
 import type { CredentialReading } from './credential-bytes.ts';
+import type { CredentialProblem } from './credential-problem.ts';
 
 /** Where credentials come from: asked for a whole set, and telling when another one may be there. */
 export interface CredentialSource {
@@ -15,6 +16,8 @@ export interface CredentialSourceParts {
   /** Told that another set may be there; never while the call before it is still running. */
   readonly onChange: () => unknown;
   readonly logger: Logger;
+  /** Why what lies there must not be believed now; asked before files are read and before an agent is dialled. Default: it may. */
+  readonly whyNotBelieved?: () => Promise<CredentialProblem | undefined>;
   /** The table of mounts, in which files that can never change are found. Default `/proc/self/mountinfo`. */
   readonly mountInfo?: string;
 }

@@ -1,22 +1,40 @@
-import { lstat } from 'node:fs/promises';
+import { lstat, readlink } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { dirname } from 'node:path';
+import { join, parse, resolve, sep } from 'node:path';
 import { unreadable } from './credential-files.ts';
 
+/** As many links as Linux follows in one path. */
+const MAX_LINKS = 40;
+
 /**
- * Why a place that nobody configured must not be believed, after its name: in a directory in which everybody may make
- * files, such as `/tmp`, it belongs to somebody else than root and us. Undefined where it may be believed, or is missing.
+ * Why a place that nobody configured must not be believed, after its name: it is missing, since somebody may make it
+ * before we get there; or something on the way to it, links included, lies in a directory in which everybody may make
+ * files, such as `/tmp`, and belongs to somebody else than root and us. Undefined where it may be believed.
  * @param path absolute
  */
 export async function whyNotOurs(path: string): Promise<string | undefined> {
-  for (let place = path; dirname(place) !== place; place = dirname(place)) {
-    try {
-      const [{ uid }, { mode }] = await Promise.all([lstat(place), lstat(dirname(place))]);
-      if ((mode & 0o002) !== 0 && uid !== 0 && uid !== process.getuid?.())
-        return `${place} belongs to user ${uid}, in a directory in which everybody may write: name it with the source spiffe or directory if it is meant`;
-    } catch {
-      // What is missing is found by who reads it.
+  try {
+    return await whyNotOursOnTheWay(path, MAX_LINKS);
+  } catch (error) {
+    return unreadable(error);
+  }
+}
+
+async function whyNotOursOnTheWay(path: string, linksLeft: number): Promise<string | undefined> {
+  const { root } = parse(path);
+  const names = path.slice(root.length).split(sep).filter(Boolean);
+  let directory = root;
+  for (const [index, name] of names.entries()) {
+    const place = join(directory, name);
+    const [parent, found] = await Promise.all([lstat(directory), lstat(place)]);
+    if ((parent.mode & 0o002) !== 0 && found.uid !== 0 && found.uid !== process.getuid?.())
+      return `${place} belongs to user ${found.uid}, in a directory in which everybody may write: name it with the source spiffe or directory if it is meant`;
+    if (found.isSymbolicLink()) {
+      if (linksLeft === 0) return 'is a symbolic link that leads in a circle';
+      const target = resolve(directory, await readlink(place));
+      return whyNotOursOnTheWay(join(target, ...names.slice(index + 1)), linksLeft - 1);
     }
+    directory = place;
   }
   return undefined;
 }

@@ -1,3 +1,4 @@
+import { withoutGrpcWords } from '../rpc/status.ts';
 import { type SvidStreamEnd, statusName } from '../rpc/workload-api.ts';
 import { printable } from '../telemetry/logger.ts';
 
@@ -14,7 +15,7 @@ export interface SvidOutage {
 /** What the end of a stream means (SPIFFE Workload Endpoint 6 and appendix A). */
 export function outageOf(end: SvidStreamEnd): SvidOutage {
   const name = statusName(end);
-  const said = end.details === '' ? name : `${name}: ${printable(end.details)}`;
+  const said = end.details === '' ? name : `${name}: ${printable(withoutGrpcWords(end.details))}`;
   switch (name) {
     case 'OK':
       return { kind: 'away', problem: 'the agent ended the stream' };

@@ -8,7 +8,7 @@ import { warningsOfMounts } from './mounts.ts';
 export async function openWatchedSource(
   files: readonly string[],
   read: () => Promise<CredentialReading>,
-  { watch, onChange, logger, mountInfo }: CredentialSourceParts,
+  { watch, onChange, logger, mountInfo, whyNotBelieved }: CredentialSourceParts,
 ): Promise<CredentialSource> {
   const watcher = watch
     ? watchFiles({
@@ -20,6 +20,8 @@ export async function openWatchedSource(
   await watcher?.ready;
   return {
     read: async () => {
+      const why = await whyNotBelieved?.();
+      if (why !== undefined) return { ok: false, problems: [why] };
       const reading = await read();
       if (!reading.ok) return reading;
       const { cert, key, ca, crl } = reading.bytes;

@@ -309,19 +309,6 @@ const bad: { readonly [what: string]: [(dev: TrustDomain) => Promise<X509SvidRes
     async dev => answerOf({ ...(await dev.svid('/a')), bundle: Buffer.alloc(0) }),
     /own trust domain dev is empty/,
   ],
-  'a federated bundle for our own trust domain': [
-    async dev =>
-      answerOf(await dev.svid('/a'), { federatedBundles: { dev: (await createTrustDomain('partner')).bundle } }),
-    /claims our own trust domain dev/,
-  ],
-  'a federated bundle of a name that is no trust domain': [
-    async dev => answerOf(await dev.svid('/a'), { federatedBundles: { 'spiffe://partner/x': dev.bundle } }),
-    /is not a trust domain/,
-  ],
-  'a federated bundle of garbage': [
-    async dev => answerOf(await dev.svid('/a'), { federatedBundles: { partner: Buffer.from('garbage') } }),
-    /the bundle of partner is not a row of certificates/,
-  ],
 };
 
 for (const [what, [make, expected]] of Object.entries(bad))
@@ -349,22 +336,47 @@ test('a key of another certificate is refused by the store, which keeps the last
   assert.equal(store.snapshot.value.generation, 1);
 });
 
-test('an empty federated bundle is a warning', async t => {
-  const agent = await startWorkloadApi(t);
-  const svid = await (await createTrustDomain('dev')).svid('/a');
-  agent.answer(answerOf(svid, { federatedBundles: { 'spiffe://partner': Buffer.alloc(0) } }));
-  const reading = await (await open(t, specOf(agent))).read();
-  assert.ok(reading.ok);
-  assert.match(reading.warnings?.join() ?? '', /bundle of the federated trust domain partner is empty/);
-  assert.equal(reading.bytes.ca.length, 1);
-});
+type MakeBundle = (partner: TrustDomain) => Buffer | Promise<Buffer>;
+const unusableBundles: Readonly<Record<string, readonly [string, MakeBundle, RegExp]>> = {
+  'no certificate': ['spiffe://partner', () => Buffer.alloc(0), /federated trust domain partner is empty/],
+  garbage: ['partner', () => Buffer.from('garbage'), /bundle of partner is not a row of certificates/],
+  'DER that is no certificate': ['partner', () => Buffer.from('3003020101', 'hex'), /partner: The certificate cannot/],
+  'one certificate of many that cannot be read': [
+    'partner',
+    ({ bundle }) => Buffer.concat([bundle, Buffer.from('3003020101', 'hex')]),
+    /partner: The certificate cannot be read/,
+  ],
+  'more certificates than anybody needs': [
+    'partner',
+    ({ bundle }) => Buffer.concat(Array.from({ length: 257 }, () => bundle)),
+    /bundle of partner holds more than 256 certificates/,
+  ],
+  'our own trust domain': ['dev', ({ bundle }) => bundle, /claims our own trust domain dev/],
+  'a name that is no trust domain': ['spiffe://partner/x', ({ bundle }) => bundle, /is not a trust domain/],
+};
+
+for (const [what, [key, make, expected]] of Object.entries(unusableBundles))
+  test(`a federated bundle that cannot be used is left out with a warning: ${what}`, async t => {
+    const agent = await startWorkloadApi(t);
+    const [dev, partner, good] = await Promise.all(['dev', 'partner', 'good'].map(createTrustDomain));
+    assert.ok(dev && partner && good);
+    const federatedBundles = { [key]: await make(partner), good: good.bundle };
+    agent.answer(answerOf(await dev.svid('/a'), { federatedBundles }));
+    const store = await openStore(t, agent);
+    assert.match(store.state.value.warnings.join('; '), expected);
+    assert.match(store.state.value.warnings.join('; '), /left out/);
+    assert.deepEqual(
+      store.snapshot.value.anchors.map(({ trustDomain }) => trustDomain),
+      ['dev', 'good'],
+    );
+  });
 
 test('an answer larger than what gRPC takes by default is taken', async t => {
   const agent = await startWorkloadApi(t);
-  const [dev, partner] = [await createTrustDomain('dev'), await createTrustDomain('partner')];
-  const bundle = Buffer.concat(Array.from({ length: 12_000 }, () => partner.bundle));
+  const svid = await (await createTrustDomain('dev')).svid('/a');
+  const bundle = Buffer.concat(Array.from({ length: 12_000 }, () => svid.bundle));
   assert.ok(bundle.length > 4 * 1024 * 1024);
-  agent.answer(answerOf(await dev.svid('/a'), { federatedBundles: { partner: bundle } }));
+  agent.answer(answerOf({ ...svid, bundle }));
   assert.ok((await (await open(t, specOf(agent))).read()).ok);
 });
 

@@ -7,7 +7,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { CredentialReading } from './credential-bytes.ts';
 import { readFiles } from './credential-files.ts';
 import type { CredentialSource, CredentialSourceParts } from './credential-source.ts';
-import { outageOf, type SvidOutage } from './svid-outage.ts';
+import type { SvidOutage } from './svid-outage.ts';
 import { readSvidResponse } from './svid-response.ts';
 import { SvidWatch } from './svid-watch.ts';
 
@@ -90,7 +90,8 @@ class WorkloadApiSource implements CredentialSource {
       socketPath,
       retry,
       onResponse: response => this.#takeResponse(response),
-      onEnd: end => this.#takeOutage(outageOf(end)),
+      onOutage: outage => this.#takeOutage(outage),
+      whyNotBelieved: parts.whyNotBelieved,
     });
   }
 

@@ -48,22 +48,21 @@ export function childrenOf(element: DerElement): readonly DerElement[] {
 
 /** The elements that stand one after another, in order; none in no bytes. */
 export function splitDer(bytes: Uint8Array): readonly DerElement[] {
-  const elements: DerElement[] = [];
+  return [...eachDer(bytes)];
+}
+
+/** As {@link splitDer}, each read when it is asked for. */
+export function* eachDer(bytes: Uint8Array): Generator<DerElement, void, undefined> {
   for (let offset = 0; offset < bytes.length; ) {
     const element = readElement(bytes, offset);
-    elements.push(element);
+    yield element;
     offset += element.encoded.length;
   }
-  return elements;
 }
 
 /** As {@link childrenOf}, each read when it is asked for. */
-export function* eachChildOf(element: DerElement): Generator<DerElement, void, undefined> {
-  for (let offset = 0; offset < element.content.length; ) {
-    const child = readElement(element.content, offset);
-    yield child;
-    offset += child.encoded.length;
-  }
+export function eachChildOf(element: DerElement): Generator<DerElement, void, undefined> {
+  return eachDer(element.content);
 }
 
 /** Returns the element when it is there and has the tag; `what` names it in the problem. */

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import * as grpc from '@grpc/grpc-js';
 import { REFUSAL_REASONS } from '../errors/refusal-reason.ts';
 import { ERROR_SUMMARIES, SelvedgeError } from '../errors/selvedge-error.ts';
-import { REASON_METADATA, refusalReasonOf, STATUS_OF_CODE, statusOf } from './status.ts';
+import { REASON_METADATA, refusalReasonOf, STATUS_OF_CODE, statusOf, withoutGrpcWords } from './status.ts';
 
 test('every error code has a status, and none is OK, UNKNOWN or INTERNAL', () => {
   assert.deepEqual(Object.keys(STATUS_OF_CODE).toSorted(), Object.keys(ERROR_SUMMARIES).toSorted());
@@ -42,4 +42,16 @@ test('a reason that is not of our list is not believed', () => {
   assert.equal(refusalReasonOf({ metadata }), undefined);
   metadata.set(REASON_METADATA, 'because');
   assert.equal(refusalReasonOf({ metadata }), undefined);
+});
+
+test('of a connection that could not be made only the cause is told, whatever kind of error it was', () => {
+  const inGrpcWords = (error: Error) => `No connection established. Last error: ${error}. Resolution note: `;
+  const refused = new SelvedgeError('refused', 'unknown_ca: self-signed', {
+    reason: 'unknown_ca',
+    by: 'us',
+    detail: '',
+  });
+  assert.equal(withoutGrpcWords(inGrpcWords(refused)), 'unknown_ca: self-signed');
+  assert.equal(withoutGrpcWords(inGrpcWords(new Error('connect ENOENT /run/x.sock'))), 'connect ENOENT /run/x.sock');
+  assert.equal(withoutGrpcWords('SelvedgeError says nothing'), 'SelvedgeError says nothing');
 });

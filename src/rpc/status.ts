@@ -49,7 +49,7 @@ export function failureInWords(error: unknown): string {
 
 /** What of a status text of grpc-js tells a person something. */
 export function withoutGrpcWords(text: string): string {
-  const lastError = /^No connection established\. Last error: (?:Error: )?(.*?)\. Resolution note:/.exec(text)?.[1];
+  const lastError = /^No connection established\. Last error: (?:\w*Error: )?(.*?)\. Resolution note:/.exec(text)?.[1];
   return (lastError ?? text).replace(/ \(\d{4}-\d\d-\d\dT[\d:.]+Z\)$/, '');
 }
 
