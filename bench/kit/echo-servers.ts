@@ -54,9 +54,9 @@ const admit: Admit = identity => {
 };
 
 function ourCredentials({ trust, logger, metrics }: EchoServerParts): grpc.ServerCredentials {
-  const { minVersion, handshakeTimeoutMs } = policy;
-  const { drainTimeoutMs } = settings.networking;
-  return new FabricServerCredentials({ trust, minVersion, handshakeTimeoutMs, drainTimeoutMs, admit, logger, metrics });
+  const { minVersion, handshakeTimeoutMs, withdrawalGraceMs } = policy;
+  const deadlines = { handshakeTimeoutMs, withdrawalGraceMs };
+  return new FabricServerCredentials({ trust, minVersion, ...deadlines, admit, logger, metrics });
 }
 
 async function listen(server: grpc.Server, { trust, logger, metrics }: EchoServerParts): Promise<number> {

@@ -1,23 +1,26 @@
 import type { ServerHttp2Session } from 'node:http2';
+import type { TLSSocket } from 'node:tls';
 import * as grpc from '@grpc/grpc-js';
 import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
+import type { RefusalReason } from '../errors/refusal-reason.ts';
 import { inSlices } from '../lifecycle/in-slices.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
-import { bindCaller } from '../rpc/caller.ts';
+import { bindCaller, type Caller } from '../rpc/caller.ts';
 import { reasonMetadata } from '../rpc/status.ts';
-import type { Logger } from '../telemetry/logger.ts';
+import { certificateFields } from '../telemetry/certificate-fields.ts';
+import { type Logger, printable } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type CallStanding, JudgedConnection } from './judged-connection.ts';
 import type { Admit } from './listener-policy.ts';
 import { RefusalDelay } from './refusal-delay.ts';
-import { type Refuser, subjectFields } from './refuser.ts';
+import type { Refusal, Refuser } from './refuser.ts';
 import { type SecuredSession, sessionOfCall } from './session-of-call.ts';
 
 export interface CallGateParts {
   readonly trust: ObservableValue<TrustSnapshot>;
   readonly admit: Admit;
-  /** Calls that still run this long after their connection was refused are cut. */
-  readonly drainTimeoutMs: number;
+  /** How long calls may go on over a connection that must go, in milliseconds. */
+  readonly withdrawalGraceMs: number;
   readonly refuser: Refuser;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -29,12 +32,15 @@ export interface CallGateParts {
  *
  * G1. A handler sees a call only after its connection was found good under the trust snapshot of that moment; where
  *     nothing can be found out, the call is refused.
- * G2. After a rotation every connection that made a call is judged again, whether or not it makes another.
+ * G2. After a rotation every connection is judged again, whether or not it makes a call.
  */
 export class CallGate {
   readonly #parts: CallGateParts;
   readonly #delay = new RefusalDelay();
-  readonly #connections = new Map<ServerHttp2Session, JudgedConnection>();
+  /** What the socket of a connection bears: its session shows another object in its place, but with this property. */
+  readonly #key = Symbol('judged connection');
+  readonly #connections = new Set<JudgedConnection>();
+  readonly #ofSession = new WeakMap<ServerHttp2Session, JudgedConnection>();
   readonly #unsubscribe: () => void;
 
   constructor(parts: CallGateParts) {
@@ -44,6 +50,7 @@ export class CallGate {
 
   readonly interceptor: grpc.ServerInterceptor = (_method, call) => {
     let timer: NodeJS.Timeout | undefined;
+    let ended = () => {};
     const refuse = (standing: Refused) => {
       timer = setTimeout(() => call.sendStatus(statusOf(standing)), standing.tellAtMs - Date.now());
     };
@@ -53,35 +60,75 @@ export class CallGate {
           onReceiveMetadata: (metadata, forward) => {
             const secured = sessionOfCall(call);
             if (secured === undefined) return call.sendStatus(UNKNOWN_CONNECTION);
-            const { standing } = this.#connectionOf(secured);
+            const connection = this.#connectionOf(secured);
+            const { standing } = connection;
             if (!standing.admitted) return refuse(standing);
+            ended = connection.begin({ cut: reason => call.sendStatus(cutStatus(reason)) });
             bindCaller(metadata, standing.caller);
             forward(metadata);
           },
-          onCancel: () => clearTimeout(timer),
+          onCancel: () => {
+            clearTimeout(timer);
+            ended();
+          },
         }),
     });
   };
+
+  /** Judges a connection from now on: TLS has just verified its chain, and no call came over it yet. */
+  follow(socket: TLSSocket): void {
+    Object.defineProperty(socket, this.#key, { value: this.#open(socket) });
+  }
 
   /** Rotations no longer make it look at connections by itself; calls are judged as before. */
   close(): void {
     this.#unsubscribe();
   }
 
-  #connectionOf(secured: SecuredSession): JudgedConnection {
-    const known = this.#connections.get(secured.session);
+  #connectionOf({ session, socket }: SecuredSession): JudgedConnection {
+    const known = this.#ofSession.get(session);
     if (known !== undefined) return known;
-    const { trust, admit, refuser, drainTimeoutMs } = this.#parts;
-    const refusalDelayMs = (remoteAddress: string) => this.#delay.next(remoteAddress, Date.now());
-    const connection = new JudgedConnection(secured, { trust, admit, refuser, refusalDelayMs, drainTimeoutMs });
-    this.#connections.set(secured.session, connection);
-    secured.session.once('close', () => this.#connections.delete(secured.session));
-    const { standing } = connection;
-    if (standing.admitted) this.#count(secured.session, connection, standing.caller);
+    const followed: unknown = Reflect.get(socket, this.#key);
+    const connection = followed instanceof JudgedConnection ? followed : this.#open(socket);
+    this.#ofSession.set(session, connection);
+    connection.serve(session);
     return connection;
   }
 
-  #count(session: ServerHttp2Session, connection: JudgedConnection, caller: AdmittedCaller): void {
+  #open(socket: TLSSocket): JudgedConnection {
+    const { trust, admit, refuser, withdrawalGraceMs } = this.#parts;
+    const connection = new JudgedConnection(socket, {
+      trust,
+      admit,
+      refuser,
+      withdrawalGraceMs,
+      refusalDelayMs: remoteAddress => this.#delay.next(remoteAddress, Date.now()),
+      withdrawn: (caller, refusal, facts) => this.#logWithdrawn(caller, refusal, facts),
+    });
+    this.#connections.add(connection);
+    socket.once('close', () => this.#connections.delete(connection));
+    const { standing } = connection;
+    if (standing.admitted) this.#count(socket, connection, standing.caller);
+    return connection;
+  }
+
+  #logWithdrawn(
+    { connectionId, remoteAddress, identity: admitted }: Caller,
+    { reason, detail, identity }: Refusal,
+    facts: { activeCalls: number; graceMs: number },
+  ): void {
+    this.#parts.logger.warn('connection.withdrawn', {
+      direction: 'inbound',
+      connection: connectionId,
+      remote: remoteAddress,
+      reason,
+      detail: printable(detail),
+      ...certificateFields(identity ?? admitted),
+      ...facts,
+    });
+  }
+
+  #count(socket: TLSSocket, connection: JudgedConnection, caller: Caller): void {
     const { metrics, logger } = this.#parts;
     const labels = { direction: 'inbound', security: caller.security.kind };
     const facts = { connection: caller.connectionId, remote: caller.remoteAddress };
@@ -89,10 +136,10 @@ export class CallGate {
     logger.debug('connection.opened', {
       ...facts,
       security: caller.security.kind,
-      ...subjectFields(caller.identity),
+      ...certificateFields(caller.identity),
       roles: [...caller.roles],
     });
-    session.once('close', () => {
+    socket.once('close', () => {
       const reason = connection.closeReason ?? 'peer_closed';
       metrics.connections.dec(labels);
       metrics.connectionsClosed.inc({ reason });
@@ -101,12 +148,11 @@ export class CallGate {
   }
 
   #judgeAll(): Promise<void> {
-    return inSlices(this.#connections.values(), connection => void connection.standing);
+    return inSlices(this.#connections, connection => void connection.standing);
   }
 }
 
 type Refused = Extract<CallStanding, { admitted: false }>;
-type AdmittedCaller = Extract<CallStanding, { admitted: true }>['caller'];
 
 type Status = Parameters<grpc.ServerInterceptingCall['sendStatus']>[0];
 
@@ -121,4 +167,9 @@ function statusOf({ reason, unauthenticated }: Refused): Status {
   const metadata = reasonMetadata(reason);
   const code = unauthenticated ? grpc.status.UNAUTHENTICATED : grpc.status.PERMISSION_DENIED;
   return { code, details: `connection refused: ${reason}`, metadata };
+}
+
+function cutStatus(reason: RefusalReason): Status {
+  const details = `this server no longer admits the certificate of this connection (${reason})`;
+  return { code: grpc.status.UNAVAILABLE, details, metadata: reasonMetadata(reason) };
 }

@@ -4,7 +4,7 @@ import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { CallGate } from './call-gate.ts';
-import { reportingAlpn } from './handshake-refusals.ts';
+import { watchingAlpn } from './handshake-refusals.ts';
 import type { Admit } from './listener-policy.ts';
 import { Refuser } from './refuser.ts';
 
@@ -19,8 +19,8 @@ export interface FabricServerCredentialsOptions {
   readonly minVersion: MinTlsVersion;
   /** Deadline of a connection's handshake, from its acceptance. */
   readonly handshakeTimeoutMs: number;
-  /** Calls that still run this long after their connection's certificate was found bad are cut. */
-  readonly drainTimeoutMs: number;
+  /** How long calls may go on over a connection that must go, in milliseconds. */
+  readonly withdrawalGraceMs: number;
   /** Decides by the names of a verified certificate. */
   readonly admit: Admit;
   readonly logger: Logger;
@@ -31,11 +31,13 @@ export interface FabricServerCredentialsOptions {
  * Strict mutual TLS for a grpc-js server that somebody else owns: `server.bindAsync(address, credentials, ...)`.
  *
  * F1. Node completes no handshake without a client certificate that leads to a trust anchor: such a peer never gets to
- *     HTTP/2. All further questions (revocation, key usage, expiry since, names) are asked before each call's handler.
+ *     HTTP/2. All further questions (revocation, key usage, names) are asked when a connection is secured, when the
+ *     answers may have changed, and before each call's handler.
  * F2. A server gets a certificate to show only once it has taken the interceptor that asks them. Whoever wraps these
  *     credentials without it, as `createServerCredentialsWithInterceptors` does, has a server that accepts nobody.
  * F3. A new trust snapshot holds for every handshake and every call that begins after it. Connections stay while their
- *     certificate is still good under it; others are closed. Sessions never resume.
+ *     certificate is still good under it; others are closed after a grace. None outlives its certificate, with or without
+ *     calls. Sessions never resume.
  */
 export class FabricServerCredentials extends grpc.ServerCredentials {
   readonly #options: FabricServerCredentialsOptions;
@@ -47,16 +49,17 @@ export class FabricServerCredentials extends grpc.ServerCredentials {
   #unguarded: SecureContextWatcher | undefined;
 
   constructor(options: FabricServerCredentialsOptions) {
-    const { trust, admit, logger, metrics, handshakeTimeoutMs, drainTimeoutMs } = options;
+    const { trust, admit, logger, metrics, handshakeTimeoutMs, withdrawalGraceMs } = options;
     const refuser = new Refuser(logger, metrics);
+    const gate = new CallGate({ trust, admit, refuser, logger, metrics, withdrawalGraceMs });
     super({
       requestCert: true,
       rejectUnauthorized: true,
       handshakeTimeout: handshakeTimeoutMs,
-      ALPNCallback: reportingAlpn(refuser, trust),
+      ALPNCallback: watchingAlpn(refuser, trust, socket => gate.follow(socket)),
     });
     this.#options = options;
-    this.#gate = new CallGate({ trust, admit, refuser, logger, metrics, drainTimeoutMs });
+    this.#gate = gate;
     // Not updateSecureContextOptions(), which would keep the private key in a property for anyone to print.
     this.#unsubscribe = trust.subscribe(() => {
       for (const watcher of this.#guarded) watcher(this.#contextOptions());

@@ -17,13 +17,23 @@ const REASON_OF_ERROR: Readonly<Record<string, Refusal>> = {
 
 /**
  * Chooses `h2` as the application protocol, and nothing else; on the way it sees to it that a connection which Node
- * then turns down for its certificate is logged and counted with the reason. A server of grpc-js hands out no other
- * place to learn of these. It decides nothing: where Node does not say whose handshake it is, only the log is missing.
+ * then turns down for its certificate is logged and counted with the reason, and that `secured` hears of the others,
+ * before their first call. A server of grpc-js hands out no other place to learn of either.
  */
-export function reportingAlpn(refuser: Refuser, trust: ObservableValue<TrustSnapshot>): AlpnCallback {
+export function watchingAlpn(
+  refuser: Refuser,
+  trust: ObservableValue<TrustSnapshot>,
+  secured: (socket: TLSSocket) => void,
+): AlpnCallback {
   return function (this: unknown, { protocols }) {
     // `this` is the socket, so that its `setKeyCert` can be called here.
-    if (this instanceof TLSSocket) reportRefusal(this, refuser, trust);
+    if (this instanceof TLSSocket) {
+      reportRefusal(this, refuser, trust);
+      // Behind Node's own listener, which turns a bad chain down.
+      this.once('secure', () => {
+        if (this.authorized && !this.destroyed) secured(this);
+      });
+    }
     return protocols.includes('h2') ? 'h2' : undefined;
   };
 }

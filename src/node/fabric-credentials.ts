@@ -41,8 +41,11 @@ export interface FabricCredentialsOptions extends CredentialOptions {
   readonly minVersion?: TlsVersion;
   /** Deadline of a TLS handshake, in both directions. Default 5,000. */
   readonly handshakeTimeoutMs?: number;
-  /** Inbound calls that still run this long after their connection's certificate was found bad are cut. Default 30,000. */
-  readonly drainTimeoutMs?: number;
+  /**
+   * How long inbound calls may go on over a connection whose certificate is no longer trusted, no longer allowed, or
+   * expires; then they are cut, with the reason. Default 5,000.
+   */
+  readonly withdrawalGraceMs?: number;
   /** Files are read again this often even when no change was seen. Default 3,600,000. */
   readonly refreshIntervalMs?: number;
   /** Default: nothing is logged. */
@@ -91,16 +94,16 @@ export interface FabricCredentials extends AsyncDisposable {
  * @throws config_invalid (all mistakes at once), credentials_invalid
  */
 export async function openFabricCredentials(options: FabricCredentialsOptions): Promise<FabricCredentials> {
-  const { tls, drainTimeoutMs } = resolve(options);
+  const tls = resolve(options);
   const logger = options.logger ?? silentLogger;
   const metrics = options.metrics ?? createMetrics();
   const credentials = new CredentialSet(logger, metrics);
   await credentials.adopt(tls);
   const store = credentials.storeOf(tls.serverCredentials);
-  const { minVersion, handshakeTimeoutMs, serverSubjectNames } = tls;
+  const { minVersion, handshakeTimeoutMs, withdrawalGraceMs, serverSubjectNames } = tls;
   const trust = store.snapshot;
   const admit = admitting(tls);
-  const deadlines = { handshakeTimeoutMs, drainTimeoutMs };
+  const deadlines = { handshakeTimeoutMs, withdrawalGraceMs };
   const server = new FabricServerCredentials({ trust, minVersion, ...deadlines, admit, logger, metrics });
   const expectation =
     serverSubjectNames.length === 0
@@ -142,12 +145,11 @@ export async function openFabricCredentials(options: FabricCredentialsOptions): 
 const TLS = ['networking', 'tls'];
 
 /** The rules are those of a node whose mode is strict; only the names of the options are shorter. */
-function resolve(options: FabricCredentialsOptions): { tls: TlsSettings; drainTimeoutMs: number } {
+function resolve(options: FabricCredentialsOptions): TlsSettings {
   const found = new OptionProblems();
-  const { logger: _logger, metrics: _metrics, drainTimeoutMs: drain = 30_000, ...tlsOptions } = options;
-  const drainTimeoutMs = found.durationMs([...TLS, 'drainTimeoutMs'], drain);
+  const { logger: _logger, metrics: _metrics, ...tlsOptions } = options;
   const tls = resolveTls({ ...tlsOptions, requireClientAuth: true }, 'strict', undefined, found);
-  if (tls !== undefined && found.problems.length === 0) return { tls, drainTimeoutMs };
+  if (tls !== undefined && found.problems.length === 0) return tls;
   const problems = found.problems.map(({ path, problem, remedy }) => ({
     key: path.slice(TLS.length).join('.'),
     place: 'options',

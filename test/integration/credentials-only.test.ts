@@ -22,6 +22,7 @@ import {
 } from '../kit/bare-grpc.ts';
 import { makeCredentialDirectory } from '../kit/credential-directory.ts';
 import { echo, echoDefinition } from '../kit/echo-service.ts';
+import type { LogLine } from '../kit/fabric-pair.ts';
 import { until } from '../kit/until.ts';
 
 const DAY_MS = 86_400_000;
@@ -217,26 +218,124 @@ test('a peer whose certificate expires while it is connected gets no further cal
   const notAfter = new Date(Date.now() + 6_000);
   const client = await createSslClient(t, bare.port, authority.anchorsPem, authority, { ...PEER, notAfter });
   assert.equal(await echo(client, 'x'), 'x');
-  await until('the connection is closed', () => server.refused('certificate_expired') !== undefined);
-  assert.ok(Date.now() > notAfter.getTime());
+  const closed = () => server.log.find(line => line.event === 'connection.closed');
+  await until('the connection is closed', () => closed() !== undefined);
+  assert.equal(closed()?.reason, 'certificate_expired');
   const { calls } = bare;
   await assert.rejects(echo(client, 'x'), /UNAUTHENTICATED.*certificate_expired|UNAVAILABLE/);
   assert.equal(bare.calls, calls);
 });
 
-test('a stream that outlives the drain timeout of a connection whose CA was removed is cut', async t => {
+test('a stream over a connection whose CA was removed is cut after the grace, and told why', async t => {
   const [kept, removed] = [await createAuthority(), await createAuthority()];
-  const server = await openCredentials(t, { authority: kept, drainTimeoutMs: 50 });
+  const server = await openCredentials(t, { authority: kept, withdrawalGraceMs: 50 });
   await server.directory.write('ca.pem', kept.anchorsPem + removed.anchorsPem);
   await server.reload();
   const bare = await startBareServer(t, server.server);
   const chat = openChat(await createSslClient(t, bare.port, kept.anchorsPem, removed, PEER));
+  const ended = new Promise<grpc.ServiceError>(resolve => chat.once('error', resolve));
   chat.write(Buffer.from('x'));
   await new Promise(resolve => chat.once('data', resolve));
-  const ended = new Promise<grpc.ServiceError>(resolve => chat.once('error', resolve));
   await server.directory.write('ca.pem', kept.anchorsPem);
   await server.reload();
-  assert.notEqual((await ended).code, grpc.status.OK);
+  const error = await ended;
+  assert.equal(error.code, grpc.status.UNAVAILABLE);
+  assert.equal(refusalReasonOf(error), 'unknown_ca');
+  const line = server.log.find(({ event }) => event === 'connection.withdrawn');
+  assert.deepEqual([line?.reason, line?.activeCalls, line?.graceMs], ['unknown_ca', 1, 50]);
+  await until('it is closed', () => server.log.some(({ event }) => event === 'connection.closed'));
+});
+
+test('no stream outlives the certificate of its client: the grace lies before its end, and the client is told', async t => {
+  const authority = await createAuthority();
+  const server = await openCredentials(t, { authority, ...ALLOWED, withdrawalGraceMs: 1_000 });
+  const bare = await startBareServer(t, server.server);
+  const notAfter = new Date(Math.ceil(Date.now() / 1_000) * 1_000 + 7_000);
+  const chat = openChat(await createSslClient(t, bare.port, authority.anchorsPem, authority, { ...PEER, notAfter }));
+  const ended = new Promise<grpc.ServiceError>(resolve => chat.once('error', resolve));
+  chat.write(Buffer.from('x'));
+  await new Promise(resolve => chat.once('data', resolve));
+  const withdrawn = () => server.log.find(({ event }) => event === 'connection.withdrawn');
+  await until('it is withdrawn', () => withdrawn() !== undefined);
+  const line = withdrawn();
+  assert.deepEqual([line?.reason, line?.activeCalls], ['certificate_expired', 1]);
+  assert.match(String(line?.detail), /^the certificate is valid until/);
+  const error = await ended;
+  assert.equal(error.code, grpc.status.UNAVAILABLE);
+  assert.equal(refusalReasonOf(error), 'certificate_expired');
+});
+
+test('a connection without a call is judged as well: at its opening, when trust changes, and when its certificate ends', async t => {
+  const authority = await createAuthority();
+  const server = await openCredentials(t, { authority, ...ALLOWED, revoked: [], withdrawalGraceMs: 50 });
+  const bare = await startBareServer(t, server.server);
+  const idle = async (request: CertificateRequest) => {
+    const { certPem: cert, keyPem: key, serialNumber } = await authority.issue(request);
+    const options = {
+      cert,
+      key,
+      ca: authority.anchorsPem,
+      ALPNProtocols: ['h2'],
+      checkServerIdentity: () => undefined,
+    };
+    const socket = tls.connect({ ...options, port: bare.port, host: '127.0.0.1' });
+    t.after(() => socket.destroy());
+    const closed = new Promise<void>(resolve => socket.once('close', () => resolve()));
+    socket.on('error', () => {}).resume();
+    return { closed, socket, serialNumber };
+  };
+  const logged = (event: string, reason?: string) =>
+    server.log.filter(line => line.event === event && (reason === undefined || line.reason === reason)).length;
+
+  await (await idle({ commonName: 'a stranger' })).closed;
+  assert.equal(logged('connection.refused', 'subject_not_allowed'), 1);
+
+  await (await idle({ ...PEER, notAfter: new Date(Date.now() + 3_000) })).closed;
+  await until('the end is logged', () => logged('connection.closed', 'certificate_expired') === 1);
+
+  const opened = logged('connection.opened');
+  const [good, bad] = [await idle(PEER), await idle(PEER)];
+  await until('both are open', () => logged('connection.opened') === opened + 2);
+  await server.directory.write('ca.crl', await authority.createCrl([{ serialNumber: bad.serialNumber }]));
+  await server.reload();
+  await bad.closed;
+  await until('the end is logged', () => logged('connection.closed', 'certificate_revoked') === 1);
+  assert.equal(logged('connection.withdrawn', 'certificate_revoked'), 1);
+  assert.equal(good.socket.destroyed, false);
+});
+
+test('every log line about a certificate says what its holder is called, also where it has no subject', async t => {
+  const authority = await createAuthority();
+  const svid = (path: string) => ({ ...LOOPBACK_NAMES, uris: [`spiffe://dev/fabric/${path}`] });
+  const server = await openCredentials(t, { authority, request: svid('server'), ...ALLOWED, revoked: [] });
+  const bare = await startBareServer(t, server.server);
+  const peer = await openCredentials(t, { authority, request: svid('peer'), revoked: [] });
+  const stranger = await openCredentials(t, { authority, request: { uris: ['spiffe://dev/other'] } });
+  await assert.rejects(echo(bareClient(t, bare.port, stranger.channel), 'x'), /PERMISSION_DENIED/);
+  await echo(bareClient(t, bare.port, peer.channel), 'x');
+
+  const serialNumber = peer.info.identity.serialNumber;
+  await server.directory.write('ca.crl', await authority.createCrl([{ serialNumber }]));
+  await server.directory.renew(svid('server'));
+  await server.reload();
+  const other = await openCredentials(t, { authority, request: svid('other'), revoked: [] });
+  await echo(bareClient(t, bare.port, other.channel), 'x');
+  const revoked = server.info.identity.serialNumber;
+  await other.directory.write('ca.crl', await authority.createCrl([{ serialNumber: revoked }]));
+  await other.reload();
+
+  const saidBy = (log: readonly LogLine[], event: string) => {
+    const line = log.find(each => each.event === event);
+    assert.match(String(line?.fingerprint), /^[0-9a-f]{64}$/, event);
+    return { subject: line?.subject, identity: line?.identity };
+  };
+  const expected = (path: string) => ({ subject: '', identity: `spiffe://dev/${path}` });
+  assert.deepEqual(saidBy(server.log, 'tls.loaded'), expected('fabric/server'));
+  assert.deepEqual(saidBy(server.log, 'tls.reloaded'), expected('fabric/server'));
+  assert.deepEqual(saidBy(server.log, 'connection.refused'), expected('other'));
+  assert.deepEqual(saidBy(server.log, 'connection.withdrawn'), expected('fabric/peer'));
+  await until('it is withdrawn', () => other.log.some(({ event }) => event === 'connection.withdrawn'));
+  assert.deepEqual(saidBy(other.log, 'connection.withdrawn'), expected('fabric/server'));
 });
 
 test('a directory that another program fills serves as well, and a key that is not its own is named', async t => {
@@ -275,11 +374,11 @@ test('every mistake in the options is reported at once, and a file that cannot b
     allowedSubjectNames: [],
     serverSubjectNames: ['foo:x'],
     minVersion: '1.1',
-    drainTimeoutMs: 0,
+    withdrawalGraceMs: 0,
   });
   assert.ok(isSelvedgeError(invalid, 'config_invalid'));
   const keys = invalid.facts.problems.map(({ key }) => key);
-  assert.deepEqual(keys.sort(), ['allowedSubjectNames', 'drainTimeoutMs', 'minVersion', 'serverSubjectNames.0']);
+  assert.deepEqual(keys.sort(), ['allowedSubjectNames', 'minVersion', 'serverSubjectNames.0', 'withdrawalGraceMs']);
   const missing = await open({ keyFile: directory.path('ca.crl') });
   assert.ok(isSelvedgeError(missing, 'credentials_invalid'));
   assert.match(missing.message, /ca\.crl/);

@@ -31,7 +31,7 @@ import {
 } from './spire.ts';
 
 // Against SPIRE itself: a server and two agents, as two machines would have them, and a peer at each.
-const MODE = { minVersion: 'TLSv1.3', handshakeTimeoutMs: 20_000, drainTimeoutMs: 20_000 } as const;
+const MODE = { minVersion: 'TLSv1.3', handshakeTimeoutMs: 20_000, withdrawalGraceMs: 5_000 } as const;
 const LOAD_NODE = fileURLToPath(new URL('../../scripts/kit/load-node.ts', import.meta.url));
 /** An agent renews an SVID at half of its life. */
 const TTL_SECONDS = 40;
