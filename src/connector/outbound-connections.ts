@@ -6,6 +6,7 @@ import type { PeerIdentity } from '../identity/peer-identity.ts';
 import { atTime } from '../lifecycle/at-time.ts';
 import { inSlices } from '../lifecycle/in-slices.ts';
 import type { Security } from '../rpc/security.ts';
+import { certificateFields } from '../telemetry/certificate-fields.ts';
 import { type Logger, printable } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
@@ -152,8 +153,7 @@ export class OutboundConnections {
       address: connection.address,
       reason,
       detail: printable(detail),
-      subject: printable(connection.identity?.subject ?? ''),
-      fingerprint: connection.identity?.fingerprint256,
+      ...certificateFields(connection.identity),
       graceMs: callsMayRunMs,
     });
     withdrawn?.(connection, reason);

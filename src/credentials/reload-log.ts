@@ -1,3 +1,4 @@
+import { certificateFields } from '../telemetry/certificate-fields.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { type CredentialProblem, describeProblem } from './credential-problem.ts';
 import type { ReloadTrigger } from './reload-result.ts';
@@ -20,8 +21,7 @@ export class ReloadLog {
       trigger,
       generation,
       place: own.place,
-      subject: own.identity.subject,
-      fingerprint: own.identity.fingerprint256,
+      ...certificateFields(own.identity),
       expires: own.identity.notAfter.toISOString(),
       anchors: anchors.length,
     });

@@ -7,12 +7,13 @@ import { inSlices } from '../lifecycle/in-slices.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import { bindCaller, type Caller } from '../rpc/caller.ts';
 import { reasonMetadata } from '../rpc/status.ts';
+import { certificateFields } from '../telemetry/certificate-fields.ts';
 import { type Logger, printable } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type CallStanding, JudgedConnection } from './judged-connection.ts';
 import type { Admit } from './listener-policy.ts';
 import { RefusalDelay } from './refusal-delay.ts';
-import { type Refusal, type Refuser, subjectFields } from './refuser.ts';
+import type { Refusal, Refuser } from './refuser.ts';
 import { type SecuredSession, sessionOfCall } from './session-of-call.ts';
 
 export interface CallGateParts {
@@ -122,7 +123,7 @@ export class CallGate {
       remote: remoteAddress,
       reason,
       detail: printable(detail),
-      ...subjectFields(identity ?? admitted),
+      ...certificateFields(identity ?? admitted),
       ...facts,
     });
   }
@@ -135,7 +136,7 @@ export class CallGate {
     logger.debug('connection.opened', {
       ...facts,
       security: caller.security.kind,
-      ...subjectFields(caller.identity),
+      ...certificateFields(caller.identity),
       roles: [...caller.roles],
     });
     socket.once('close', () => {

@@ -10,6 +10,7 @@ import type { PeerIdentity } from '../identity/peer-identity.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Caller } from '../rpc/caller.ts';
 import type { Security } from '../rpc/security.ts';
+import { certificateFields } from '../telemetry/certificate-fields.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { bind } from './bind.ts';
@@ -17,7 +18,7 @@ import { nextConnectionId } from './connection-id.ts';
 import { ConnectionStanding } from './connection-standing.ts';
 import { InboundConnection } from './inbound-connection.ts';
 import type { Admit, AuthorizeCall, ListenerLimits, ListenerPolicy } from './listener-policy.ts';
-import { Refuser, remoteOf, subjectFields } from './refuser.ts';
+import { Refuser, remoteOf } from './refuser.ts';
 import { sniff } from './sniff.ts';
 import { type StandingListener, StandingReview } from './standing-review.ts';
 import { TlsAcceptor } from './tls-acceptor.ts';
@@ -239,7 +240,7 @@ export class FabricListener {
       connection: connection.id,
       remote: caller.remoteAddress,
       security: caller.security.kind,
-      ...subjectFields(caller.identity),
+      ...certificateFields(caller.identity),
       roles: [...caller.roles],
     });
   }

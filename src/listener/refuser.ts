@@ -1,6 +1,7 @@
 import type * as net from 'node:net';
 import type { RefusalReason } from '../errors/refusal-reason.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
+import { certificateFields } from '../telemetry/certificate-fields.ts';
 import { type Logger, printable } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { alertBytes, goawayBytes, http1Bytes } from './refusal.ts';
@@ -59,7 +60,7 @@ export class Refuser {
       remote: remoteOf(socket),
       reason,
       detail: printable(detail),
-      ...subjectFields(identity),
+      ...certificateFields(identity),
       ...(suppressed === 0 ? {} : { suppressed }),
     });
   }
@@ -85,12 +86,6 @@ function plainBytes(sniffed: Sniffed, { reason, detail }: Refusal): Buffer {
   if (sniffed === 'tls')
     return alertBytes(reason === 'tls_on_plain_listener' ? 'insufficient_security' : 'internal_error');
   return sniffed === 'http1' ? http1Bytes() : goawayBytes(reason, detail);
-}
-
-/** Log fields of a certificate that was shown. */
-export function subjectFields(identity: PeerIdentity | undefined): Record<string, string> {
-  if (identity === undefined) return {};
-  return { subject: printable(identity.subject), fingerprint: identity.fingerprint256 };
 }
 
 /** `host:port` of the other end, `unix` where it has none. */

@@ -2,10 +2,10 @@ import type { RefusalReason } from '../errors/refusal-reason.ts';
 import { messageOf } from '../errors/selvedge-error.ts';
 import { atTime } from '../lifecycle/at-time.ts';
 import { inSlices } from '../lifecycle/in-slices.ts';
+import { certificateFields } from '../telemetry/certificate-fields.ts';
 import { type Logger, printable } from '../telemetry/logger.ts';
 import type { Standing, StandingParts } from './connection-standing.ts';
 import type { InboundConnection } from './inbound-connection.ts';
-import { subjectFields } from './refuser.ts';
 
 /** Told of connections whose standing changed. */
 export interface StandingListener {
@@ -134,7 +134,7 @@ export class StandingReview {
         remote: caller.remoteAddress,
         reason,
         detail: printable(detail),
-        ...subjectFields(identity ?? caller.identity),
+        ...certificateFields(identity ?? caller.identity),
         activeCalls,
         graceMs,
       });

@@ -1,5 +1,6 @@
 import type { RefusalReason } from '../errors/refusal-reason.ts';
 import type { Caller } from '../rpc/caller.ts';
+import { certificateFields } from '../telemetry/certificate-fields.ts';
 import { type Logger, printable } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
@@ -39,14 +40,13 @@ export class RefusalLog {
       if (this.#logged.size <= MAX_REMEMBERED) break;
       this.#logged.delete(oldest);
     }
-    const { identity } = caller;
     this.#logger.warn('connection.refused', {
       direction: 'inbound',
       node,
       remote: caller.remoteAddress,
       reason,
       detail: printable(detail),
-      ...(identity === undefined ? {} : { subject: printable(identity.subject), fingerprint: identity.fingerprint256 }),
+      ...certificateFields(caller.identity),
     });
   }
 

@@ -1,6 +1,7 @@
 import type { ExpiringCertificate } from '../credentials/expiry.ts';
-import { knownAs, type PeerIdentity } from '../identity/peer-identity.ts';
-import { type Logger, printable } from '../telemetry/logger.ts';
+import type { PeerIdentity } from '../identity/peer-identity.ts';
+import { certificateFields } from '../telemetry/certificate-fields.ts';
+import type { Logger } from '../telemetry/logger.ts';
 
 /** Peers that come and go with a certificate near its end are told of once; that many are remembered for it. */
 const MAX_REMEMBERED = 1_000;
@@ -55,9 +56,7 @@ function fieldsOf({ usage, level, identity }: ExpiringCertificate): Record<strin
     usage,
     // `level` is the severity of a log line.
     expiryLevel: level,
-    subject: printable(identity.subject),
-    identity: printable(knownAs(identity)),
-    fingerprint: identity.fingerprint256,
+    ...certificateFields(identity),
     expires: identity.notAfter.toISOString(),
   };
 }

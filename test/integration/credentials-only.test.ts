@@ -22,6 +22,7 @@ import {
 } from '../kit/bare-grpc.ts';
 import { makeCredentialDirectory } from '../kit/credential-directory.ts';
 import { echo, echoDefinition } from '../kit/echo-service.ts';
+import type { LogLine } from '../kit/fabric-pair.ts';
 import { until } from '../kit/until.ts';
 
 const DAY_MS = 86_400_000;
@@ -301,6 +302,40 @@ test('a connection without a call is judged as well: at its opening, when trust 
   await until('the end is logged', () => logged('connection.closed', 'certificate_revoked') === 1);
   assert.equal(logged('connection.withdrawn', 'certificate_revoked'), 1);
   assert.equal(good.socket.destroyed, false);
+});
+
+test('every log line about a certificate says what its holder is called, also where it has no subject', async t => {
+  const authority = await createAuthority();
+  const svid = (path: string) => ({ ...LOOPBACK_NAMES, uris: [`spiffe://dev/fabric/${path}`] });
+  const server = await openCredentials(t, { authority, request: svid('server'), ...ALLOWED, revoked: [] });
+  const bare = await startBareServer(t, server.server);
+  const peer = await openCredentials(t, { authority, request: svid('peer'), revoked: [] });
+  const stranger = await openCredentials(t, { authority, request: { uris: ['spiffe://dev/other'] } });
+  await assert.rejects(echo(bareClient(t, bare.port, stranger.channel), 'x'), /PERMISSION_DENIED/);
+  await echo(bareClient(t, bare.port, peer.channel), 'x');
+
+  const serialNumber = peer.info.identity.serialNumber;
+  await server.directory.write('ca.crl', await authority.createCrl([{ serialNumber }]));
+  await server.directory.renew(svid('server'));
+  await server.reload();
+  const other = await openCredentials(t, { authority, request: svid('other'), revoked: [] });
+  await echo(bareClient(t, bare.port, other.channel), 'x');
+  const revoked = server.info.identity.serialNumber;
+  await other.directory.write('ca.crl', await authority.createCrl([{ serialNumber: revoked }]));
+  await other.reload();
+
+  const saidBy = (log: readonly LogLine[], event: string) => {
+    const line = log.find(each => each.event === event);
+    assert.match(String(line?.fingerprint), /^[0-9a-f]{64}$/, event);
+    return { subject: line?.subject, identity: line?.identity };
+  };
+  const expected = (path: string) => ({ subject: '', identity: `spiffe://dev/${path}` });
+  assert.deepEqual(saidBy(server.log, 'tls.loaded'), expected('fabric/server'));
+  assert.deepEqual(saidBy(server.log, 'tls.reloaded'), expected('fabric/server'));
+  assert.deepEqual(saidBy(server.log, 'connection.refused'), expected('other'));
+  assert.deepEqual(saidBy(server.log, 'connection.withdrawn'), expected('fabric/peer'));
+  await until('it is withdrawn', () => other.log.some(({ event }) => event === 'connection.withdrawn'));
+  assert.deepEqual(saidBy(other.log, 'connection.withdrawn'), expected('fabric/server'));
 });
 
 test('a directory that another program fills serves as well, and a key that is not its own is named', async t => {
