@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { beginOfLevel, EXPIRY_LEVELS } from '../../src/credentials/expiry.ts';
+import { REFUSAL_REASONS } from '../../src/errors/refusal-reason.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { PROJECT } from './tracked-files.ts';
 
@@ -17,6 +18,15 @@ test('docs/operations.md names no metric that is not there', async () => {
   assert.ok(named.length > 5);
   assert.deepEqual(
     named.filter(name => !known.has(name)),
+    [],
+  );
+});
+
+test('docs/operations.md says of every refusal reason what to do about it', () => {
+  const incidents = text.split('\n## Incidents\n')[1]?.split('\n## ')[0] ?? '';
+  const words = new Set(incidents.match(/[a-z]+(_[a-z]+)+/g));
+  assert.deepEqual(
+    REFUSAL_REASONS.filter(reason => !words.has(reason)),
     [],
   );
 });
