@@ -117,6 +117,34 @@ test('reloads, generation and expiry are in the metrics', async t => {
   assert.doesNotMatch(exposed, new RegExp(`usage="server"\\} ${expiry}\n`), 'the renewed certificate counts');
 });
 
+test('a metric is 1 from the reload that failed to the one that did not, for each use alone', async t => {
+  const { set, metrics } = setUp(t);
+  const [one, two] = [await makeCredentialDirectory(t), await makeCredentialDirectory(t)];
+  const failing = async () =>
+    [...(await metrics.expose()).matchAll(/^selvedge_tls_reload_failing\{usage="(.*)"\} (.)$/gm)].map(
+      ([, usage, value]) => [usage, value],
+    );
+  await set.adopt(tls({ server: one.spec, client: two.spec }));
+  const allWell = [
+    ['server', '0'],
+    ['client', '0'],
+  ];
+  assert.deepEqual(await failing(), allWell);
+  await two.write('node.pem', 'broken');
+  await set.reload('admin');
+  assert.deepEqual(await failing(), [
+    ['server', '0'],
+    ['client', '1'],
+  ]);
+  await two.renew();
+  await set.reload('admin');
+  assert.deepEqual(await failing(), allWell);
+  await two.write('node.pem', 'broken');
+  await set.reload('admin');
+  await set.adopt(tls({ server: one.spec }));
+  assert.deepEqual(await failing(), [['server', '0']], 'nobody uses the broken one any more');
+});
+
 test('a new set is tried as what it is used for, under the settings that come with it', async t => {
   const trials: CredentialTrial[] = [];
   const verdicts: string[] = [];

@@ -114,6 +114,7 @@ export class CredentialSet {
     this.#tls = tls;
     this.#followServer();
     this.#followExpiry();
+    this.#showFailing();
     await Promise.all(dropped.map(store => store.close()));
   }
 
@@ -164,6 +165,7 @@ export class CredentialSet {
       onReload: (trigger, { result }) => {
         if (trigger !== 'start') metrics.tlsReloads.inc({ result });
         if (result !== 'failed') metrics.tlsReloadSuccess.set(Date.now() / 1_000);
+        this.#showFailing();
       },
     }).then(store => {
       store.snapshot.subscribe(() => this.#followExpiry());
@@ -190,6 +192,13 @@ export class CredentialSet {
         return [{ usage, identity: own.identity }, ...authorities.map(identity => ({ usage: 'ca', identity }))];
       }),
     );
+  }
+
+  #showFailing(): void {
+    const { tlsReloadFailing } = this.#metrics;
+    tlsReloadFailing.reset();
+    for (const { usage, store } of this.used)
+      tlsReloadFailing.set({ usage }, store.state.value.lastResult === 'failed' ? 1 : 0);
   }
 
   #followServer(): void {
