@@ -56,6 +56,7 @@ export class CredentialSet {
   #stopServer: () => void = () => {};
   #stores: readonly CredentialsStore[] = [];
   #tls: TlsSettings | undefined;
+  #isStarted = false;
   /** Settings that are about to take the place of those in use: new sets are tried under them already. */
   #coming: TlsSettings | undefined;
   readonly #tryOut: TryCredentials;
@@ -112,6 +113,7 @@ export class CredentialSet {
     if (isOtherInterval) for (const store of next) store.refreshEvery(refreshIntervalMs);
     this.#stores = next;
     this.#tls = tls;
+    this.#isStarted = true;
     this.#followServer();
     this.#followExpiry();
     this.#showFailing();
@@ -159,6 +161,7 @@ export class CredentialSet {
       spec,
       refreshIntervalMs,
       ...(previous === undefined ? {} : { previous }),
+      trigger: this.#isStarted ? 'config' : 'start',
       watch: true,
       trial: (candidate, current) => this.#try(spec, candidate, current),
       logger: this.#logger,
