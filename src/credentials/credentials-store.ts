@@ -32,6 +32,8 @@ export interface CredentialsStoreOptions {
   readonly logger: Logger;
   /** What is in use until now, where this store takes the place of another: it goes on counting generations from there. */
   readonly previous?: TrustSnapshot;
+  /** Why it is opened. Default `start`. */
+  readonly trigger?: 'start' | 'config';
   /** The last question before a set takes the place of `current`; see {@link Trial}. Default: it passes. */
   readonly trial?: Trial;
   /** Told of every reload, the first included, such as to count it. Default: nobody. */
@@ -124,10 +126,11 @@ class SourceCredentialsStore implements CredentialsStore {
       warnings: first.warnings,
     });
     this.#log = new ReloadLog(options.logger);
-    this.#log.loaded('start', first);
+    const { trigger = 'start' } = options;
+    this.#log.loaded(trigger, first);
     this.#schedule = new ReloadSchedule(() => this.#reloadUnasked('poll'));
     this.#schedule.refreshEvery(options.refreshIntervalMs);
-    options.onReload?.('start', this.#resultOf('ok'));
+    options.onReload?.(trigger, this.#resultOf('ok'));
   }
 
   get snapshot(): ObservableValue<TrustSnapshot> {

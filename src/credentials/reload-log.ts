@@ -31,7 +31,7 @@ export class ReloadLog {
   /** `tls.reload_failed`: once for each distinct set of problems, and each time somebody asked for the reload. */
   failed(trigger: ReloadTrigger, problems: readonly CredentialProblem[], generation: number): void {
     const failure = problems.map(describeProblem).join('; ');
-    const isAsked = trigger === 'signal' || trigger === 'admin';
+    const isAsked = trigger === 'config' || trigger === 'signal' || trigger === 'admin';
     if (failure === this.#lastFailure && !isAsked) return;
     this.#lastFailure = failure;
     this.#logger.error('tls.reload_failed', { trigger, problems, generation }, failure);

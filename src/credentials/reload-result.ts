@@ -1,7 +1,10 @@
 import type { CredentialProblem } from './credential-problem.ts';
 
-/** Why credentials were read again. */
-export type ReloadTrigger = 'start' | 'signal' | 'watch' | 'poll' | 'admin';
+/**
+ * Why credentials were read. `config`: the configuration of a running node changed. `signal`: SIGHUP, or a program asked
+ * its node. `admin`: an operator asked.
+ */
+export type ReloadTrigger = 'start' | 'config' | 'signal' | 'watch' | 'poll' | 'admin';
 
 export interface ReloadResult {
   /**

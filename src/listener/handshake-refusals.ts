@@ -3,6 +3,7 @@ import { judgePeerCertificate, type PeerChain } from '../credentials/judge-peer.
 import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Refusal, Refuser } from './refuser.ts';
+import { HUNG_UP } from './tls-acceptor.ts';
 
 type AlpnCallback = (offer: { readonly servername: string; readonly protocols: string[] }) => string | undefined;
 
@@ -12,6 +13,7 @@ const MAX_CHAIN = 20;
 /** What Node's error codes of a handshake mean; every other one is `handshake_failed`. */
 const REASON_OF_ERROR: Readonly<Record<string, Refusal>> = {
   ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE: { reason: 'no_certificate', detail: 'no certificate was presented' },
+  ECONNRESET: { reason: 'handshake_failed', detail: HUNG_UP },
   ERR_TLS_HANDSHAKE_TIMEOUT: { reason: 'handshake_timeout', detail: 'no handshake before the deadline' },
 };
 
@@ -66,7 +68,7 @@ function refusalOf(
     const verdict = judgePeerCertificate(chainOf(presented, socket), snapshot, 'client', new Date());
     if (!verdict.ok) return verdict;
   }
-  const code = failure !== undefined && 'code' in failure ? String(failure.code) : 'the peer closed the connection';
+  const code = failure !== undefined && 'code' in failure ? String(failure.code) : HUNG_UP;
   return REASON_OF_ERROR[code] ?? { reason: 'handshake_failed', detail: code };
 }
 

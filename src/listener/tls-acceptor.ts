@@ -46,7 +46,7 @@ export class TlsAcceptor {
         this.#waiting.delete(key);
         resolve(result);
       };
-      const onClose = () => settle({ ok: false, reason: 'handshake_failed', detail: 'the peer closed the connection' });
+      const onClose = () => settle({ ok: false, reason: 'handshake_failed', detail: HUNG_UP });
       const timer = setTimeout(() => {
         settle({ ok: false, reason: 'handshake_timeout', detail: `no handshake within ${timeoutMs} ms` });
       }, timeoutMs);
@@ -69,6 +69,9 @@ function tupleOf(socket: Socket): string {
   return `${socket.remoteAddress}|${socket.remotePort}|${socket.localAddress}|${socket.localPort}`;
 }
 
+/** A client that does not accept the certificate of a server hangs up, mostly without an alert that would say so. */
+export const HUNG_UP = 'the peer closed the connection during the handshake; it may have refused our certificate';
+
 const VERSION_ERRORS = new Set([
   'ERR_SSL_UNSUPPORTED_PROTOCOL',
   'ERR_SSL_VERSION_TOO_LOW',
@@ -78,5 +81,6 @@ const VERSION_ERRORS = new Set([
 function failureOf(error: Error): { reason: RefusalReason; detail: string } {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   if (VERSION_ERRORS.has(code)) return { reason: 'tls_version', detail: 'the peer offers no TLS version we accept' };
+  if (code === 'ECONNRESET') return { reason: 'handshake_failed', detail: HUNG_UP };
   return { reason: 'handshake_failed', detail: code === '' ? messageOf(error) : code };
 }

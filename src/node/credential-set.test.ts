@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { makeCredentialDirectory } from '../../test/kit/credential-directory.ts';
 import { tlsSettings } from '../../test/kit/tls-settings.ts';
 import type { FilesSpec } from '../credentials/file-source.ts';
-import { silentLogger } from '../telemetry/logger.ts';
+import { createLogger, silentLogger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { CredentialSet, type CredentialTrial, type TryCredentials } from './credential-set.ts';
 import type { TlsProfileSettings, TlsSettings } from './node-settings.ts';
@@ -117,6 +117,48 @@ test('reloads, generation and expiry are in the metrics', async t => {
   assert.doesNotMatch(exposed, new RegExp(`usage="server"\\} ${expiry}\n`), 'the renewed certificate counts');
 });
 
+test('a metric is 1 from the reload that failed to the one that did not, for each use alone', async t => {
+  const { set, metrics } = setUp(t);
+  const [one, two] = [await makeCredentialDirectory(t), await makeCredentialDirectory(t)];
+  const failing = async () =>
+    [...(await metrics.expose()).matchAll(/^selvedge_tls_reload_failing\{usage="(.*)"\} (.)$/gm)].map(
+      ([, usage, value]) => [usage, value],
+    );
+  await set.adopt(tls({ server: one.spec, client: two.spec }));
+  const allWell = [
+    ['server', '0'],
+    ['client', '0'],
+  ];
+  assert.deepEqual(await failing(), allWell);
+  await two.write('node.pem', 'broken');
+  await set.reload('admin');
+  assert.deepEqual(await failing(), [
+    ['server', '0'],
+    ['client', '1'],
+  ]);
+  await two.renew();
+  await set.reload('admin');
+  assert.deepEqual(await failing(), allWell);
+  await two.write('node.pem', 'broken');
+  await set.reload('admin');
+  await set.adopt(tls({ server: one.spec }));
+  assert.deepEqual(await failing(), [['server', '0']], 'nobody uses the broken one any more');
+});
+
+test('what is read because the settings changed is logged as that, not as the start', async t => {
+  const lines: { event: string; trigger?: string }[] = [];
+  const { set } = setUp(t, undefined, createLogger({ level: 'info', write: line => lines.push(JSON.parse(line)) }));
+  const [one, two] = [await files(t, 'one'), await files(t, 'two')];
+  const said = () => lines.splice(0).map(({ event, trigger }) => [event, trigger]);
+  await set.adopt(tls({ server: one }));
+  assert.deepEqual(said(), [['tls.loaded', 'start']]);
+  await set.adopt(tls({ server: two }));
+  assert.deepEqual(said(), [['tls.reloaded', 'config']]);
+  await set.adopt(undefined);
+  await set.adopt(tls({ server: one }));
+  assert.deepEqual(said(), [['tls.reloaded', 'config']]);
+});
+
 test('a new set is tried as what it is used for, under the settings that come with it', async t => {
   const trials: CredentialTrial[] = [];
   const verdicts: string[] = [];
@@ -150,9 +192,9 @@ test('a new set is tried as what it is used for, under the settings that come wi
   assert.equal(trials.at(-1)?.tls, first, 'what was not taken is not what counts');
 });
 
-function setUp(t: TestContext, tryOut?: TryCredentials) {
+function setUp(t: TestContext, tryOut?: TryCredentials, logger = silentLogger) {
   const metrics = createMetrics();
-  const set = new CredentialSet(silentLogger, metrics, tryOut);
+  const set = new CredentialSet(logger, metrics, tryOut);
   t.after(() => set.close());
   return { set, metrics };
 }

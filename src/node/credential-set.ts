@@ -56,6 +56,7 @@ export class CredentialSet {
   #stopServer: () => void = () => {};
   #stores: readonly CredentialsStore[] = [];
   #tls: TlsSettings | undefined;
+  #isStarted = false;
   /** Settings that are about to take the place of those in use: new sets are tried under them already. */
   #coming: TlsSettings | undefined;
   readonly #tryOut: TryCredentials;
@@ -112,8 +113,10 @@ export class CredentialSet {
     if (isOtherInterval) for (const store of next) store.refreshEvery(refreshIntervalMs);
     this.#stores = next;
     this.#tls = tls;
+    this.#isStarted = true;
     this.#followServer();
     this.#followExpiry();
+    this.#showFailing();
     await Promise.all(dropped.map(store => store.close()));
   }
 
@@ -158,12 +161,14 @@ export class CredentialSet {
       spec,
       refreshIntervalMs,
       ...(previous === undefined ? {} : { previous }),
+      trigger: this.#isStarted ? 'config' : 'start',
       watch: true,
       trial: (candidate, current) => this.#try(spec, candidate, current),
       logger: this.#logger,
       onReload: (trigger, { result }) => {
         if (trigger !== 'start') metrics.tlsReloads.inc({ result });
         if (result !== 'failed') metrics.tlsReloadSuccess.set(Date.now() / 1_000);
+        this.#showFailing();
       },
     }).then(store => {
       store.snapshot.subscribe(() => this.#followExpiry());
@@ -190,6 +195,13 @@ export class CredentialSet {
         return [{ usage, identity: own.identity }, ...authorities.map(identity => ({ usage: 'ca', identity }))];
       }),
     );
+  }
+
+  #showFailing(): void {
+    const { tlsReloadFailing } = this.#metrics;
+    tlsReloadFailing.reset();
+    for (const { usage, store } of this.used)
+      tlsReloadFailing.set({ usage }, store.state.value.lastResult === 'failed' ? 1 : 0);
   }
 
   #followServer(): void {

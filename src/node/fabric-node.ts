@@ -135,8 +135,9 @@ export class FabricNode implements AsyncDisposable {
     const { settings } = resolveOrThrow(next);
     if (this.#ending !== undefined)
       throw new SelvedgeError('node_closed', 'the node is draining', { node: settings.nodeName });
-    const reload = await this.#parts.credentials.reload('signal', settings.tls);
-    if (reload.result === 'failed' || isDeepStrictEqual(next, this.#options)) return reload;
+    const isSame = isDeepStrictEqual(next, this.#options);
+    const reload = await this.#parts.credentials.reload(isSame ? 'signal' : 'config', settings.tls);
+    if (reload.result === 'failed' || isSame) return reload;
     await this.#parts.adopt(settings);
     this.#options = next;
     this.#parts.logger.setLevel(settings.logLevel);

@@ -6,6 +6,7 @@ import { createMetrics } from './metrics.ts';
 const CONTRACT: readonly [string, 'gauge' | 'counter' | 'histogram', readonly string[]][] = [
   ['selvedge_tls_certificate_expiration_timestamp_seconds', 'gauge', ['usage']],
   ['selvedge_tls_reload_total', 'counter', ['result']],
+  ['selvedge_tls_reload_failing', 'gauge', ['usage']],
   ['selvedge_tls_reload_success_timestamp_seconds', 'gauge', []],
   ['selvedge_tls_generation', 'gauge', []],
   ['selvedge_tls_mode', 'gauge', ['mode']],
@@ -44,6 +45,7 @@ test('each metric takes the labels of the contract', async () => {
   metrics.tlsReloads.inc({ result: 'ok' });
   metrics.configReloads.inc({ result: 'ok' });
   metrics.membershipReloads.inc({ result: 'ok' });
+  metrics.tlsReloadFailing.set({ usage: 'server' }, 1);
   metrics.tlsReloadSuccess.set(1);
   metrics.tlsCanary.inc({ result: 'admitted' });
   metrics.tlsGeneration.set(1);

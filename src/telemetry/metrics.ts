@@ -8,6 +8,7 @@ export interface Metrics {
   readonly certificateExpiration: Gauge<'usage'>;
   readonly expiringCertificates: Gauge<'usage' | 'level'>;
   readonly tlsReloads: Counter<'result'>;
+  readonly tlsReloadFailing: Gauge<'usage'>;
   readonly tlsReloadSuccess: Gauge;
   readonly tlsCanary: Counter<'result'>;
   readonly tlsGeneration: Gauge;
@@ -54,8 +55,14 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     }),
     tlsReloads: new Counter({
       name: 'selvedge_tls_reload_total',
-      help: 'Times the credentials were read again, by result.',
+      help: 'Times the credentials were read again, by result; while they cannot be used, each retry is one.',
       labelNames: ['result'],
+      registers,
+    }),
+    tlsReloadFailing: new Gauge({
+      name: 'selvedge_tls_reload_failing',
+      help: '1 while the credentials of a usage cannot be used as they are and the last good ones stay, otherwise 0.',
+      labelNames: ['usage'],
       registers,
     }),
     tlsReloadSuccess: new Gauge({

@@ -74,7 +74,7 @@ test('a certificate that peers would refuse is not used, until they would admit 
 });
 
 test('with canary = false, taken in the same reload, it is used all the same', async t => {
-  const { nodes, options, renew, trust, shown, results, cluster } = await setUp(t);
+  const { nodes, options, renew, trust, shown, results, log, cluster } = await setUp(t);
   const [node] = nodes;
   const newCa = await createAuthority();
   await trust('node-1', cluster.store.authority, newCa);
@@ -87,6 +87,8 @@ test('with canary = false, taken in the same reload, it is used all the same', a
   assert.notEqual(after.fingerprint, fingerprint);
   assert.equal(after.problem, '');
   assert.equal((await results()).admitted, undefined);
+  const taken = log.find(line => line.event === 'tls.reloaded' && line.fingerprint === after.fingerprint);
+  assert.equal(taken?.trigger, 'config');
 
   // What a node can see by itself is not a matter of the canary.
   await renew(newCa, { uris: ['spiffe://dev/fabric/node-9'] });

@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { beginOfLevel, EXPIRY_LEVELS } from '../../src/credentials/expiry.ts';
+import { REFUSAL_REASONS } from '../../src/errors/refusal-reason.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { readSourceFiles } from '../architecture/source-files.ts';
 import { PROJECT } from './tracked-files.ts';
 
 const text = readFileSync(join(PROJECT, 'docs/operations.md'), 'utf8');
@@ -17,6 +19,35 @@ test('docs/operations.md names no metric that is not there', async () => {
   assert.ok(named.length > 5);
   assert.deepEqual(
     named.filter(name => !known.has(name)),
+    [],
+  );
+});
+
+test('the table of metrics holds all there are, with their types', async () => {
+  const exposed = await createMetrics().expose();
+  const known = [...exposed.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => `${name} ${type}`);
+  const section = text.split('\n## Metrics\n')[1]?.split('\n## ')[0] ?? '';
+  const listed = [...section.matchAll(/^\| `(\w+)` +\| (\w+) /gm)].map(([, name, type]) => `${name} ${type}`);
+  assert.deepEqual(listed.toSorted(), known.toSorted());
+});
+
+test('the table of events holds all that are logged, and no other', () => {
+  const section = text.split('\n## Events\n')[1]?.split('\n## ')[0] ?? '';
+  const events = section.split('\n').flatMap(row => row.split('|')[1]?.match(/[a-z]+\.[a-z_]+/g) ?? []);
+  // One call builds its event from a state.
+  const logged = new Set(['peer.refused', 'peer.unreachable']);
+  for (const { text: source } of readSourceFiles())
+    for (const [, words = ''] of source.matchAll(/(?:\.(?:trace|debug|info|warn|error)|\])\(([^,)]*'[^,)]*)[,)]/g))
+      for (const [, event = ''] of words.matchAll(/'([a-z]+\.[a-z_]+)'/g)) logged.add(event);
+  assert.ok(logged.size > 30);
+  assert.deepEqual(events.toSorted(), [...logged].toSorted());
+});
+
+test('docs/operations.md says of every refusal reason what to do about it', () => {
+  const incidents = text.split('\n## Incidents\n')[1]?.split('\n## ')[0] ?? '';
+  const words = new Set(incidents.match(/[a-z]+(_[a-z]+)+/g));
+  assert.deepEqual(
+    REFUSAL_REASONS.filter(reason => !words.has(reason)),
     [],
   );
 });

@@ -441,6 +441,16 @@ test('a session is never resumed, so none carries a certificate past a change of
   }
 });
 
+test('where a client hangs up over the certificate of the server, the log says that this may be why', async t => {
+  const authority = await createAuthority();
+  const server = await openCredentials(t, { authority });
+  const bare = await startBareServer(t, server.server);
+  const { anchorsPem } = await createAuthority();
+  await assert.rejects(echo(await createSslClient(t, bare.port, anchorsPem, authority, PEER), 'x'), /UNAVAILABLE/);
+  await until('it is logged', () => server.refused('handshake_failed') !== undefined);
+  assert.match(String(server.refused('handshake_failed')?.detail), /it may have refused our certificate/);
+});
+
 test('a client refuses a server that is not the one it expects', async t => {
   const authority = await createAuthority();
   const server = await openCredentials(t, { authority, request: { dnsNames: ['elsewhere.example'], ipAddresses: [] } });

@@ -87,6 +87,16 @@ test('a TLS 1.2 client is refused as tls_version', async t => {
   await until('it is logged', () => server.refused('tls_version') !== undefined);
 });
 
+test('where a dialler hangs up over the certificate that it was shown, the log says that this may be why', async t => {
+  const server = await startListener(t, { snapshot: await makeSnapshot(t) });
+  const { anchorsPem: ca } = await createAuthority();
+  const socket = tlsTo(server, { rejectUnauthorized: true, ca });
+  const error = await new Promise<NodeJS.ErrnoException>(resolve => socket.once('error', resolve));
+  assert.match(String(error.code), /SELF_SIGNED|UNABLE_TO/);
+  await until('it is logged', () => server.refused('handshake_failed') !== undefined);
+  assert.match(String(server.refused('handshake_failed')?.detail), /it may have refused our certificate/);
+});
+
 test('an HTTP/1 request gets an answer in its own words, and is counted', async t => {
   const server = await startListener(t, { mode: 'optional', snapshot: await makeSnapshot(t) });
   const answer = await readAll(plainTo(server, 'GET / HTTP/1.1\r\nhost: x\r\n\r\n'));
