@@ -48,7 +48,7 @@ test('the first set is generation 1', async t => {
   const store = await open(t, await makeCredentialDirectory(t));
   assert.equal(store.snapshot.value.generation, 1);
   assert.equal(store.state.value.lastResult, 'ok');
-  assert.equal(store.state.value.problem, undefined);
+  assert.deepEqual(store.state.value.problems, []);
 });
 
 test('a store does not open on a set that cannot be used', async t => {
@@ -111,7 +111,7 @@ for (const [kind, makeBad] of Object.entries(badness))
     assert.notEqual(problems.length, 0);
     assert.equal(store.snapshot.value, good);
     assert.equal(store.state.value.lastResult, 'failed');
-    assert.deepEqual(store.state.value.problem, problems[0]);
+    assert.deepEqual(store.state.value.problems, problems);
   });
 
 test('a set that becomes good again is taken without being asked, and the state is clean', async t => {
@@ -121,7 +121,7 @@ test('a set that becomes good again is taken without being asked, and the state 
   assert.equal((await store.reload('signal')).result, 'failed');
   await directory.renew({ commonName: 'renewed' });
   await until('the set is read again', () => store.snapshot.value.generation === 2);
-  assert.equal(store.state.value.problem, undefined);
+  assert.deepEqual(store.state.value.problems, []);
 });
 
 test('a problem that stays is logged once, a new one again, and its end too', async t => {
@@ -288,7 +288,7 @@ test('a set whose trial finds something keeps the old one, and is tried again', 
   const store = await open(t, directory, { trial });
   await directory.renew({ commonName: 'renewed' });
   assert.deepEqual((await store.reload('signal')).problems, [{ file: 'canary', problem: 'node-2 would not admit it' }]);
-  assert.equal(store.state.value.problem?.problem, 'node-2 would not admit it');
+  assert.equal(store.state.value.problems[0]?.problem, 'node-2 would not admit it');
   objection = undefined;
   await until('tried again by itself', () => store.snapshot.value.own.identity.commonName === 'renewed');
 });

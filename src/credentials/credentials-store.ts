@@ -17,8 +17,8 @@ export type { ReloadResult, ReloadTrigger } from './reload-result.ts';
 export interface CredentialsState {
   readonly lastReload: Date;
   readonly lastResult: ReloadResult['result'];
-  /** The first problem; undefined unless the last try failed. */
-  readonly problem: CredentialProblem | undefined;
+  /** Why the last try failed; empty unless it did. */
+  readonly problems: readonly CredentialProblem[];
   /** What is odd about the set in use, as of the last look that could be taken. */
   readonly warnings: readonly string[];
 }
@@ -120,7 +120,7 @@ class SourceCredentialsStore implements CredentialsStore {
     this.#state = new MutableValue<CredentialsState>({
       lastReload: first.loadedAt,
       lastResult: 'ok',
-      problem: undefined,
+      problems: [],
       warnings: first.warnings,
     });
     this.#log = new ReloadLog(options.logger);
@@ -194,7 +194,7 @@ class SourceCredentialsStore implements CredentialsStore {
       this.#schedule.succeeded();
     }
     this.#snapshot.set(trusted);
-    this.#state.set({ lastReload: this.#now(), lastResult: loading.result, problem: problems[0], warnings });
+    this.#state.set({ lastReload: this.#now(), lastResult: loading.result, problems, warnings });
     const result = this.#resultOf(loading.result, problems);
     this.#options.onReload?.(trigger, result);
     return result;

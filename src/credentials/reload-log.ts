@@ -1,5 +1,5 @@
 import type { Logger } from '../telemetry/logger.ts';
-import { type CredentialProblem, describeProblem } from './credential-problem.ts';
+import { type CredentialProblem, describeProblems } from './credential-problem.ts';
 import type { ReloadTrigger } from './reload-result.ts';
 import type { TrustSnapshot } from './trust-snapshot.ts';
 
@@ -30,7 +30,7 @@ export class ReloadLog {
 
   /** `tls.reload_failed`: once for each distinct set of problems, and each time somebody asked for the reload. */
   failed(trigger: ReloadTrigger, problems: readonly CredentialProblem[], generation: number): void {
-    const failure = problems.map(describeProblem).join('; ');
+    const failure = describeProblems(problems);
     const isAsked = trigger === 'signal' || trigger === 'admin';
     if (failure === this.#lastFailure && !isAsked) return;
     this.#lastFailure = failure;
