@@ -73,7 +73,10 @@ export function openCredentialsStore(options: CredentialsStoreOptions): Promise<
 async function open(options: CredentialsStoreOptions, onChange: () => void): Promise<CredentialsStore> {
   const { spec, watch, logger, previous } = options;
   const source = await openCredentialSource(spec, { watch, logger, onChange });
-  const loading = await loadSnapshot(source, previous, clockOf(options)(), options.trial);
+  const loading = await loadSnapshot(source, previous, clockOf(options)(), {
+    trial: options.trial,
+    isOtherSource: true,
+  });
   if (loading.result === 'ok') return new SourceCredentialsStore(options, loading.snapshot, source);
   if (loading.result === 'unchanged' && previous !== undefined)
     return new SourceCredentialsStore(options, previous, source);
@@ -147,7 +150,7 @@ class SourceCredentialsStore implements CredentialsStore {
       if (this.#isClosed) return this.#resultOf('unchanged');
       const current = this.#snapshot.value;
       const { trial } = this.#options;
-      return this.#conclude(trigger, await loadSnapshot(this.#source, current, this.#now(), trial));
+      return this.#conclude(trigger, await loadSnapshot(this.#source, current, this.#now(), { trial }));
     });
   }
 
