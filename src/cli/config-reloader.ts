@@ -1,6 +1,7 @@
 import { liveChange } from '../config/live-changes.ts';
 import { type ConfigSources, formatConfigProblem, type LoadedConfig, loadConfig } from '../config/load-config.ts';
 import { type ConfigProblem, isSelvedgeError, messageOf } from '../errors/selvedge-error.ts';
+import { Backoff } from '../lifecycle/backoff.ts';
 import type { ReloadReport } from '../node/fabric-node.ts';
 import type { FabricNodeOptions } from '../node/node-options.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -19,8 +20,13 @@ export interface ConfigReloaderParts {
   readonly logger: Logger;
 }
 
-/** `start`: the file may have changed between its first reading and the watching. */
-export type ReloadCause = 'sighup' | 'file_changed' | 'start';
+/**
+ * `start`: the file may have changed between its first reading and the watching. `retry`: the credentials that a rejected
+ * change names may be there by now.
+ */
+export type ReloadCause = 'sighup' | 'file_changed' | 'start' | 'retry';
+
+const RETRY = { initialMs: 1_000, maxMs: 30_000 };
 
 /**
  * Reads the configuration again and hands it to the node.
@@ -28,12 +34,17 @@ export type ReloadCause = 'sighup' | 'file_changed' | 'start';
  * R1. One reload at a time, in the order they were asked for.
  * R2. A reload is taken as a whole or not at all, and says which in one line: `config.reloaded` or
  *     `config.reload_rejected` with its reason. What is compared is always what the node runs with.
+ * R3. A change that was rejected for its credentials is tried again after 1 s and then growing waits of up to 30 s, until
+ *     it is taken or the file says something else. The same rejection is said once.
  */
 export class ConfigReloader {
   readonly #parts: ConfigReloaderParts;
   #running: LoadedConfig;
   #last: Promise<void> = Promise.resolve();
-  #isRejected = false;
+  #rejection: string | undefined;
+  readonly #backoff = new Backoff(RETRY);
+  #retryTimer: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   constructor(parts: ConfigReloaderParts) {
     this.#parts = parts;
@@ -46,43 +57,59 @@ export class ConfigReloader {
     return this.#last;
   }
 
+  /** Nothing is tried again from now on. */
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#retryTimer);
+  }
+
   async #reload(cause: ReloadCause): Promise<void> {
+    clearTimeout(this.#retryTimer);
+    if (cause !== 'retry') this.#backoff.reset();
     const { sources, node, logger } = this.#parts;
     try {
       const next = await loadConfig(sources);
       const { changed, restartRequired } = liveChange(this.#running.options, next.options);
       if (changed.length === 0 && cause === 'start') return;
       // Who edits a masked value shall hear why nothing happens.
-      logMasked(next, logger);
+      if (cause !== 'retry') logMasked(next, logger);
       // A signal asks for the credentials too, which are read again by the same call.
-      if (changed.length === 0 && cause === 'file_changed') return this.#recovered();
+      if (changed.length === 0 && cause !== 'sighup') return this.#recovered();
       if (restartRequired.length > 0)
         return this.#rejected(cause, { reason: 'restart_required', keys: restartRequired });
-      const { result, problems } = await node.reload(changed.length === 0 ? undefined : next.options);
+      const { result, credentials, problems } = await node.reload(changed.length === 0 ? undefined : next.options);
+      // Nothing but the credentials was to be taken, and those report for themselves.
       if (result === 'failed')
-        return this.#rejected(cause, { reason: 'credentials_invalid', problems }, changed.length > 0);
+        return logger.error('config.reload_rejected', { cause, reason: 'credentials_invalid', problems });
       this.#running = next;
-      this.#isRejected = false;
+      this.#rejection = undefined;
       node.configurationProblem(undefined);
       logger.setLevel(next.settings.logLevel);
-      logger.info('config.reloaded', { cause, changed, credentials: result });
+      logger.info('config.reloaded', { cause, changed, credentials });
     } catch (error) {
       this.#rejected(cause, rejectionOf(error));
     }
   }
 
-  /** @param isOfFile false: the file says what the node runs with, and its credentials report for themselves. */
-  #rejected(cause: ReloadCause, rejection: Rejection, isOfFile = true): void {
+  #rejected(cause: ReloadCause, rejection: Rejection): void {
+    if (rejection.reason === 'credentials_invalid') this.#retryLater();
+    const before = this.#rejection;
+    this.#rejection = JSON.stringify(rejection);
+    if (cause === 'retry' && this.#rejection === before) return;
     this.#parts.logger.error('config.reload_rejected', { cause, ...rejection });
-    if (!isOfFile) return;
-    this.#isRejected = true;
     this.#parts.node.configurationProblem(wordsOf(rejection));
+  }
+
+  #retryLater(): void {
+    if (this.#isClosed) return;
+    this.#retryTimer = setTimeout(() => void this.reload('retry'), this.#backoff.nextMs());
+    this.#retryTimer.unref();
   }
 
   /** The file says again what the node runs with. */
   #recovered(): void {
-    if (!this.#isRejected) return;
-    this.#isRejected = false;
+    if (this.#rejection === undefined) return;
+    this.#rejection = undefined;
     this.#parts.logger.info('config.recovered', {});
     this.#parts.node.configurationProblem(undefined);
   }

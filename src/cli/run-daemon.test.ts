@@ -95,14 +95,37 @@ test('a broken file is rejected with every problem, and the next good one is tak
 });
 
 test('a reload that the node refuses leaves what it runs with: the same change is tried again', async t => {
-  const report: ReloadReport = { result: 'failed', problems: ['ca.pem: is empty'] };
-  const daemon = await startDaemon(t, { report });
+  const daemon = await startDaemon(t, { refusals: 1 });
   await daemon.write({ extra: 'log-level = "debug"' });
   await until('the rejection', () => daemon.events('config.reload_rejected').length === 1);
   assert.deepEqual(daemon.events('config.reload_rejected')[0]?.problems, ['ca.pem: is empty']);
   daemon.signal('SIGHUP');
-  await until('the second try', () => daemon.node.reloads.length === 2);
+  await until('the second try', () => daemon.node.reloads.length >= 2);
   assert.equal(daemon.node.reloads[1]?.logLevel, 'debug');
+});
+
+test('a change whose credentials cannot be used yet is tried again by itself, which is said once', async t => {
+  // What the start and the watcher see of it may be two.
+  const daemon = await startDaemon(t, { refusals: 4 });
+  await daemon.write({ extra: 'log-level = "debug"' });
+  await until('it is taken', () => daemon.events('config.reloaded').length === 1);
+  assert.equal(daemon.events('config.reloaded')[0]?.cause, 'retry');
+  assert.deepEqual(new Set(daemon.node.reloads.map(options => options?.logLevel)), new Set(['debug']));
+  const causes = daemon.events('config.reload_rejected').map(({ cause }) => cause);
+  assert.ok(causes.length > 0 && !causes.includes('retry'), causes.join());
+  assert.deepEqual([...new Set(daemon.node.problems)], ['ca.pem: is empty', undefined]);
+});
+
+test('options that hold although the credentials are no good are taken', async t => {
+  const daemon = await startDaemon(t, {
+    report: { result: 'ok', credentials: 'failed', problems: ['ca.pem: is empty'] },
+  });
+  await daemon.write({ extra: 'log-level = "debug"' });
+  await until('the reload', () => daemon.events('config.reloaded').length === 1);
+  assert.equal(daemon.events('config.reloaded')[0]?.credentials, 'failed');
+  daemon.signal('SIGHUP');
+  await until('the second', () => daemon.node.reloads.length === 2);
+  assert.equal(daemon.node.reloads[1], undefined, 'nothing of the file is left to be taken');
 });
 
 test('values of the file that something else masks are reported', async t => {
@@ -116,6 +139,8 @@ interface DaemonOptions {
   /** Whether draining takes until `unstick`. */
   readonly isStuck?: boolean;
   readonly report?: ReloadReport;
+  /** So many reloads find credentials that cannot be used, before one succeeds. */
+  readonly refusals?: number;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -127,6 +152,7 @@ class FakeNode implements DaemonNode {
   readonly problems: (string | undefined)[] = [];
   readonly closed: Promise<void>;
   readonly #report: ReloadReport;
+  #refusals: number;
   readonly #unstuck: Promise<void>;
   closeByOperator: () => void = () => {};
   unstick: () => void = () => {};
@@ -135,8 +161,13 @@ class FakeNode implements DaemonNode {
     this.problems.push(problem);
   }
 
-  constructor({ report = { result: 'ok', problems: [] }, isStuck = false }: DaemonOptions) {
+  constructor({
+    report = { result: 'ok', credentials: 'unchanged', problems: [] },
+    isStuck = false,
+    refusals = 0,
+  }: DaemonOptions) {
     this.#report = report;
+    this.#refusals = refusals;
     this.closed = new Promise(resolve => {
       this.closeByOperator = resolve;
     });
@@ -148,6 +179,9 @@ class FakeNode implements DaemonNode {
 
   async reload(next?: FabricNodeOptions): Promise<ReloadReport> {
     this.reloads.push(next);
+    this.#refusals -= 1;
+    if (this.#refusals >= 0)
+      throw new SelvedgeError('credentials_invalid', 'ca.pem: is empty', { file: 'ca.pem', problem: 'is empty' });
     return this.#report;
   }
 

@@ -56,6 +56,7 @@ export async function runDaemon({ sources, loaded, logger, startNode, process }:
       void reloader.reload('start');
       await Promise.race([stop.requested, node.closed]);
     } finally {
+      reloader.close();
       await Promise.all([watcher.close(), node.drain()]);
       await node.close();
     }

@@ -1,3 +1,4 @@
+import { describeProblems } from '../credentials/credential-problem.ts';
 import type { CredentialsStore } from '../credentials/credentials-store.ts';
 import type { ExpiringCertificate } from '../credentials/expiry.ts';
 import { formatAddress } from '../identity/address.ts';
@@ -94,7 +95,7 @@ export function credentialMessage(usage: string, store: CredentialsStore): Crede
     loadedAtMs: snapshot.loadedAt.getTime(),
     lastReloadResult: state.lastResult,
     lastReloadAtMs: state.lastReload.getTime(),
-    problem: state.problem === undefined ? '' : `${state.problem.file}: ${state.problem.problem}`,
+    problem: describeProblems(state.problems),
     warnings: state.warnings,
     place: snapshot.own.place,
   };

@@ -14,11 +14,16 @@ export interface CredentialProblem {
  */
 export function credentialsInvalid(problems: readonly CredentialProblem[]): SelvedgeError<'credentials_invalid'> {
   const { file, problem } = problems[0] ?? { file: '', problem: 'unknown' };
-  return new SelvedgeError('credentials_invalid', problems.map(describeProblem).join('; '), {
+  return new SelvedgeError('credentials_invalid', describeProblems(problems), {
     file,
     problem,
     ...(problems.some(({ mayPass }) => mayPass) ? { mayPass: true } : {}),
   });
+}
+
+/** `certs/node.pem: is empty; certs/node.key: is missing`, or an empty text. */
+export function describeProblems(problems: readonly CredentialProblem[]): string {
+  return problems.map(describeProblem).join('; ');
 }
 
 /** `certs/node.pem: is empty` */

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
-import { chmod, rm, writeFile } from 'node:fs/promises';
+import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import { type CredentialDirectory, makeCredentialDirectory } from '../../test/kit/credential-directory.ts';
 import { until } from '../../test/kit/until.ts';
 import { createAuthority } from '../dev-pki/authority.ts';
 import { isSelvedgeError } from '../errors/selvedge-error.ts';
 import { createLogger, silentLogger } from '../telemetry/logger.ts';
+import { describeProblems } from './credential-problem.ts';
 import {
   type CredentialsStore,
   type CredentialsStoreOptions,
@@ -48,7 +49,7 @@ test('the first set is generation 1', async t => {
   const store = await open(t, await makeCredentialDirectory(t));
   assert.equal(store.snapshot.value.generation, 1);
   assert.equal(store.state.value.lastResult, 'ok');
-  assert.equal(store.state.value.problem, undefined);
+  assert.deepEqual(store.state.value.problems, []);
 });
 
 test('a store does not open on a set that cannot be used', async t => {
@@ -111,7 +112,7 @@ for (const [kind, makeBad] of Object.entries(badness))
     assert.notEqual(problems.length, 0);
     assert.equal(store.snapshot.value, good);
     assert.equal(store.state.value.lastResult, 'failed');
-    assert.deepEqual(store.state.value.problem, problems[0]);
+    assert.deepEqual(store.state.value.problems, problems);
   });
 
 test('a set that becomes good again is taken without being asked, and the state is clean', async t => {
@@ -121,7 +122,7 @@ test('a set that becomes good again is taken without being asked, and the state 
   assert.equal((await store.reload('signal')).result, 'failed');
   await directory.renew({ commonName: 'renewed' });
   await until('the set is read again', () => store.snapshot.value.generation === 2);
-  assert.equal(store.state.value.problem, undefined);
+  assert.deepEqual(store.state.value.problems, []);
 });
 
 test('a problem that stays is logged once, a new one again, and its end too', async t => {
@@ -298,7 +299,7 @@ test('a set whose trial finds something keeps the old one, and is tried again', 
   const store = await open(t, directory, { trial });
   await directory.renew({ commonName: 'renewed' });
   assert.deepEqual((await store.reload('signal')).problems, [{ file: 'canary', problem: 'node-2 would not admit it' }]);
-  assert.equal(store.state.value.problem?.problem, 'node-2 would not admit it');
+  assert.equal(store.state.value.problems[0]?.problem, 'node-2 would not admit it');
   objection = undefined;
   await until('tried again by itself', () => store.snapshot.value.own.identity.commonName === 'renewed');
 });
@@ -409,4 +410,68 @@ test('a certificate in use that has expired holds up no CRL, however often there
     assert.equal((await store.reload('poll')).result, 'failed');
     assert.ok(store.snapshot.value.revocations.isRevoked(new X509Certificate(stolen.certPem), issuer), name);
   }
+});
+
+test('a CRL that is gone, of another key or older takes back no revocation, as long as its source is named', async t => {
+  const directory = await makeCredentialDirectory(t, { revoked: [] });
+  const { authority } = directory;
+  const older = await readFile(directory.path('ca.crl'));
+  const stolen = await authority.issue({ commonName: 'stolen' });
+  const store = await open(t, directory);
+  await directory.write('ca.crl', await authority.createCrl([stolen]));
+  assert.equal((await store.reload('poll')).result, 'ok');
+  const isRevoked = ({ snapshot: { value } } = store) =>
+    value.revocations.isRevoked(new X509Certificate(stolen.certPem), new X509Certificate(authority.certPem));
+  assert.ok(isRevoked());
+
+  for (const [content, problem] of [
+    [
+      await (await createAuthority()).createCrl([]),
+      /ca\.crl: no CRL of CN=Selvedge development CA is left that it signed/,
+    ],
+    [
+      await (await createAuthority({ commonName: 'other' })).createCrl([]),
+      /no CRL of CN=Selvedge development CA is left/,
+    ],
+    [older, /ca\.crl: the CRL of CN=Selvedge development CA has the number \d+, and the one in use is newer: \d+$/],
+  ] as const)
+    for (const key of ['of the certificate', 'of another one']) {
+      await directory.renew();
+      if (key === 'of another one') await directory.write('node.key', stolen.keyPem);
+      await directory.write('ca.crl', content);
+      const { result, problems } = await store.reload('poll');
+      assert.equal(result, 'failed');
+      if (key === 'of the certificate') assert.match(describeProblems(problems), problem);
+      assert.equal(store.snapshot.value.generation, 2);
+      assert.ok(isRevoked(), String(problem));
+    }
+
+  const spec = { ...directory.spec, crlFiles: [] };
+  await directory.renew();
+  const without = await open(t, { ...directory, spec }, { previous: store.snapshot.value });
+  assert.ok(!isRevoked(without), 'a configuration that names no list any more is believed');
+
+  await directory.write('ca.crl', await authority.createCrl([]));
+  assert.equal((await store.reload('poll')).result, 'ok', 'a newer list may take back what it likes');
+  assert.ok(!isRevoked());
+});
+
+test('a CA that leaves the anchors takes its CRL with it', async t => {
+  const directory = await makeCredentialDirectory(t, { revoked: [] });
+  const [own, other] = [directory.authority, await createAuthority({ commonName: 'other' })];
+  await directory.write('ca.pem', own.anchorsPem + other.anchorsPem);
+  await directory.write('ca.crl', (await own.createCrl([])) + (await other.createCrl([])));
+  const store = await open(t, directory);
+  await directory.write('ca.crl', await own.createCrl([]));
+  assert.equal((await store.reload('poll')).result, 'failed');
+  await directory.write('ca.pem', own.anchorsPem);
+  assert.equal((await store.reload('poll')).result, 'ok');
+});
+
+test('the CRL of our own intermediate counts as one of an anchor', async t => {
+  const authority = await createAuthority({ intermediate: true });
+  const directory = await makeCredentialDirectory(t, { authority, revoked: [] });
+  const store = await open(t, directory);
+  await directory.write('ca.crl', await (await createAuthority({ intermediate: true })).createCrl([]));
+  assert.match(describeProblems((await store.reload('poll')).problems), /intermediate is left that it signed/);
 });

@@ -17,8 +17,8 @@ export type { ReloadResult, ReloadTrigger } from './reload-result.ts';
 export interface CredentialsState {
   readonly lastReload: Date;
   readonly lastResult: ReloadResult['result'];
-  /** The first problem; undefined unless the last try failed. */
-  readonly problem: CredentialProblem | undefined;
+  /** Why the last try failed; empty unless it did. */
+  readonly problems: readonly CredentialProblem[];
   /** What is odd about the set in use, as of the last look that could be taken. */
   readonly warnings: readonly string[];
 }
@@ -75,7 +75,10 @@ export function openCredentialsStore(options: CredentialsStoreOptions): Promise<
 async function open(options: CredentialsStoreOptions, onChange: () => void): Promise<CredentialsStore> {
   const { spec, watch, logger, previous } = options;
   const source = await openCredentialSource(spec, { watch, logger, onChange });
-  const loading = await loadSnapshot(source, previous, clockOf(options)(), options.trial);
+  const loading = await loadSnapshot(source, previous, clockOf(options)(), {
+    trial: options.trial,
+    isOtherSource: true,
+  });
   if (loading.result === 'ok') return new SourceCredentialsStore(options, loading.snapshot, source);
   if (loading.result === 'unchanged' && previous !== undefined)
     return new SourceCredentialsStore(options, previous, source);
@@ -122,7 +125,7 @@ class SourceCredentialsStore implements CredentialsStore {
     this.#state = new MutableValue<CredentialsState>({
       lastReload: first.loadedAt,
       lastResult: 'ok',
-      problem: undefined,
+      problems: [],
       warnings: first.warnings,
     });
     this.#log = new ReloadLog(options.logger);
@@ -150,7 +153,7 @@ class SourceCredentialsStore implements CredentialsStore {
       if (this.#isClosed) return this.#resultOf('unchanged');
       const current = this.#snapshot.value;
       const { trial } = this.#options;
-      return this.#conclude(trigger, await loadSnapshot(this.#source, current, this.#now(), trial));
+      return this.#conclude(trigger, await loadSnapshot(this.#source, current, this.#now(), { trial }));
     });
   }
 
@@ -197,7 +200,7 @@ class SourceCredentialsStore implements CredentialsStore {
       this.#schedule.succeeded();
     }
     this.#snapshot.set(trusted);
-    this.#state.set({ lastReload: this.#now(), lastResult: loading.result, problem: problems[0], warnings });
+    this.#state.set({ lastReload: this.#now(), lastResult: loading.result, problems, warnings });
     const result = this.#resultOf(loading.result, problems);
     this.#options.onReload?.(trigger, result);
     return result;

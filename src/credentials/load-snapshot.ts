@@ -4,7 +4,7 @@ import { type CredentialBytes, FileContent, type TrustBytes } from './credential
 import type { CredentialProblem } from './credential-problem.ts';
 import type { CredentialSource } from './credential-source.ts';
 import type { OwnCertificate } from './own-certificate.ts';
-import { regressionsOf } from './regressions.ts';
+import { lostRevocationsOf, regressionsOf } from './regressions.ts';
 import { type CrlReading, readCrlFilesInSlices } from './revocation.ts';
 import { contentHashOf, createTrustSnapshot, type TrustSnapshot } from './trust-snapshot.ts';
 
@@ -31,16 +31,23 @@ export type Loading =
  */
 export type Trial = (candidate: TrustSnapshot, current: TrustSnapshot) => Promise<readonly CredentialProblem[]>;
 
+export interface LoadingOptions {
+  /** Default: it passes. */
+  readonly trial?: Trial | undefined;
+  /** Whether `current` was read from another source, which had revocation lists of its own. Default false. */
+  readonly isOtherSource?: boolean;
+}
+
 /**
  * The snapshot that follows `current`, read from `source`. `unchanged` when the bytes are those of `current`, whatever is
  * wrong with them by now: a certificate which has expired since is no failed reload. A set that could be used, but would
- * lose what `current` has (see {@link regressionsOf}) or does not stand the trial, fails.
+ * lose what `current` has (see {@link regressionsOf}, {@link lostRevocationsOf}) or does not stand the trial, fails.
  */
 export async function loadSnapshot(
   source: Pick<CredentialSource, 'read'>,
   current: TrustSnapshot | undefined,
   now: Date,
-  trial: Trial = async () => [],
+  { trial = async () => [], isOtherSource = false }: LoadingOptions = {},
 ): Promise<Loading> {
   const reading = await source.read();
   if (!reading.ok) {
@@ -52,7 +59,7 @@ export async function loadSnapshot(
   const check = checkCredentials(bytes, now, crls);
   const contentHash = contentHashOf(bytes);
   if (contentHash === current?.contentHash) return { result: 'unchanged', warnings: [...check.warnings, ...ofPlace] };
-  const made = snapshotOf(bytes, check, current, now, ofPlace);
+  const made = snapshotOf(bytes, check, current, { now, ofPlace, isOtherSource });
   const problems =
     'problems' in made ? made.problems : current === undefined ? [] : await trial(made.snapshot, current);
   if (problems.length === 0 && 'snapshot' in made) return { result: 'ok', snapshot: made.snapshot };
@@ -65,11 +72,14 @@ function snapshotOf(
   bytes: CredentialBytes,
   { credentials, problems, warnings }: CredentialCheck,
   current: TrustSnapshot | undefined,
-  now: Date,
-  ofPlace: readonly string[],
+  { now, ofPlace, isOtherSource }: { now: Date; ofPlace: readonly string[]; isOtherSource: boolean },
 ): Made {
   if (credentials === undefined) return { problems };
-  const regressions = current === undefined ? [] : regressionsOf(current.own, credentials.own, bytes.cert.file);
+  const { cert, crl } = bytes;
+  const crlFiles = crl.length === 0 ? cert.file : crl.map(({ file }) => file).join(', ');
+  const lost =
+    current === undefined || isOtherSource ? [] : lostRevocationsOf(current.revocations, credentials, crlFiles);
+  const regressions = current === undefined ? [] : [...regressionsOf(current.own, credentials.own, cert.file), ...lost];
   if (regressions.length > 0) return { problems: regressions };
   const facts = { generation: (current?.generation ?? 0) + 1, now };
   return { snapshot: createTrustSnapshot(credentials, [...warnings, ...ofPlace], contentHashOf(bytes), facts) };
@@ -87,7 +97,7 @@ function trustAlone(
   const { cert, key } = ownBytesOf(current, read.key);
   const bytes: CredentialBytes = { cert, key, ca: read.ca, crl: read.crl };
   const check = checkCredentials(bytes, now, crls, lastValid(current.own, now));
-  const made = snapshotOf(bytes, check, current, now, ofPlace);
+  const made = snapshotOf(bytes, check, current, { now, ofPlace, isOtherSource: false });
   return 'snapshot' in made ? made.snapshot : undefined;
 }
 

@@ -1,6 +1,6 @@
 import { certificateFields } from '../telemetry/certificate-fields.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { type CredentialProblem, describeProblem } from './credential-problem.ts';
+import { type CredentialProblem, describeProblems } from './credential-problem.ts';
 import type { ReloadTrigger } from './reload-result.ts';
 import type { TrustSnapshot } from './trust-snapshot.ts';
 
@@ -30,8 +30,8 @@ export class ReloadLog {
 
   /** `tls.reload_failed`: once for each distinct set of problems, and each time somebody asked for the reload. */
   failed(trigger: ReloadTrigger, problems: readonly CredentialProblem[], generation: number): void {
-    const failure = problems.map(describeProblem).join('; ');
-    const isAsked = trigger === 'config' || trigger === 'signal' || trigger === 'admin';
+    const failure = describeProblems(problems);
+    const isAsked = trigger === 'signal' || trigger === 'admin';
     if (failure === this.#lastFailure && !isAsked) return;
     this.#lastFailure = failure;
     this.#logger.error('tls.reload_failed', { trigger, problems, generation }, failure);

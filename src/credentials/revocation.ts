@@ -25,10 +25,11 @@ export class RevocationIndex {
    * expired one keeps its entries; without a list of that issuer nothing is revoked.
    */
   isRevoked(certificate: X509Certificate, issuer: X509Certificate): boolean {
-    return this.#listsOf(issuer).some(list => list.revokes(certificate));
+    return this.listsOf(issuer).some(list => list.revokes(certificate));
   }
 
-  #listsOf(issuer: X509Certificate): readonly CertificateRevocationList[] {
+  /** The lists that count for `issuer`: those that it really signed. */
+  listsOf(issuer: X509Certificate): readonly CertificateRevocationList[] {
     if (this.#lists.length === 0) return [];
     const known = this.#byIssuer.get(issuer.fingerprint256);
     if (known !== undefined) return known;

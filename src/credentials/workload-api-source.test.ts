@@ -222,7 +222,7 @@ test('a stream that the agent ends is opened again, and equal answers make no ne
   await until('the stream is open again', () => agent.calls === 2 && agent.streams === 1);
   await store.reload('poll');
   assert.equal(store.snapshot.value.generation, 1);
-  assert.equal(store.state.value.problem, undefined);
+  assert.deepEqual(store.state.value.problems, []);
 });
 
 test('who starts before its identity is registered waits for it', async t => {
@@ -271,11 +271,11 @@ test('an identity that the agent takes back is a problem; the store keeps the la
   const store = await openStore(t, agent);
   agent.refuse(grpc.status.PERMISSION_DENIED, 'no identity issued');
   await until('the refusal is seen', () => store.state.value.lastResult === 'failed');
-  assert.match(store.state.value.problem?.problem ?? '', /no identity registered/);
+  assert.match(store.state.value.problems[0]?.problem ?? '', /no identity registered/);
   assert.equal(store.snapshot.value.generation, 1);
   agent.answer(answerOf(await domain.svid('/fabric/node-1')));
   await until('the identity is back', () => store.snapshot.value.generation === 2);
-  assert.equal(store.state.value.problem, undefined);
+  assert.deepEqual(store.state.value.problems, []);
 });
 
 const bad: { readonly [what: string]: [(dev: TrustDomain) => Promise<X509SvidResponse | Buffer>, RegExp] } = {

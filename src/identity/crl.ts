@@ -23,6 +23,8 @@ export interface CertificateRevocationList {
   readonly thisUpdate: Date;
   /** When a newer one should be there; undefined where the list does not say. */
   readonly nextUpdate: Date | undefined;
+  /** Grows from list to list of an issuer (RFC 5280 5.2.3); undefined where the list does not say. */
+  readonly crlNumber: bigint | undefined;
   /** The DER content bytes of each serial number, hexadecimal; see {@link revokes}. */
   readonly revokedSerials: ReadonlySet<string>;
   /** Whether the list names this certificate. Its issuer is not compared. */
@@ -54,6 +56,7 @@ export function* crlSteps(der: Uint8Array): Steps<CertificateRevocationList> {
 
 const CRL_EXTENSIONS = 0xa0;
 const ENUMERATED = 0x0a;
+const CRL_NUMBER = '2.5.29.20';
 const REASON_CODE = '2.5.29.21';
 const CERTIFICATE_ISSUER = '2.5.29.29';
 const REMOVE_FROM_CRL = 8;
@@ -68,7 +71,7 @@ function* parseList(der: Uint8Array): Steps<CertificateRevocationList> {
   const issuer = expectTag(issuerName, TAG.sequence, 'issuer');
   const nextUpdate = isTime(optional[0]) ? optional.shift() : undefined;
   const entries = optional[0]?.tag === TAG.sequence ? optional.shift() : undefined;
-  if (optional[0]?.tag === CRL_EXTENSIONS) optional.shift();
+  const extensions = optional[0]?.tag === CRL_EXTENSIONS ? optional.shift() : undefined;
   if (optional.length > 0) malformed('it has a field that no revocation list has');
 
   const revokedSerials = yield* readEntries(entries);
@@ -77,6 +80,7 @@ function* parseList(der: Uint8Array): Steps<CertificateRevocationList> {
     issuer: formatName(issuer),
     thisUpdate: readTime(thisUpdate),
     nextUpdate: nextUpdate === undefined ? undefined : readTime(nextUpdate),
+    crlNumber: numberIn(extensions),
     revokedSerials,
     revokes: certificate => revokedSerials.has(hex(parseCertificate(certificate.raw).serialNumber)),
     isNamedFor: certificate => hex(parseCertificate(certificate.raw).subject.encoded) === hex(issuer.encoded),
@@ -97,6 +101,18 @@ function* readEntries(entries: DerElement | undefined): Steps<ReadonlySet<string
     yield;
   }
   return serials;
+}
+
+function numberIn(extensions: DerElement | undefined): bigint | undefined {
+  if (extensions === undefined) return undefined;
+  const [list] = childrenOf(extensions);
+  for (const extension of childrenOf(expectTag(list, TAG.sequence, 'list of extensions'))) {
+    const parts = childrenOf(expectTag(extension, TAG.sequence, 'extension'));
+    if (readObjectIdentifier(parts[0]) !== CRL_NUMBER) continue;
+    const value = parseDer(expectTag(parts.at(-1), TAG.octetString, 'CRL number').content);
+    return BigInt(`0x${hex(readInteger(value, 'CRL number'))}`);
+  }
+  return undefined;
 }
 
 function isTakenBack(extensions: DerElement | undefined): boolean {

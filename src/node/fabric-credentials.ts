@@ -7,6 +7,7 @@ import {
 } from '../connector/fabric-channel-credentials.ts';
 import { judgeServer } from '../connector/judge-server.ts';
 import { OutboundConnections } from '../connector/outbound-connections.ts';
+import { describeProblems } from '../credentials/credential-problem.ts';
 import type { CredentialsStore } from '../credentials/credentials-store.ts';
 import { isSelvedgeError, messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
 import { formatAddress, parseAddress } from '../identity/address.ts';
@@ -207,12 +208,12 @@ function reportingDials(dialled: OutboundConnections, logger: Logger, metrics: M
 
 function infoOf({ snapshot, state }: CredentialsStore, denial: string | undefined): CredentialsInfo {
   const { generation, own, loadedAt } = snapshot.value;
-  const { problem, warnings } = state.value;
+  const { problems, warnings } = state.value;
   return {
     generation,
     identity: own.identity,
     loadedAt,
     warnings: denial === undefined ? warnings : [...warnings, `deniedCertificates: ${denial}`],
-    problem: problem === undefined ? undefined : `${problem.file}: ${problem.problem}`,
+    problem: problems.length === 0 ? undefined : describeProblems(problems),
   };
 }

@@ -23,9 +23,13 @@ export interface FabricNodeParts {
   readonly services?: readonly ApplicationService[];
 }
 
-/** What a reload did. `failed`: nothing was taken. */
+/** What a reload did. */
 export interface ReloadReport {
+  /** `ok`: other options or other credentials were taken. `failed`: the options are the same, the credentials no good. */
   readonly result: 'ok' | 'unchanged' | 'failed';
+  /** How reading the credentials again went. `failed` beside an `ok`: the options hold, with the last good credentials. */
+  readonly credentials: 'ok' | 'unchanged' | 'failed';
+  /** What is wrong with the credentials; empty unless those failed. */
   readonly problems: readonly string[];
 }
 
@@ -33,7 +37,8 @@ export interface ReloadReport {
  * One node of the fabric: its listeners, its connections to the other members, and the services on both.
  *
  * N1. `start` resolves when the node serves, or rejects having closed everything it opened.
- * N2. A reload is taken as a whole or not at all.
+ * N2. Options are taken as a whole or not at all. Credentials from a source that stays hold nothing up when they are no
+ *     good: who may connect is not for a broken certificate to decide. A source that is new must be readable.
  * N3. `drain` refuses new work, lets running calls finish until the drain timeout, and ends with everything closed;
  *     `close` does the same without waiting for calls. Both may be called more than once.
  */
@@ -136,13 +141,15 @@ export class FabricNode implements AsyncDisposable {
     if (this.#ending !== undefined)
       throw new SelvedgeError('node_closed', 'the node is draining', { node: settings.nodeName });
     const isSame = isDeepStrictEqual(next, this.#options);
-    const reload = await this.#parts.credentials.reload(isSame ? 'signal' : 'config', settings.tls);
-    if (reload.result === 'failed' || isSame) return reload;
+    // With other options, those are what somebody asked for: what stays wrong with the credentials is not said again.
+    const trigger = isSame ? 'signal' : 'config';
+    const { result: credentials, problems } = await this.#parts.credentials.reload(trigger, settings.tls);
+    if (isSame) return { result: credentials, credentials, problems };
     await this.#parts.adopt(settings);
     this.#options = next;
     this.#parts.logger.setLevel(settings.logLevel);
     this.#server.enforceMode();
-    return { result: 'ok', problems: [] };
+    return { result: 'ok', credentials, problems };
   }
 
   async #end(graceMs: number): Promise<void> {

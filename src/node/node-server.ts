@@ -4,6 +4,7 @@ import { createClusterControl } from '../control/cluster-control.ts';
 import { createNodeControl } from '../control/node-control.ts';
 import type { NodeFacts, NodeState } from '../control/node-facts.ts';
 import { addStandardServices, type StandardServices } from '../control/standard-services.ts';
+import { describeProblem } from '../credentials/credential-problem.ts';
 import { type Address, formatAddress, type TcpAddress } from '../identity/address.ts';
 import { matchIdentity } from '../identity/match-identity.ts';
 import { constant, derived, MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
@@ -200,9 +201,9 @@ export class NodeServer {
 
   #problems(): readonly string[] {
     const { problems, credentials, ownDenial } = this.#parts;
-    const stale = credentials.used.flatMap(({ store }) => store.state.value.problem ?? []);
+    const stale = credentials.used.flatMap(({ store }) => store.state.value.problems);
     const denied = ownDenial === undefined ? [] : [`denied-certificates: ${ownDenial}`];
-    return [...problems.all, ...denied, ...stale.map(({ file, problem }) => `${file}: ${problem}`)];
+    return [...problems.all, ...denied, ...stale.map(describeProblem)];
   }
 
   #listener(

@@ -19,7 +19,7 @@ export interface ReadinessParts {
  *     certificate_expiring server warning
  */
 export function readinessOf(state: NodeState, { problems, credentials }: ReadinessParts): Readiness {
-  const stale = credentials.used.filter(({ store }) => store.state.value.problem !== undefined);
+  const stale = credentials.used.filter(({ store }) => store.state.value.problems.length > 0);
   const failed = [...problems.sources, ...stale.map(({ usage }) => usage)];
   const expiring = credentials.expiry.expiring.filter(({ usage }) => usage !== 'peer');
   const lines = [

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import { type Authority, createAuthority } from '../../src/dev-pki/authority.ts';
 import type { CertificateRequest } from '../../src/dev-pki/issue.ts';
@@ -109,6 +111,58 @@ test('near the end of the certificate in use the veto lapses, and that is said',
   assert.match(String(line?.problems), /node-2 would refuse it: unknown_ca/);
 });
 
+test('who refuses a new certificate is revoked and denied all the same', async t => {
+  const { cluster, nodes, options, renew, trust, revoke, shown, log } = await setUp(t);
+  const [node] = nodes;
+  const newCa = await createAuthority();
+  await trust('node-1', cluster.store.authority, newCa);
+  await renew(newCa);
+  await until('both refuse it', async () => /node-2 would .*node-3 would/.test((await shown()).problem));
+
+  await t.test('by a revocation list', async () => {
+    await revoke('node-2');
+    await peerOnce(node, 'node-2', ({ reason }) => reason === 'certificate_revoked');
+    assert.ok(log.some(({ event, reason }) => event === 'connection.withdrawn' && reason === 'certificate_revoked'));
+    await peerOnce(node, 'node-3', ({ state }) => state === 'connected');
+    assert.match((await shown()).problem, /node-3 would refuse it/);
+  });
+
+  await t.test('by the deny list', async () => {
+    const fingerprint = (await cluster.store.list()).find(({ name }) => name === 'node-3')?.fingerprint ?? '';
+    const denied = withTls(options, { deniedCertificates: [`sha256:${fingerprint}`] });
+    const { result, credentials, problems } = await node.reload(denied);
+    assert.deepEqual([result, credentials], ['ok', 'failed']);
+    assert.match(problems.join(), /node-3 would refuse it/);
+    await peerOnce(node, 'node-3', ({ reason }) => reason === 'certificate_revoked');
+  });
+});
+
+test('a key that does not match holds up no revocation list', async t => {
+  const { cluster, nodes, revoke, shown } = await setUp(t);
+  const [node] = nodes;
+  const { keyPem } = await cluster.store.authority.issue({ commonName: 'other' });
+  await writeFileAtomic(cluster.path('certs', 'node-1.key'), keyPem, 0o600);
+  await until('it is seen', async () => /does not belong/.test((await shown()).problem));
+  await revoke('node-2');
+  await peerOnce(node, 'node-2', ({ reason }) => reason === 'certificate_revoked');
+  await peerOnce(node, 'node-3', ({ state }) => state === 'connected');
+  assert.match((await shown()).problem, /does not belong/);
+});
+
+test('a new CA and new certificates that come to all nodes at once are taken by all', async t => {
+  const { cluster, nodes, renew, trust, shown } = await setUp(t);
+  const newCa = await createAuthority();
+  const before = await Promise.all(nodes.map(each => shown(each)));
+  // What counts is the last file, so that no node sees the new CA without its new certificate.
+  for (const { ready } of nodes) await renew(newCa, {}, ready.node);
+  for (const { ready } of nodes) await trust(ready.node, cluster.store.authority, newCa);
+  for (const [index, each] of nodes.entries()) {
+    const name = each.ready.node;
+    await until(`${name} uses it`, async () => (await shown(each)).fingerprint !== before[index]?.fingerprint);
+    await until(`${name} is content`, async () => (await shown(each)).problem === '');
+  }
+});
+
 /** `node-1`, which dials `node-2` and `node-3`; each trusts what a file of its own holds. */
 async function setUp(t: TestContext, validity: Pick<CertificateRequest, 'notBefore' | 'notAfter'> = {}) {
   const cluster = await TestCluster.make(t);
@@ -118,14 +172,18 @@ async function setUp(t: TestContext, validity: Pick<CertificateRequest, 'notBefo
   const caFile = (name: string) => cluster.path(`ca-${name}.pem`);
   const trust = (name: string, ...authorities: readonly Authority[]) =>
     writeFileAtomic(caFile(name), authorities.map(({ anchorsPem }) => anchorsPem).join(''), 0o644);
-  const renew = async (issuer: Authority, request: Partial<CertificateRequest> = {}) => {
-    const { certPem, keyPem } = await issuer.issue({
-      commonName: 'node-1',
-      uris: ['spiffe://dev/fabric/node-1'],
-      ...request,
-    });
-    await writeFileAtomic(cluster.path('certs', 'node-1.key'), keyPem, 0o600);
-    await writeFileAtomic(cluster.path('certs', 'node-1.pem'), certPem, 0o644);
+  const renew = async (issuer: Authority, request: Partial<CertificateRequest> = {}, name = 'node-1') => {
+    const uris = [`spiffe://dev/fabric/${name}`];
+    const { certPem, keyPem } = await issuer.issue({ commonName: name, uris, ...request });
+    await writeFileAtomic(cluster.path('certs', `${name}.key`), keyPem, 0o600);
+    await writeFileAtomic(cluster.path('certs', `${name}.pem`), certPem, 0o644);
+  };
+  const crlFile = cluster.path('node-1.crl');
+  /** On the revocation list of node-1. */
+  const revoke = async (...names: readonly string[]) => {
+    const pems = await Promise.all(names.map(name => readFile(cluster.path('certs', `${name}.pem`))));
+    const entries = pems.map(pem => ({ serialNumber: new X509Certificate(pem).serialNumber }));
+    await writeFileAtomic(crlFile, await authority.createCrl(entries), 0o644);
   };
   const start = async (options: FabricNodeOptions, parts: { metrics?: Metrics; log?: LogLine[] } = {}) => {
     const { metrics: counting = createMetrics(), log: lines = [] } = parts;
@@ -147,7 +205,8 @@ async function setUp(t: TestContext, validity: Pick<CertificateRequest, 'notBefo
     await start(await optionsOf('node-3', nowhere)),
   ] as const;
   const members = peers.map(peer => [peer.ready.node, addressOf(peer)] as const);
-  const options = await optionsOf('node-1', members);
+  await revoke();
+  const options = withTls(await optionsOf('node-1', members), { crlFiles: [crlFile] });
   await renew(authority, validity);
   const node = await start(options, { metrics, log });
   for (const peer of peers) {
@@ -156,9 +215,9 @@ async function setUp(t: TestContext, validity: Pick<CertificateRequest, 'notBefo
     await peerOnce(node, peer.ready.node, ({ state }) => state === 'connected');
   }
 
-  /** What node-1 uses, and what keeps it from using another. */
-  const shown = async () => {
-    const [credentials] = (await askLocally(node, 'GetTlsState')).credentials;
+  /** What a node uses, and what keeps it from using another. */
+  const shown = async (of = node) => {
+    const [credentials] = (await askLocally(of, 'GetTlsState')).credentials;
     return {
       fingerprint: credentials?.certificate?.fingerprintSha256 ?? '',
       anchors: credentials?.anchors.length ?? 0,
@@ -169,7 +228,7 @@ async function setUp(t: TestContext, validity: Pick<CertificateRequest, 'notBefo
     const { values } = await metrics.tlsCanary.get();
     return Object.fromEntries(values.map(({ labels, value }) => [labels.result, value]));
   };
-  return { cluster, nodes: [node, ...peers] as const, options, renew, trust, shown, results, log };
+  return { cluster, nodes: [node, ...peers] as const, options, renew, trust, revoke, shown, results, log };
 }
 
 function withTls(options: FabricNodeOptions, tls: TlsOptions): FabricNodeOptions {

@@ -194,8 +194,8 @@ test('an identity that SPIRE takes back is a problem, and the last set stays', a
   if (two === undefined) return t.skip(whyNot);
   const { entryId, store } = await register(t, two, { path: '/fabric/node-5', ttlSeconds: 3_600 });
   await server.deleteEntry(entryId);
-  await until('the refusal is seen', () => store.state.value.problem !== undefined, DEADLINE_MS);
-  assert.match(store.state.value.problem?.problem ?? '', /no identity registered for this process/);
+  await until('the refusal is seen', () => store.state.value.problems.length > 0, DEADLINE_MS);
+  assert.match(store.state.value.problems[0]?.problem ?? '', /no identity registered for this process/);
   assert.equal(store.snapshot.value.own.identity.spiffeId, `spiffe://${TRUST_DOMAIN}/fabric/node-5`);
 });
 
