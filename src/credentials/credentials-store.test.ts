@@ -265,10 +265,23 @@ test('a set that would lose what the one in use has is not taken: its own anchor
   await directory.write('node.pem', stranger.certPem);
   const { result, problems } = await store.reload('signal');
   assert.equal(result, 'failed');
-  assert.match(problems[0]?.problem ?? '', /none of our own trust anchors vouches for the certificate/);
+  assert.match(problems[0]?.problem ?? '', /none of our own trust anchors \(.*ca\.pem\) vouches for the certificate/);
   await directory.renew({ commonName: 'node-1', usage: 'server' });
   assert.match((await store.reload('signal')).problems[0]?.problem ?? '', /lacks clientAuth/);
   assert.equal(store.snapshot.value.generation, 1);
+});
+
+test('where only the CA file is another one, the CA file is named, and not the certificate', async t => {
+  const directory = await makeCredentialDirectory(t);
+  const store = await open(t, directory);
+  await directory.write('ca.pem', (await createAuthority()).anchorsPem);
+  const { result, problems } = await store.reload('signal');
+  assert.equal(result, 'failed');
+  assert.deepEqual(
+    problems.map(({ file }) => file),
+    directory.files.caFiles,
+  );
+  assert.match(problems[0]?.problem ?? '', /none of these trust anchors vouches for our own certificate .*node\.pem/);
 });
 
 test('a set that was so from the start may stay so', async t => {

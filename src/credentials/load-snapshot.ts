@@ -32,7 +32,7 @@ export async function loadSnapshot(
   const warnings = [...found.warnings, ...(reading.warnings ?? [])];
   if (contentHash === current?.contentHash) return { result: 'unchanged', warnings };
   if (credentials === undefined) return { result: 'failed', problems };
-  const regressions = current === undefined ? [] : regressionsOf(current.own, credentials.own, reading.bytes.cert.file);
+  const regressions = current === undefined ? [] : regressionsOf(current.own, credentials.own, reading.bytes);
   if (regressions.length > 0) return { result: 'failed', problems: regressions };
   const facts = { generation: (current?.generation ?? 0) + 1, now };
   return { result: 'ok', snapshot: createTrustSnapshot(credentials, warnings, contentHash, facts) };
