@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, rm, writeFile } from 'node:fs/promises';
+import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import { type CredentialDirectory, makeCredentialDirectory } from '../../test/kit/credential-directory.ts';
 import { until } from '../../test/kit/until.ts';
@@ -255,6 +255,18 @@ test('a store that takes the place of another counts on from there, and publishe
   const same = await open(t, here, { previous: store.snapshot.value });
   assert.equal(same.snapshot.value, store.snapshot.value);
   assert.equal(same.state.value.lastResult, 'ok');
+});
+
+test('equal bytes at another place are the same set, told with the place where they lie now', async t => {
+  const [here, there] = [await makeCredentialDirectory(t), await makeCredentialDirectory(t)];
+  const store = await open(t, here);
+  for (const name of ['node.pem', 'node.key', 'ca.pem'] as const)
+    await there.write(name, await readFile(here.path(name), 'utf8'));
+  const moved = await open(t, there, { previous: store.snapshot.value });
+  const { own, generation } = moved.snapshot.value;
+  assert.deepEqual([own.place, generation], [there.path('node.pem'), 1]);
+  assert.equal(moved.snapshot.value.secureContext('TLSv1.3'), store.snapshot.value.secureContext('TLSv1.3'));
+  assert.equal((await moved.reload('admin')).result, 'unchanged');
 });
 
 test('a set that would lose what the one in use has is not taken: its own anchors, a usage', async t => {

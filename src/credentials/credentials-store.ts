@@ -81,9 +81,14 @@ async function open(options: CredentialsStoreOptions, onChange: () => void): Pro
   const loading = await triedBy(options.trial, previous, await loadSnapshot(source, previous, clockOf(options)()));
   if (loading.result === 'ok') return new SourceCredentialsStore(options, loading.snapshot, source);
   if (loading.result === 'unchanged' && previous !== undefined)
-    return new SourceCredentialsStore(options, previous, source);
+    return new SourceCredentialsStore(options, readAt(loading.place, previous), source);
   await source.close();
   throw credentialsInvalid(loading.result === 'failed' ? loading.problems : []);
+}
+
+/** The same snapshot where nothing of it is told otherwise. */
+function readAt(place: string, snapshot: TrustSnapshot): TrustSnapshot {
+  return snapshot.own.place === place ? snapshot : { ...snapshot, own: { ...snapshot.own, place } };
 }
 
 async function triedBy(

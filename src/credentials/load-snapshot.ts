@@ -11,6 +11,8 @@ export type Loading =
       readonly result: 'unchanged';
       /** As of now: a list may have expired since, or the source gone away. */
       readonly warnings: readonly string[];
+      /** Where the certificate lies now, which may be another place than that of `current`. */
+      readonly place: string;
     }
   | { readonly result: 'failed'; readonly problems: readonly CredentialProblem[] };
 
@@ -30,7 +32,7 @@ export async function loadSnapshot(
   const crls = await readCrlFilesInSlices(reading.bytes.crl);
   const { problems, credentials, ...found } = checkCredentials(reading.bytes, now, crls);
   const warnings = [...found.warnings, ...(reading.warnings ?? [])];
-  if (contentHash === current?.contentHash) return { result: 'unchanged', warnings };
+  if (contentHash === current?.contentHash) return { result: 'unchanged', warnings, place: reading.bytes.cert.file };
   if (credentials === undefined) return { result: 'failed', problems };
   const regressions = current === undefined ? [] : regressionsOf(current.own, credentials.own, reading.bytes);
   if (regressions.length > 0) return { result: 'failed', problems: regressions };
