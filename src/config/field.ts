@@ -1,4 +1,4 @@
-import { nearestKey } from './nearest-key.ts';
+import { nearestKey } from '../identity/nearest-key.ts';
 import { describe, isTable, type ValueType } from './value-types.ts';
 
 /** Where a value stands in the configuration, in the words of the file: `['networking', 'tls', 'profile', 0]`. */

@@ -1,7 +1,7 @@
 import { parse } from 'smol-toml';
 import type { ConfigProblem } from '../errors/selvedge-error.ts';
+import { nearestKey } from '../identity/nearest-key.ts';
 import { CONFIG_KEYS } from './config-keys.ts';
-import { nearestKey } from './nearest-key.ts';
 import { isTable, text, type ValueType } from './value-types.ts';
 
 const ENV_PREFIX = 'SELVEDGE_';

@@ -14,6 +14,7 @@ import { whyNotCounted } from './ca-answer.ts';
 import { caStateOf } from './ca-state.ts';
 import { foldCaStates } from './ca-status.ts';
 import { compareNames } from './compare-names.ts';
+import { knownCertificates, withKnownNames } from './known-certificates.ts';
 import { peerMessage, selfAsPeer, statusOfNode } from './messages-of.ts';
 import { checkMode } from './node-control.ts';
 import type { NodeFacts } from './node-facts.ts';
@@ -59,11 +60,13 @@ async function clusterStatus(node: NodeFacts, signal: AbortSignal): Promise<Clus
     callUnary(node.askMember(name), nodeControl, 'GetStatus', {}, { timeoutMs: MEMBER_TIMEOUT_MS, signal }),
   );
   const known = new Map(node.peers().map(entry => [entry.name, peerMessage(entry)]));
-  // Members answer a peer without addresses; what they told this node in their Hello fills the gap.
+  const certificates = knownCertificates(node);
+  // Members answer a peer without addresses and names; what this node knows of them itself fills the gap.
   const filled: NodeStatus[] = answers.map(answer => ({
     ...answer,
     advertisedAddresses: known.get(answer.nodeName)?.addresses ?? [],
     labels: known.get(answer.nodeName)?.labels ?? {},
+    expiring: answer.expiring.map(each => withKnownNames(each, certificates)),
   }));
   const nodes = [statusOfNode(node), ...filled].sort((a, b) => compareNames(a.nodeName, b.nodeName));
   return { nodes, unreachable, addressesRedacted: false };

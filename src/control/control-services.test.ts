@@ -5,15 +5,17 @@ import * as grpc from '@grpc/grpc-js';
 import { callAs } from '../../test/kit/call-as.ts';
 import { type CredentialDirectory, makeCredentialDirectory } from '../../test/kit/credential-directory.ts';
 import { connectionMessage, nodeFacts, peerEntry } from '../../test/kit/node-facts.ts';
+import { peerIdentity } from '../../test/kit/peer-identity.ts';
 import { until } from '../../test/kit/until.ts';
 import { openCredentialsStore } from '../credentials/credentials-store.ts';
 import { type Authority, createAuthority } from '../dev-pki/authority.ts';
 import { parseAddress } from '../identity/address.ts';
 import type { Role } from '../rpc/caller.ts';
-import { type CaRoot, type CaState, clusterControl, nodeControl } from '../rpc/control-messages.ts';
+import { type CaRoot, type CaState, clusterControl, type NodeStatus, nodeControl } from '../rpc/control-messages.ts';
 import { callUnary } from '../rpc/service.ts';
 import { silentLogger } from '../telemetry/logger.ts';
 import { createClusterControl } from './cluster-control.ts';
+import { statusOfNode } from './messages-of.ts';
 import { createNodeControl } from './node-control.ts';
 import type { NodeFacts } from './node-facts.ts';
 
@@ -106,6 +108,36 @@ test('changing methods do what they say', async t => {
   });
   assert.deepEqual(await callUnary(client, nodeControl, 'Drain', {}), { state: 'draining' });
   assert.equal(drained, 1);
+});
+
+test('of certificates near their end that a member tells without names, those that were seen here are told with them', async t => {
+  const { credentials, fingerprint } = await ownCredentials(t);
+  const seen = peerIdentity({ subject: 'CN=node-2', fingerprint256: 'aa'.repeat(32), commonName: 'node-2' });
+  const expiring = [fingerprint, seen.fingerprint256, 'bb'.repeat(32)].map(fingerprintSha256 => ({
+    usage: 'server',
+    subject: '',
+    fingerprintSha256,
+    level: 'warning',
+    expiresAtMs: 1,
+    identity: '',
+  }));
+  const member = await callAs(t, 'peer', server => {
+    server.addService(nodeControl.definition, {
+      GetStatus: (_call: unknown, reply: grpc.sendUnaryData<NodeStatus>) =>
+        reply(null, { ...statusOfNode(nodeFacts({ nodeName: 'node-2' })), expiring, addressesRedacted: true }),
+    });
+  });
+  const facts = {
+    credentials: () => credentials,
+    peers: () => [peerEntry({ identity: seen })],
+    askMember: () => member,
+  };
+  const told = async (role: Role) => {
+    const { nodes } = await callUnary(await start(t, role, facts), clusterControl, 'GetClusterStatus', {});
+    return nodes.find(({ nodeName }) => nodeName === 'node-2')?.expiring.map(({ subject }) => subject);
+  };
+  assert.deepEqual(await told('local'), ['CN=Selvedge development CA', 'CN=node-2', '']);
+  assert.deepEqual(await told('peer'), ['', '', '']);
 });
 
 test('roots are told for both directions, and counted with what the members tell a peer', async t => {

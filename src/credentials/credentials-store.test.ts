@@ -269,6 +269,18 @@ test('a store that takes the place of another counts on from there, and publishe
   assert.equal(same.state.value.lastResult, 'ok');
 });
 
+test('equal bytes at another place are the same set, told with the place where they lie now', async t => {
+  const [here, there] = [await makeCredentialDirectory(t), await makeCredentialDirectory(t)];
+  const store = await open(t, here);
+  for (const name of ['node.pem', 'node.key', 'ca.pem'] as const)
+    await there.write(name, await readFile(here.path(name), 'utf8'));
+  const moved = await open(t, there, { previous: store.snapshot.value });
+  const { own, generation } = moved.snapshot.value;
+  assert.deepEqual([own.place, generation], [there.path('node.pem'), 1]);
+  assert.equal(moved.snapshot.value.secureContext('TLSv1.3'), store.snapshot.value.secureContext('TLSv1.3'));
+  assert.equal((await moved.reload('admin')).result, 'unchanged');
+});
+
 test('a set that would lose what the one in use has is not taken: its own anchors, a usage', async t => {
   const directory = await makeCredentialDirectory(t);
   const store = await open(t, directory);
@@ -277,10 +289,23 @@ test('a set that would lose what the one in use has is not taken: its own anchor
   await directory.write('node.pem', stranger.certPem);
   const { result, problems } = await store.reload('signal');
   assert.equal(result, 'failed');
-  assert.match(problems[0]?.problem ?? '', /none of our own trust anchors vouches for the certificate/);
+  assert.match(problems[0]?.problem ?? '', /none of our own trust anchors \(.*ca\.pem\) vouches for the certificate/);
   await directory.renew({ commonName: 'node-1', usage: 'server' });
   assert.match((await store.reload('signal')).problems[0]?.problem ?? '', /lacks clientAuth/);
   assert.equal(store.snapshot.value.generation, 1);
+});
+
+test('where only the CA file is another one, the CA file is named, and not the certificate', async t => {
+  const directory = await makeCredentialDirectory(t);
+  const store = await open(t, directory);
+  await directory.write('ca.pem', (await createAuthority()).anchorsPem);
+  const { result, problems } = await store.reload('signal');
+  assert.equal(result, 'failed');
+  assert.deepEqual(
+    problems.map(({ file }) => file),
+    directory.files.caFiles,
+  );
+  assert.match(problems[0]?.problem ?? '', /none of these trust anchors vouches for our own certificate .*node\.pem/);
 });
 
 test('a set that was so from the start may stay so', async t => {

@@ -81,13 +81,18 @@ async function open(options: CredentialsStoreOptions, onChange: () => void): Pro
   });
   if (loading.result === 'ok') return new SourceCredentialsStore(options, loading.snapshot, source);
   if (loading.result === 'unchanged' && previous !== undefined)
-    return new SourceCredentialsStore(options, previous, source);
+    return new SourceCredentialsStore(options, readAt(loading.place, previous), source);
   await source.close();
   throw credentialsInvalid(loading.result === 'failed' ? loading.problems : []);
 }
 
 function warningsOf(loading: Loading): readonly string[] | undefined {
   return loading.result === 'unchanged' ? loading.warnings : takenOf(loading)?.warnings;
+}
+
+/** The same snapshot where nothing of it is told otherwise. */
+function readAt(place: string, snapshot: TrustSnapshot): TrustSnapshot {
+  return snapshot.own.place === place ? snapshot : { ...snapshot, own: { ...snapshot.own, place } };
 }
 
 /** What takes the place of the set in use, if anything. */

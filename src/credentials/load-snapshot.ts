@@ -14,6 +14,8 @@ export type Loading =
       readonly result: 'unchanged';
       /** As of now: a list may have expired since, or the source gone away. */
       readonly warnings: readonly string[];
+      /** Where the certificate lies now, which may be another place than that of `current`. */
+      readonly place: string;
     }
   | {
       readonly result: 'failed';
@@ -58,7 +60,8 @@ export async function loadSnapshot(
   const crls = await crlsOf(bytes);
   const check = checkCredentials(bytes, now, crls);
   const contentHash = contentHashOf(bytes);
-  if (contentHash === current?.contentHash) return { result: 'unchanged', warnings: [...check.warnings, ...ofPlace] };
+  if (contentHash === current?.contentHash)
+    return { result: 'unchanged', warnings: [...check.warnings, ...ofPlace], place: bytes.cert.file };
   const made = snapshotOf(bytes, check, current, { now, ofPlace, isOtherSource });
   const problems =
     'problems' in made ? made.problems : current === undefined ? [] : await trial(made.snapshot, current);
@@ -79,7 +82,7 @@ function snapshotOf(
   const crlFiles = crl.length === 0 ? cert.file : crl.map(({ file }) => file).join(', ');
   const lost =
     current === undefined || isOtherSource ? [] : lostRevocationsOf(current.revocations, credentials, crlFiles);
-  const regressions = current === undefined ? [] : [...regressionsOf(current.own, credentials.own, cert.file), ...lost];
+  const regressions = current === undefined ? [] : [...regressionsOf(current.own, credentials.own, bytes), ...lost];
   if (regressions.length > 0) return { problems: regressions };
   const facts = { generation: (current?.generation ?? 0) + 1, now };
   return { snapshot: createTrustSnapshot(credentials, [...warnings, ...ofPlace], contentHashOf(bytes), facts) };

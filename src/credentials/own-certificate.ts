@@ -74,8 +74,10 @@ export function readPrivateKey(content: FileContent, findings: Findings): KeyObj
     findings.warnings.push(`${file}: the private key is accessible to group or others (mode 0${mode.toString(8)})`);
   const problem = (text: string): undefined => void findings.problems.push({ file, problem: text });
   try {
-    const block = splitPem(Buffer.from(bytes).toString('latin1')).find(({ label }) => label.endsWith('PRIVATE KEY'));
+    const blocks = splitPem(Buffer.from(bytes).toString('latin1')).filter(({ label }) => label.endsWith('PRIVATE KEY'));
+    const [block] = blocks;
     if (block === undefined) return problem('holds no private key in PEM form');
+    if (blocks.length > 1) return problem(`holds ${blocks.length} private keys, and which one is meant cannot be told`);
     if (block.label === 'ENCRYPTED PRIVATE KEY') return problem('the private key is encrypted, which is not supported');
     return createPrivateKey(toPem(block.label, block.der));
   } catch (error) {

@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import type { CertificateRevocationList } from '../identity/crl.ts';
 import { splitPem } from '../identity/pem.ts';
 import type { CheckedCredentials } from './check-credentials.ts';
+import type { CredentialBytes } from './credential-bytes.ts';
 import type { CredentialProblem } from './credential-problem.ts';
 import type { OwnCertificate } from './own-certificate.ts';
 import type { RevocationIndex } from './revocation.ts';
@@ -11,11 +12,26 @@ import type { RevocationIndex } from './revocation.ts';
  * was so from the start (another CA for clients than for servers, a certificate that only dials), so a first set may be
  * so; but a set that *becomes* so is a mistake that would cut this node off.
  */
-export function regressionsOf(current: OwnCertificate, next: OwnCertificate, file: string): CredentialProblem[] {
+export function regressionsOf(
+  current: OwnCertificate,
+  next: OwnCertificate,
+  { cert, ca }: Pick<CredentialBytes, 'cert' | 'ca'>,
+): CredentialProblem[] {
   const problems: CredentialProblem[] = [];
-  const report = (problem: string): void => void problems.push({ file, problem });
-  if (current.anchors.length > 0 && next.anchors.length === 0)
-    report('none of our own trust anchors vouches for the certificate, and one does for the certificate in use');
+  const report = (problem: string): void => void problems.push({ file: cert.file, problem });
+  if (current.anchors.length > 0 && next.anchors.length === 0) {
+    const places = ca.map(({ file }) => file).join(', ');
+    // The same certificate: then it is the anchors that are others.
+    if (current.identity.fingerprint256 === next.identity.fingerprint256)
+      problems.push({
+        file: places,
+        problem: `none of these trust anchors vouches for our own certificate ${cert.file}, and one of those in use does`,
+      });
+    else
+      report(
+        `none of our own trust anchors (${places}) vouches for the certificate, and one does for the certificate in use`,
+      );
+  }
   for (const usage of ['server', 'client'] as const)
     if (current.usages.includes(usage) && !next.usages.includes(usage))
       report(`the extended key usage lacks ${usage}Auth, which the certificate in use has`);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod } from 'node:fs/promises';
+import { chmod, readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { type CredentialDirectory, makeCredentialDirectory } from '../../test/kit/credential-directory.ts';
@@ -55,6 +55,16 @@ test('a key of another certificate is a problem', async t => {
   await directory.write('node.key', (await directory.authority.issue({ commonName: 'other' })).keyPem);
   assert.deepEqual(await problemsOf(directory), [
     `node.key: the private key does not belong to the first certificate of ${directory.files.certFile}`,
+  ]);
+});
+
+test('two keys in a key file are a problem: which one is meant cannot be told', async t => {
+  const directory = await makeCredentialDirectory(t);
+  const { keyPem } = await directory.authority.issue({ commonName: 'other' });
+  const own = await readFile(directory.files.keyFile, 'utf8');
+  await directory.write('node.key', `${own}${keyPem}`);
+  assert.deepEqual(await problemsOf(directory), [
+    'node.key: holds 2 private keys, and which one is meant cannot be told',
   ]);
 });
 

@@ -119,7 +119,7 @@ test('both roots are listed while both are trusted, the one that signs first', a
       .map(({ commonName, hasKey }) => [commonName, hasKey]);
   assert.deepEqual(await roots(), [
     ['dev development CA', true],
-    ['dev development CA 2', false],
+    ['dev development CA 2', true],
   ]);
   await done(directory, 'switch');
   assert.deepEqual(await roots(), [

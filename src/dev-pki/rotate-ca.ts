@@ -133,7 +133,11 @@ async function switchRoot(
 
 async function dropRoots({ directory, roots, signing, next }: Rollover): Promise<CaRotation | CaRotationRefusal> {
   if (next !== undefined) return { problem: 'The new root does not issue everything yet.', doFirst: 'switch' };
-  if (roots.length === 1) return rotation('drop', false, signing, roots);
+  if (roots.length === 1) {
+    const { authority } = await openCertStore(directory);
+    if (isSuccessor(authority.name)) return rotation('drop', false, signing, roots);
+    return { problem: 'ca.pem holds one root, and there has been no other.', doFirst: 'add' };
+  }
   const left = await leavesOfOthers(directory);
   if (left.length > 0) return { problem: `Not issued by the root that signs: ${left.join(', ')}.`, doFirst: 'switch' };
   await writeFilesAtomic([rootsFile(directory, [signing.certPem])]);
@@ -184,8 +188,15 @@ function rootsFile(directory: string, pems: readonly string[]) {
   return { file: join(directory, 'ca.pem'), content: pems.join(''), mode: 0o644 };
 }
 
+const NUMBERED_NAME = /^(.*\S) (\d{1,6})$/;
+
 /** `dev CA`, `dev CA 2`, `dev CA 3`: a root of its own name is told from the one before in every list. */
 function successorOf(name: string): string {
-  const [, stem = name, number = '1'] = /^(.*\S) (\d{1,6})$/.exec(name) ?? [];
+  const [, stem = name, number = '1'] = NUMBERED_NAME.exec(name) ?? [];
   return `${stem} ${Number(number) + 1}`;
+}
+
+/** Whether the root of that name was made by `add`. */
+function isSuccessor(name: string): boolean {
+  return NUMBERED_NAME.test(name);
 }

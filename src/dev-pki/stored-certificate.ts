@@ -5,7 +5,7 @@ import { messageOf } from '../errors/selvedge-error.ts';
 import { type PeerIdentity, readPeerIdentity } from '../identity/peer-identity.ts';
 import { splitPem } from '../identity/pem.ts';
 import { parseSpiffeId } from '../identity/spiffe-id.ts';
-import { readRoots, signingRootOf } from './ca-files.ts';
+import { NEXT_KEY, readRoots, rootOfKey, signingRootOf } from './ca-files.ts';
 import { credentialsInvalid, modeOf, readPem } from './cert-files.ts';
 
 const KINDS = ['ca', 'intermediate', 'node', 'admin', 'other'] as const;
@@ -28,7 +28,7 @@ export interface StoredCertificate {
   readonly fingerprint: string;
   readonly notBefore: Date;
   readonly notAfter: Date;
-  /** Whether `{name}.key` lies beside it. */
+  /** Whether its key lies beside it: `{name}.key`, or `ca-next.key` of the root that is to sign next. */
   readonly hasKey: boolean;
   /** What is wrong, one sentence each: a key others can read or of another certificate, an issuer that is not the CA here. */
   readonly problems: readonly string[];
@@ -64,11 +64,12 @@ export async function readStoredCertificate(directory: string, name: string): Pr
 async function describeRoots(directory: string): Promise<StoredCertificate[]> {
   const roots = await readRoots(directory);
   const signing = await signingRootOf(directory, roots);
+  const next = await rootOfKey(roots, join(directory, NEXT_KEY));
   const described = [await describe(directory, 'ca', signing.certPem)];
   for (const root of roots) {
-    // ca.key is not theirs.
+    // ca.key is not theirs; the one that is to sign next has a key of another name.
     if (root !== signing)
-      described.push({ ...(await describe(directory, 'ca', root.certPem)), hasKey: false, problems: [] });
+      described.push({ ...(await describe(directory, 'ca', root.certPem)), hasKey: root === next, problems: [] });
   }
   return described;
 }

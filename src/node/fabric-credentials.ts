@@ -17,14 +17,19 @@ import { FabricServerCredentials } from '../listener/fabric-server-credentials.t
 import type { Admit } from '../listener/listener-policy.ts';
 import { type Logger, silentLogger } from '../telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
+import { checkOptionShapes } from './check-option-shapes.ts';
 import { CredentialSet, type CredentialsReload } from './credential-set.ts';
 import type { CredentialOptions, TlsVersion } from './node-options.ts';
 import type { TlsSettings } from './node-settings.ts';
 import { OptionProblems } from './option-problems.ts';
+import { CREDENTIALS_OPTIONS } from './option-shapes.ts';
 import { ownDenial } from './own-denial.ts';
 import { resolveTls } from './resolve-tls.ts';
 
-/** Texts are parsed when the credentials are opened; all mistakes are reported at once (`config_invalid`). */
+/**
+ * Texts are parsed when the credentials are opened; all mistakes are reported at once (`config_invalid`), and an option that
+ * does not exist is one.
+ */
 export interface FabricCredentialsOptions extends CredentialOptions {
   /**
    * Subject-name patterns of the clients whose calls reach a handler, such as `uri:spiffe://prod/fabric/*`. Never empty;
@@ -147,12 +152,17 @@ const TLS = ['networking', 'tls'];
 
 /** The rules are those of a node whose mode is strict; only the names of the options are shorter. */
 function resolve(options: FabricCredentialsOptions): TlsSettings {
+  const shaped = new OptionProblems();
+  const isOfKind = checkOptionShapes(options, CREDENTIALS_OPTIONS, shaped);
   const found = new OptionProblems();
   const { logger: _logger, metrics: _metrics, ...tlsOptions } = options;
-  const tls = resolveTls({ ...tlsOptions, requireClientAuth: true }, 'strict', undefined, found);
-  if (tls !== undefined && found.problems.length === 0) return tls;
-  const problems = found.problems.map(({ path, problem, remedy }) => ({
-    key: path.slice(TLS.length).join('.'),
+  if (isOfKind) {
+    const tls = resolveTls({ ...tlsOptions, requireClientAuth: true }, 'strict', undefined, found);
+    if (tls !== undefined && found.problems.length + shaped.problems.length === 0) return tls;
+  }
+  const resolved = found.problems.map(each => ({ ...each, path: each.path.slice(TLS.length) }));
+  const problems = [...shaped.problems, ...resolved].map(({ path, problem, remedy }) => ({
+    key: path.join('.'),
     place: 'options',
     problem,
     remedy,

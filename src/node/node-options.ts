@@ -141,8 +141,8 @@ export interface ObservabilityOptions {
 }
 
 /**
- * Everything a node is told. Texts are parsed when the node starts; all mistakes are reported at once
- * (`config_invalid`). Paths are taken as they are, relative to the working directory.
+ * Everything a node is told. Texts are parsed when the node starts; all mistakes are reported at once (`config_invalid`),
+ * and an option that does not exist, or a value of another kind than its option takes, is one. Paths are taken as they are, relative to the working directory.
  */
 export interface FabricNodeOptions {
   /** Peers of another cluster are refused. */

@@ -2,6 +2,7 @@ import type { PeerUsage } from '../credentials/judge-peer.ts';
 import { matchIdentity } from '../identity/match-identity.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import { parsePattern } from '../identity/subject-name-pattern.ts';
+import { printable } from '../telemetry/logger.ts';
 import type { NodeSettings, TlsSettings } from './node-settings.ts';
 import type { OwnCredentials } from './own-denial.ts';
 
@@ -10,7 +11,7 @@ export function unlistedName({ allowedSubjectNames, requireClientAuth }: TlsSett
   if (!requireClientAuth && allowedSubjectNames.length === 0) return [];
   if (matchIdentity(allowedSubjectNames, client) !== undefined) return [];
   return [
-    `networking.tls.allowed-subject-names does not match the certificate of this node itself (${client.subject}): nodes with the same list refuse it as subject_not_allowed`,
+    `networking.tls.allowed-subject-names does not match the certificate of this node itself (${client.subject}), ${names(client)}: nodes with the same list refuse it as subject_not_allowed`,
   ];
 }
 
@@ -20,8 +21,19 @@ export function unprovenName(nodeName: string, tls: TlsSettings, identity: PeerI
   const name = tls.nodeIdentity.replaceAll('{node-name}', nodeName);
   if (matchIdentity([parsePattern(name)], identity) !== undefined) return [];
   return [
-    `networking.tls.node-identity asks this node to prove ${name}, which its ${usage} certificate does not: nodes with the same key refuse it as node_identity_mismatch`,
+    `networking.tls.node-identity asks this node to prove ${name}, which its ${usage} certificate, ${names(identity)}, does not: nodes with the same node-identity refuse it as node_identity_mismatch`,
   ];
+}
+
+/** The names that patterns are compared with. */
+function names({ commonName, dnsNames, uris, ipAddresses }: PeerIdentity): string {
+  const all = [
+    ...(commonName === undefined ? [] : [`cn:${commonName}`]),
+    ...dnsNames.map(name => `dns:${name}`),
+    ...uris.map(name => `uri:${name}`),
+    ...ipAddresses.map(name => `ip:${name}`),
+  ];
+  return all.length === 0 ? 'which bears no name' : `which bears ${printable(all.join(', '), 500)}`;
 }
 
 /**

@@ -21,6 +21,11 @@ test('a failed reload is said, and the node stays ready on what it had', async t
   assert.deepEqual([ready, detail.split('\n')], [true, ['degraded', 'reload_failed members', 'reload_failed server']]);
 });
 
+test('a node that its own deny list names says so, without the entry', () => {
+  const ownDenial = 'dns:node-1.example is the server certificate of this node itself';
+  assert.deepEqual(readinessOf('degraded', parts({ ownDenial })), { ready: true, detail: 'degraded\nown_denied' });
+});
+
 test('the levels of our own certificates and CAs are said once each, those of peers are not, and no name is', async t => {
   const { own } = (await usedAs(t, 'server', 'whole')).store.snapshot.value;
   const expiring = (['server expired', 'ca notice', 'ca notice', 'client warning', 'peer critical'] as const).map(
@@ -43,12 +48,14 @@ function parts({
   problems = new NodeProblems(),
   used = [],
   expiring = [],
+  ownDenial,
 }: {
   problems?: NodeProblems;
   used?: ReadinessParts['credentials']['used'];
   expiring?: readonly ExpiringCertificate[];
+  ownDenial?: string;
 }): ReadinessParts {
-  return { problems, credentials: { used, expiry: { expiring } } };
+  return { problems, ownDenial, credentials: { used, expiry: { expiring } } };
 }
 
 /** A set of credentials in use whose newest files are as `state` says. */

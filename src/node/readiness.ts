@@ -7,24 +7,28 @@ import type { Readiness } from './observability-server.ts';
 /** What {@link readinessOf} looks at. */
 export interface ReadinessParts {
   readonly problems: Pick<NodeProblems, 'sources'>;
+  /** See `ownDenial`. */
+  readonly ownDenial: string | undefined;
   readonly credentials: Pick<CredentialSet, 'used'> & { readonly expiry: Pick<ExpiryWatch, 'expiring'> };
 }
 
 /**
- * The answer of `/readyz`. A node that serves is ready, also on files of which a newer content could not be taken and on
- * certificates that end soon; the lines below the state say so, without a path, an address or a name of a peer:
+ * The answer of `/readyz`. A node that serves is ready, also on files of which a newer content could not be taken, on a deny
+ * list that names it, and on certificates that end soon; the lines below the state say so, without a path, an address or a name of a peer:
  *
  *     degraded
  *     reload_failed server
+ *     own_denied
  *     certificate_expiring server warning
  */
-export function readinessOf(state: NodeState, { problems, credentials }: ReadinessParts): Readiness {
+export function readinessOf(state: NodeState, { problems, ownDenial, credentials }: ReadinessParts): Readiness {
   const stale = credentials.used.filter(({ store }) => store.state.value.problems.length > 0);
   const failed = [...problems.sources, ...stale.map(({ usage }) => usage)];
   const expiring = credentials.expiry.expiring.filter(({ usage }) => usage !== 'peer');
   const lines = [
     state,
     ...failed.map(what => `reload_failed ${what}`),
+    ...(ownDenial === undefined ? [] : ['own_denied']),
     ...expiring.map(({ usage, level }) =>
       level === 'expired' ? `certificate_expired ${usage}` : `certificate_expiring ${usage} ${level}`,
     ),

@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { MAX_SOCKET_PATH_BYTES, parseAddress, type TcpAddress } from '../identity/address.ts';
 import { parseNodeName } from '../identity/node-name.ts';
 import { LOG_LEVELS } from '../telemetry/logger.ts';
+import { checkOptionShapes } from './check-option-shapes.ts';
 import { type FabricNodeOptions, TLS_MODES, type TlsMode, type TlsOptions } from './node-options.ts';
 import type {
   AuthorizationSettings,
@@ -11,6 +12,7 @@ import type {
   OptionProblem,
 } from './node-settings.ts';
 import { OptionProblems } from './option-problems.ts';
+import { NODE_OPTIONS } from './option-shapes.ts';
 import { resolveNetworking } from './resolve-networking.ts';
 import { resolvePatterns, resolveTls } from './resolve-tls.ts';
 
@@ -23,11 +25,12 @@ export type ResolvedOptions =
 const MAX_NAME_LENGTH = 128;
 
 /**
- * The settings that `options` mean, or everything that is wrong with them, at once. Looks at no
- * file: what the certificates hold is the business of whoever loads them.
+ * The settings that `options` mean, or everything that is wrong with them, at once; where a value is not even of the kind
+ * that its option takes, what is wrong with names and kinds. Looks at no file: what the certificates hold is the business of whoever loads them.
  */
 export function resolveNodeOptions(options: FabricNodeOptions): ResolvedOptions {
   const found = new OptionProblems();
+  if (!checkOptionShapes(options, NODE_OPTIONS, found)) return { problems: found.problems };
   const tlsOptions = options.networking?.tls;
   const mode = modeOf(tlsOptions, found);
   const nodeName = resolveNodeName(options.nodeName, found);

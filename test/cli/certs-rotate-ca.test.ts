@@ -64,13 +64,15 @@ test('a step that was done says so, and one before its turn exits 1 and names th
     assert.equal(await readFile(join(dir, 'ca.pem'), 'utf8'), before);
   };
   await refused('switch', /holds one root.*--step add` first/);
-  await repeated('drop');
+  await refused('drop', /no other.*--step add` first/);
   await rotate(dir, 'add');
   await repeated('add');
   await refused('drop', /--step switch` first/);
   await rotate(dir, 'switch');
   await repeated('switch');
   await refused('add', /--step drop` first/);
+  await rotate(dir, 'drop');
+  await repeated('drop');
 });
 
 test('certs rotate ca that is called wrongly exits 2', async t => {

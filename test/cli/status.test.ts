@@ -34,6 +34,20 @@ test('status shows one line a node, why a member did not answer, and how each no
   ]);
 });
 
+test('status says why a node is degraded, where it tells', async t => {
+  const problems = ['denied-certificates: dns:a is the server certificate of this node itself', 'members: is missing'];
+  const nodes = [
+    sampleStatus({ state: 'degraded', problems }),
+    sampleStatus({ nodeName: 'node-2', state: 'degraded' }),
+  ];
+  const node = await startFakeNode(t, { GetClusterStatus: { nodes, unreachable: [], addressesRedacted: false } });
+  const { stdout } = await runCtl(['status', '-s', node.address], { now: NOW });
+  const [headings, first, second] = stdout.split('\n').map(columns);
+  assert.equal(headings?.at(-1), 'REASON');
+  assert.deepEqual([first?.at(1), first?.at(-1)], ['degraded', problems.join('; ')]);
+  assert.deepEqual([second?.at(1), second?.at(-1)], ['degraded', '-']);
+});
+
 test('status -o json is an array of nodes with the names of the proto fields', async t => {
   const cluster = {
     nodes: [sampleStatus({ labels: { someKey: 'x' } })],

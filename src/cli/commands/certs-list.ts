@@ -29,7 +29,7 @@ function renderCertificates(certificates: readonly StoredCertificate[], { paint,
     certificate.kind,
     expiryCell(certificate.notAfter.getTime(), now()),
     [...certificate.uris, ...certificate.dnsNames, ...certificate.ipAddresses].join(', '),
-    certificate.fingerprint.slice(0, 16),
+    certificate.fingerprint,
     certificate.hasKey ? 'yes' : '',
     { text: certificate.problems.join(' '), colour: 'bad' },
   ]);

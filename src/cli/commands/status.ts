@@ -46,7 +46,8 @@ function sections(...texts: readonly string[]): string {
 function renderNodes({ nodes, unreachable, addressesRedacted }: ClusterStatus, { paint, now }: Terminal): string {
   const headings = ['NODE', 'STATE', 'MODE', 'PEERS', 'CERTIFICATE', 'STARTED', 'VERSION', 'ADDRESSES'];
   const rows = nodes.map(node => clusterRow(node, now()));
-  if (unreachable.length === 0) return renderTable(headings, rows, paint);
+  const hasReasons = unreachable.length > 0 || nodes.some(({ problems }) => problems.length > 0);
+  if (!hasReasons) return renderTable(headings, rows, paint);
   const missing = unreachable.map(({ nodeName, reason }): Cell[] => [
     nodeName,
     wordCell('unreachable'),
@@ -66,6 +67,7 @@ function clusterRow(node: NodeStatus, now: Date): Cell[] {
     timeCell(node.startedAtMs, now),
     node.version,
     redactable(node.advertisedAddresses.join(', '), node.addressesRedacted),
+    node.problems.join('; '),
   ];
 }
 

@@ -1,0 +1,118 @@
+import type { FabricCredentialsOptions } from './fabric-credentials.ts';
+import type {
+  AuthorizationOptions,
+  CredentialOptions,
+  FabricNodeOptions,
+  MembershipOptions,
+  NetworkingOptions,
+  ObservabilityOptions,
+  TlsOptions,
+  TlsProfileOptions,
+} from './node-options.ts';
+
+/** What kind of value an option takes; of a table with its own options, and of a list of such tables, which. */
+export type OptionShape =
+  | 'text'
+  | 'number'
+  | 'boolean'
+  | 'texts'
+  | 'labels'
+  | 'object'
+  | { readonly kind: 'table' | 'tables'; readonly options: OptionShapes };
+export type OptionShapes = Readonly<Record<string, OptionShape>>;
+
+type ShapeOf<Value> = Value extends string
+  ? 'text'
+  : Value extends number
+    ? 'number'
+    : Value extends boolean
+      ? 'boolean'
+      : Value extends readonly string[]
+        ? 'texts'
+        : Value extends readonly object[]
+          ? { readonly kind: 'tables'; readonly options: OptionShapes }
+          : string extends keyof Value
+            ? 'labels'
+            : 'object' | { readonly kind: 'table'; readonly options: OptionShapes };
+
+/** The compiler holds the options complete and of the right kind. */
+type ShapesOf<Options> = { readonly [Option in keyof Options]-?: ShapeOf<NonNullable<Options[Option]>> };
+
+const table = <Options>(options: ShapesOf<Options> & OptionShapes) => ({ kind: 'table', options }) as const;
+
+const CREDENTIALS: ShapesOf<CredentialOptions> = {
+  source: 'text',
+  certFile: 'text',
+  keyFile: 'text',
+  bundleFile: 'text',
+  directory: 'text',
+  workloadApiSocket: 'text',
+  caFiles: 'texts',
+  crlFiles: 'texts',
+};
+
+const PROFILE: ShapesOf<TlsProfileOptions> = { ...CREDENTIALS, destinations: 'texts', serverSubjectNames: 'texts' };
+
+const TLS: ShapesOf<TlsOptions> = {
+  ...CREDENTIALS,
+  mode: 'text',
+  requireClientAuth: 'boolean',
+  allowedSubjectNames: 'texts',
+  serverSubjectNames: 'texts',
+  deniedCertificates: 'texts',
+  nodeIdentity: 'text',
+  minVersion: 'text',
+  handshakeTimeoutMs: 'number',
+  sniffTimeoutMs: 'number',
+  withdrawalGraceMs: 'number',
+  canary: 'boolean',
+  refuseDowngrade: 'boolean',
+  refreshIntervalMs: 'number',
+  client: table<CredentialOptions>(CREDENTIALS),
+  profiles: { kind: 'tables', options: PROFILE },
+};
+
+const NETWORKING: ShapesOf<NetworkingOptions> = {
+  bindAddress: 'text',
+  advertisedAddresses: 'texts',
+  drainTimeoutMs: 'number',
+  maxConnections: 'number',
+  maxUnfinishedHandshakes: 'number',
+  maxConcurrentCalls: 'number',
+  maxMessageBytes: 'number',
+  heartbeatIntervalMs: 'number',
+  heartbeatTimeoutMs: 'number',
+  reconnectMaxDelayMs: 'number',
+  connectTimeoutMs: 'number',
+  holdTimeoutMs: 'number',
+  refusedHoldTimeoutMs: 'number',
+  tls: table<TlsOptions>(TLS),
+};
+
+/** Of a node. */
+export const NODE_OPTIONS: ShapesOf<FabricNodeOptions> = {
+  clusterName: 'text',
+  nodeName: 'text',
+  dataDir: 'text',
+  adminSocket: 'text',
+  labels: 'labels',
+  logLevel: 'text',
+  networking: table<NetworkingOptions>(NETWORKING),
+  membership: table<MembershipOptions>({ source: 'text', membersFile: 'text' }),
+  authorization: table<AuthorizationOptions>({ adminSubjectNames: 'texts', observerSubjectNames: 'texts' }),
+  observability: table<ObservabilityOptions>({ bindAddress: 'text' }),
+};
+
+/** Of credentials for a bare grpc-js server and client. */
+export const CREDENTIALS_OPTIONS: ShapesOf<FabricCredentialsOptions> = {
+  ...CREDENTIALS,
+  allowedSubjectNames: 'texts',
+  serverSubjectNames: 'texts',
+  deniedCertificates: 'texts',
+  minVersion: 'text',
+  handshakeTimeoutMs: 'number',
+  withdrawalGraceMs: 'number',
+  refreshIntervalMs: 'number',
+  logger: 'object',
+  metrics: 'object',
+};
