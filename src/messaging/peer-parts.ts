@@ -39,6 +39,8 @@ export interface PeerChannel {
 /** How members are reached; in a node, its connector. */
 export interface PeerChannels {
   channel(nodeName: string): PeerChannel;
+  /** The member shows the certificate of this fingerprint now: connections over which it showed another are dialled anew. */
+  renewOthers(nodeName: string, fingerprint256: string): void;
   /** Of the connection a call would go over now: another object for another connection. Undefined while there is none. */
   securityOf(nodeName: string): Security | undefined;
   readonly connections: readonly {

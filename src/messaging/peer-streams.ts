@@ -3,6 +3,7 @@ import type * as grpc from '@grpc/grpc-js';
 import type { EndReason } from '../errors/refusal-reason.ts';
 import { SelvedgeError } from '../errors/selvedge-error.ts';
 import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
+import { PacedTurns } from '../lifecycle/paced-turns.ts';
 import type { Caller } from '../rpc/caller.ts';
 import type { Security } from '../rpc/security.ts';
 import type { AdmissionQuestion } from './admission-question.ts';
@@ -19,6 +20,9 @@ import { DEFAULT_HELLO_TIMEOUT_MS, type KnownMember, type PeerStreamsParts } fro
 import { PeerStream, type PeerStreamFacts } from './peer-stream.ts';
 import type { PeerEntry } from './peer-table.ts';
 import { RefusalLog } from './refusal-log.ts';
+
+/** Between two peers that are told of a rotated certificate. */
+const ROTATION_PACE_MS = 10;
 
 /**
  * The streams between this node and all others, and the table that says how each of them stands.
@@ -40,6 +44,7 @@ export class PeerStreams {
   readonly #refusals: RefusalLog;
   readonly #peers = new MutableValue<readonly PeerEntry[]>([]);
   readonly #unsubscribe: (() => void)[] = [];
+  readonly #rotationTurns = new PacedTurns(ROTATION_PACE_MS);
   #lastOrder = 0;
   #state: 'new' | 'started' | 'draining' | 'closed' = 'new';
 
@@ -58,7 +63,8 @@ export class PeerStreams {
     this.#onMembers(parts.directory.members.value, []);
     this.#unsubscribe.push(
       parts.directory.members.subscribe((next, previous) => this.#onMembers(next, previous)),
-      parts.self.subscribe(self => this.#onSelf(self)),
+      parts.self.subscribe((self, previous) => this.#onSelf(self, previous)),
+      () => this.#rotationTurns.close(),
     );
   }
 
@@ -240,9 +246,13 @@ export class PeerStreams {
     void link.close('not_a_member');
   }
 
-  #onSelf(self: Introduction): void {
-    for (const link of this.#links.values()) {
-      link.live?.advertise(self);
+  #onSelf(self: Introduction, previous: Introduction): void {
+    const { serverCertificateSha256 } = previous;
+    const isRotation = isDeepStrictEqual({ ...self, serverCertificateSha256 }, previous);
+    for (const [name, link] of this.#links) {
+      // Everybody dials anew who hears of it, and they must not all do that at once.
+      if (isRotation) this.#rotationTurns.add(name, () => link.live?.advertise(this.#parts.self.value));
+      else link.live?.advertise(self);
       link.consider();
     }
   }

@@ -117,7 +117,7 @@ export class NodeServer {
 
   /** Listens everywhere, then begins to dial the members. */
   async start(): Promise<NodeReady> {
-    const { settings, closing, logger, metrics, data } = this.#parts;
+    const { settings, credentials, closing, logger, metrics, data } = this.#parts;
     const { networking, adminSocket, observability, nodeName } = settings.value;
     const stopping = () => this.stop(0);
     closing.defer('server', stopping);
@@ -128,10 +128,11 @@ export class NodeServer {
       this.#observability = await startObservabilityServer({ address: observability.bindAddress, metrics, readiness });
     }
     this.#introduction.set(this.#introduce());
-    closing.defer(
-      'introduction',
-      settings.subscribe(() => this.#introduction.set(this.#introduce())),
-    );
+    for (const value of [settings, credentials.server])
+      closing.defer(
+        'introduction',
+        value.subscribe(() => this.#introduction.set(this.#introduce())),
+      );
     this.#showMode();
     closing.defer(
       'mode metric',
@@ -230,10 +231,12 @@ export class NodeServer {
   }
 
   #introduce(): Introduction {
-    const { settings, data } = this.#parts;
+    const { settings, credentials, data } = this.#parts;
     const { clusterName, nodeName, mode, labels } = settings.value;
+    const serverCertificateSha256 = credentials.server.value?.own.identity.fingerprint256;
     const addresses = this.#advertised().filter((address): address is TcpAddress => address.kind === 'tcp');
-    return { clusterName, nodeName, generation: data.generation, addresses, mode, labels, version: VERSION };
+    const { generation } = data;
+    return { clusterName, nodeName, generation, addresses, mode, labels, version: VERSION, serverCertificateSha256 };
   }
 
   #advertised(): readonly Address[] {

@@ -59,6 +59,8 @@ export class LoopbackNode implements AsyncDisposable {
   /** What others asked. */
   readonly asked: { name: string; question: AdmissionQuestion }[] = [];
   readonly paused: string[] = [];
+  /** Members to whom connections were to be dialled anew, with the certificate that they show now. */
+  readonly renewed: { name: string; fingerprint: string }[] = [];
   /** Frames that came in over calls that others made, by kind. */
   readonly received: Record<string, number> = {};
   readonly port: number;
@@ -113,6 +115,7 @@ export class LoopbackNode implements AsyncDisposable {
       mode: 'plain',
       labels: { role: options.name },
       version: '0.0.0',
+      serverCertificateSha256: undefined,
     });
     this.streams = new PeerStreams({
       self: this.self,
@@ -134,6 +137,7 @@ export class LoopbackNode implements AsyncDisposable {
         },
         securityOf: name => (this.#channels.get(name)?.security === undefined ? undefined : this.outbound),
         connections: [],
+        renewOthers: (name, fingerprint) => void this.renewed.push({ name, fingerprint }),
       },
       judgeAdmission: (name, _identity, question) => {
         this.asked.push({ name, question });
