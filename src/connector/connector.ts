@@ -119,6 +119,11 @@ export class Connector {
     this.#routes.get(nodeName)?.renewals.add(nodeName, () => this.#turns.add(`renewal of ${nodeName}`, renew));
   }
 
+  /** Why the server of an open connection may no longer be spoken to; undefined while it may. */
+  withdrawalOf(security: Security): RefusalReason | undefined {
+    return this.#connections.withdrawalOf(security);
+  }
+
   get connections(): readonly OutboundConnection[] {
     return this.#connections.all;
   }

@@ -81,6 +81,11 @@ export class OutboundConnections {
     return [...this.#open.values()].map(({ connection }) => connection);
   }
 
+  /** Why the connection that this protects was withdrawn; undefined where it was not, or is closed. */
+  withdrawalOf(security: Security): RefusalReason | undefined {
+    return [...this.#open.values()].find(({ connection }) => connection.security === security)?.withdrawn;
+  }
+
   /** Keeps the connection in the list until its socket closes. */
   add(socket: Socket, facts: Omit<OutboundConnection, 'id' | 'openedAt'>, hold: ConnectionHold): void {
     // Gone during the probe or the handshake: its `close` was emitted already.

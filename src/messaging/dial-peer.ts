@@ -128,7 +128,12 @@ function welcomed(answer: Frame, frames: FrameStream, security: Security, parts:
     const introduction = parseIntroduction(answer.welcome?.introduction);
     const verdict = judgeWelcome(
       { introduction, protocol: answer.welcome?.protocol ?? 0 },
-      { self, target: node, knownGeneration: parts.knownGeneration(security.kind === 'mutual_tls') },
+      {
+        self,
+        target: node,
+        withdrawal: connector.withdrawalOf(security),
+        knownGeneration: parts.knownGeneration(security.kind === 'mutual_tls'),
+      },
     );
     if (!verdict.ok) return refuse(verdict.reason, verdict.detail);
     const { protocol } = verdict;

@@ -1,7 +1,9 @@
 import type * as grpc from '@grpc/grpc-js';
+import type { RefusalReason } from '../errors/refusal-reason.ts';
 import type { Address, TcpAddress } from '../identity/address.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
+import type { Caller } from '../rpc/caller.ts';
 import type { Security } from '../rpc/security.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -43,6 +45,8 @@ export interface PeerChannels {
   renewOthers(nodeName: string, fingerprint256: string): void;
   /** Of the connection a call would go over now: another object for another connection. Undefined while there is none. */
   securityOf(nodeName: string): Security | undefined;
+  /** Why the server of a connection may no longer be spoken to; undefined while it may. */
+  withdrawalOf(security: Security): RefusalReason | undefined;
   readonly connections: readonly {
     readonly nodeName: string;
     readonly security: Security;
@@ -78,6 +82,8 @@ export interface PeerStreamsParts {
   readonly directory: KnownMembers;
   readonly connector: PeerChannels;
   readonly provesNode: ProvesNode;
+  /** Why a caller that was let in may no longer be here now; undefined while it may. */
+  readonly withdrawalOf: (caller: Caller) => RefusalReason | undefined;
   readonly judgeAdmission: JudgeAdmission;
   readonly options: PeerStreamsOptions;
   readonly logger: Logger;

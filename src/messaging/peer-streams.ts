@@ -151,13 +151,14 @@ export class PeerStreams {
   }
 
   #contextOf({ introduction }: Hello, caller: Caller, target: string | undefined): HelloContext {
-    const { self, directory, provesNode } = this.#parts;
+    const { self, directory, provesNode, withdrawalOf } = this.#parts;
     const name = introduction.nodeName;
     if (this.#state === 'closed')
       throw new SelvedgeError('node_closed', 'the node is closed', { node: self.value.nodeName });
     return {
       self: self.value,
       target,
+      withdrawal: withdrawalOf(caller),
       lists: directory.lists,
       isMember: directory.member(name) !== undefined,
       proof: provesNode(name, caller.identity, caller.security),

@@ -86,6 +86,8 @@ export class NodeServer {
       directory: parts.directory,
       connector: parts.connector,
       provesNode: (nodeName, identity, security) => provesNode(settings.value, nodeName, identity, security.kind),
+      withdrawalOf: ({ connectionId }) =>
+        this.#fabric.connections.find(({ id }) => id === connectionId)?.refusalOf(connectMethod.path),
       judgeAdmission: parts.judgeAdmission,
       options: networking,
       logger,

@@ -65,6 +65,8 @@ export class LoopbackNode implements AsyncDisposable {
   readonly received: Record<string, number> = {};
   readonly port: number;
   readonly lists: boolean;
+  /** Why nobody may be here or spoken to any more. */
+  withdrawal: RefusalReason | undefined;
   inbound: Security = PLAINTEXT;
   outbound: Security = PLAINTEXT;
   readonly #server: grpc.Server;
@@ -137,12 +139,14 @@ export class LoopbackNode implements AsyncDisposable {
         },
         securityOf: name => (this.#channels.get(name)?.security === undefined ? undefined : this.outbound),
         connections: [],
+        withdrawalOf: () => this.withdrawal,
         renewOthers: (name, fingerprint) => void this.renewed.push({ name, fingerprint }),
       },
       judgeAdmission: (name, _identity, question) => {
         this.asked.push({ name, question });
         return options.judgeAdmission?.(name) ?? { judged: false };
       },
+      withdrawalOf: () => this.withdrawal,
       provesNode: options.provesNode ?? (() => ({ ok: true })),
       options: { ...OPTIONS, ...options.options },
       logger: collectingLogger(this.log),
