@@ -15,6 +15,7 @@ import {
   type PeerChannels,
   type PeerStreamsOptions,
 } from './peer-parts.ts';
+import type { PeerStreamFacts } from './peer-stream.ts';
 
 /** What came of one dial. */
 export type DialOutcome =
@@ -85,6 +86,26 @@ export async function dialPeer(parts: DialPeerParts): Promise<DialOutcome> {
   } finally {
     signal.removeEventListener('abort', abort);
   }
+}
+
+/** What is known of the stream that a dial brought. */
+export function factsOfDial(
+  { introduction, protocol, security, identity }: Extract<DialOutcome, { kind: 'welcomed' }>,
+  dialledBy: string,
+  order: number,
+): PeerStreamFacts {
+  const { generation } = introduction;
+  return {
+    direction: 'outbound',
+    dialledBy,
+    generation,
+    introduction,
+    protocol,
+    security,
+    identity,
+    connectionId: undefined,
+    order,
+  };
 }
 
 /** Waits until a call would fail or go out at once. */

@@ -82,6 +82,8 @@ export interface PeerStreamsParts {
   readonly directory: KnownMembers;
   readonly connector: PeerChannels;
   readonly provesNode: ProvesNode;
+  /** Whether the deny list names a certificate now. */
+  readonly isDenied: (identity: PeerIdentity) => boolean;
   /** Why a caller that was let in may no longer be here now; undefined while it may. */
   readonly withdrawalOf: (caller: Caller) => RefusalReason | undefined;
   readonly judgeAdmission: JudgeAdmission;

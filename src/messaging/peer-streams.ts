@@ -8,7 +8,7 @@ import type { Caller } from '../rpc/caller.ts';
 import type { Security } from '../rpc/security.ts';
 import type { AdmissionQuestion } from './admission-question.ts';
 import { type AskOptions, askPeers, type PeerAnswer } from './ask-peers.ts';
-import { dialPeer } from './dial-peer.ts';
+import { dialPeer, factsOfDial } from './dial-peer.ts';
 import { implementFabric } from './fabric-service.ts';
 import { fabricDefinition } from './frame.ts';
 import type { FrameStream } from './frame-stream.ts';
@@ -20,6 +20,9 @@ import { DEFAULT_HELLO_TIMEOUT_MS, type KnownMember, type PeerStreamsParts } fro
 import { PeerStream, type PeerStreamFacts } from './peer-stream.ts';
 import type { PeerEntry } from './peer-table.ts';
 import { RefusalLog } from './refusal-log.ts';
+
+/** Ends after which what the certificate of the peer proved is not believed any more. */
+const UNTRUSTED: readonly EndReason[] = ['certificate_revoked', 'unknown_ca'];
 
 /** Between two peers that are told of a rotated certificate. */
 const ROTATION_PACE_MS = 10;
@@ -99,8 +102,9 @@ export class PeerStreams {
     for (const stream of this.#live()) if (stream.connectionId === connectionId) void stream.close(reason);
   }
 
-  /** Ends the streams whose peers no longer prove to be the node that they say they are. */
+  /** Ends the streams whose peers no longer prove to be the node that they say they are; forgets what who is denied proved. */
   judgeProofs(): void {
+    this.#generations.forget(this.#parts.isDenied);
     for (const stream of this.#live()) {
       const proof = this.#parts.provesNode(stream.node, stream.identity, stream.security);
       if (!proof.ok) void stream.close('node_identity_mismatch');
@@ -205,7 +209,7 @@ export class PeerStreams {
     answer();
     const proven = security.kind === 'mutual_tls';
     if (proven) {
-      this.#generations.remember(name, generation, Date.now());
+      this.#generations.remember(name, generation, facts.identity, Date.now());
       this.#generations.trim(known => this.#parts.directory.member(known) !== undefined);
     }
     const stream = new PeerStream(frames, facts, this.#parts.options, {
@@ -216,6 +220,8 @@ export class PeerStreams {
       draining: drained => link.draining(drained),
       asked: ({ node, identity }, question) => this.#parts.judgeAdmission(node, identity, question),
       closed: (ended, closing) => {
+        if (UNTRUSTED.includes(closing.reason))
+          this.#generations.forget(({ fingerprint256 }) => fingerprint256 === ended.identity?.fingerprint256);
         link.ended(ended, closing);
         this.#forgetStranger(link);
       },
@@ -277,22 +283,8 @@ export class PeerStreams {
           refused: reason => metrics.connectionsRefused.inc({ reason }),
           signal,
         }),
-      welcomed: ({ frames, introduction, protocol, security, identity }) =>
-        this.#offer(
-          {
-            direction: 'outbound',
-            dialledBy: self.value.nodeName,
-            generation: introduction.generation,
-            introduction,
-            protocol,
-            security,
-            identity,
-            connectionId: undefined,
-            order: this.#nextOrder(),
-          },
-          frames,
-          () => {},
-        ),
+      welcomed: outcome =>
+        this.#offer(factsOfDial(outcome, self.value.nodeName, this.#nextOrder()), outcome.frames, () => {}),
       changed: () => this.#publish(),
     });
     this.#links.set(name, link);

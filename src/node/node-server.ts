@@ -5,6 +5,7 @@ import { createNodeControl } from '../control/node-control.ts';
 import type { NodeFacts, NodeState } from '../control/node-facts.ts';
 import { addStandardServices, type StandardServices } from '../control/standard-services.ts';
 import { type Address, formatAddress, type TcpAddress } from '../identity/address.ts';
+import { denialOf } from '../identity/denied-certificate.ts';
 import { matchIdentity } from '../identity/match-identity.ts';
 import { constant, derived, MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
 import { FabricListener } from '../listener/fabric-listener.ts';
@@ -86,6 +87,7 @@ export class NodeServer {
       directory: parts.directory,
       connector: parts.connector,
       provesNode: (nodeName, identity, security) => provesNode(settings.value, nodeName, identity, security.kind),
+      isDenied: identity => denialOf(settings.value.tls?.deniedCertificates ?? [], identity) !== undefined,
       withdrawalOf: ({ connectionId }) =>
         this.#fabric.connections.find(({ id }) => id === connectionId)?.refusalOf(connectMethod.path),
       judgeAdmission: parts.judgeAdmission,

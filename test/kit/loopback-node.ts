@@ -2,6 +2,7 @@ import * as grpc from '@grpc/grpc-js';
 import { StableChannel } from '../../src/connector/stable-channel.ts';
 import type { RefusalReason } from '../../src/errors/refusal-reason.ts';
 import { parseAddress, type TcpAddress } from '../../src/identity/address.ts';
+import type { PeerIdentity } from '../../src/identity/peer-identity.ts';
 import { constant, MutableValue } from '../../src/lifecycle/observable-value.ts';
 import type { AdmissionAnswer, AdmissionQuestion } from '../../src/messaging/admission-question.ts';
 import type { Frame } from '../../src/messaging/frame.ts';
@@ -67,6 +68,10 @@ export class LoopbackNode implements AsyncDisposable {
   readonly lists: boolean;
   /** Why nobody may be here or spoken to any more. */
   withdrawal: RefusalReason | undefined;
+  /** Fingerprints of certificates that may be here no more. */
+  readonly denied: string[] = [];
+  /** Of the certificate that those show who dial. */
+  identity: PeerIdentity | undefined;
   inbound: Security = PLAINTEXT;
   outbound: Security = PLAINTEXT;
   readonly #server: grpc.Server;
@@ -146,6 +151,7 @@ export class LoopbackNode implements AsyncDisposable {
         this.asked.push({ name, question });
         return options.judgeAdmission?.(name) ?? { judged: false };
       },
+      isDenied: ({ fingerprint256 }) => this.denied.includes(fingerprint256),
       withdrawalOf: () => this.withdrawal,
       provesNode: options.provesNode ?? (() => ({ ok: true })),
       options: { ...OPTIONS, ...options.options },
@@ -195,7 +201,7 @@ export class LoopbackNode implements AsyncDisposable {
       connectionId: this.#connections,
       remoteAddress: '127.0.0.1:1',
       security: this.inbound,
-      identity: undefined,
+      identity: this.identity,
       roles: new Set(['peer']),
     });
   }
