@@ -88,18 +88,17 @@ export class RotationCluster {
     return probeFabric(node.port, await issueNode(authority, 'probe'));
   }
 
-  /** Whether every node is connected to every other, and each has a connection of each other that shows its present leaf. */
+  /** Whether every node is connected to every other, and has a connection in either direction that shows the leaf of the other of now. */
   async isSettled(): Promise<boolean> {
     const leaves = await Promise.all(this.nodes.map(async node => (await this.probe(node)).leaf));
     const settled = await Promise.all(
       this.nodes.map(async node => {
         const { peers } = await this.#ask(node, 'GetStatus');
         const { connections } = await this.#ask(node, 'ListConnections');
-        const shown = new Set(
-          connections.filter(each => each.direction === 'inbound').map(each => each.fingerprintSha256),
-        );
+        const shown = new Set(connections.map(each => `${each.direction} ${each.fingerprintSha256}`));
         const others = leaves.filter((_, index) => this.nodes[index] !== node);
-        return peers.every(peer => peer.state === 'connected') && others.every(leaf => shown.has(leaf));
+        const isShown = (leaf: string) => shown.has(`inbound ${leaf}`) && shown.has(`outbound ${leaf}`);
+        return peers.every(peer => peer.state === 'connected') && others.every(isShown);
       }),
     );
     return settled.every(Boolean);

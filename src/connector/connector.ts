@@ -4,6 +4,7 @@ import { isSelvedgeError, messageOf } from '../errors/selvedge-error.ts';
 import { type Address, formatAddress, parseAddress } from '../identity/address.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
+import { PacedTurns } from '../lifecycle/paced-turns.ts';
 import type { Security } from '../rpc/security.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -37,12 +38,15 @@ export interface ConnectorParts {
 interface Route {
   readonly channel: StableChannel;
   readonly plan: MutableValue<DialPlan>;
+  readonly renewals: PacedTurns;
   /** Of the newest refusal that was logged; a dial that fails alike again is not logged again. */
   lastProblem: string;
 }
 
 /** Between two channels that dial anew after a rotation. */
 const DIAL_PACE_MS = 10;
+/** Between two renewals of one channel that its member asks for: it may say what it likes. */
+const RENEWAL_PACE_MS = 1_000;
 
 /**
  * Channels to members, one each, shared by all who call that member and kept until the connector closes.
@@ -57,7 +61,7 @@ export class Connector {
   readonly #connections: OutboundConnections;
   readonly #unsubscribe: (() => void)[] = [];
   #trustSubscriptions: (() => void)[] = [];
-  #spread: NodeJS.Timeout | undefined;
+  readonly #turns = new PacedTurns(DIAL_PACE_MS);
   /** Called before an open connection must go because its server may no longer be spoken to. */
   onWithdrawn: (connection: OutboundConnection, reason: RefusalReason) => void = () => {};
 
@@ -95,7 +99,8 @@ export class Connector {
       metrics,
       watcher: planned => this.#watch(nodeName, planned),
     });
-    this.#routes.set(nodeName, { channel, plan, lastProblem: '' });
+    const renewals = new PacedTurns(RENEWAL_PACE_MS);
+    this.#routes.set(nodeName, { channel, plan, renewals, lastProblem: '' });
     this.#judgePlan(nodeName, plan.value);
     return channel;
   }
@@ -105,15 +110,32 @@ export class Connector {
     return this.#routes.get(nodeName)?.channel.security;
   }
 
+  /**
+   * The member shows the certificate of this fingerprint now (SHA-256, lowercase hex): where it showed another when it
+   * was dialled, a new connection takes over. Calls that run go on to their end over the old one.
+   */
+  renewOthers(nodeName: string, fingerprint256: string): void {
+    const renew = () => this.#connections.renewOthers(nodeName, fingerprint256);
+    this.#routes.get(nodeName)?.renewals.add(nodeName, () => this.#turns.add(`renewal of ${nodeName}`, renew));
+  }
+
+  /** Why the server of an open connection may no longer be spoken to; undefined while it may. */
+  withdrawalOf(security: Security): RefusalReason | undefined {
+    return this.#connections.withdrawalOf(security);
+  }
+
   get connections(): readonly OutboundConnection[] {
     return this.#connections.all;
   }
 
   close(): void {
     for (const stop of [...this.#unsubscribe, ...this.#trustSubscriptions]) stop();
-    for (const { channel } of this.#routes.values()) channel.close();
+    for (const { channel, renewals } of this.#routes.values()) {
+      channel.close();
+      renewals.close();
+    }
     this.#connections.close();
-    clearTimeout(this.#spread);
+    this.#turns.close();
     this.#routes.clear();
   }
 
@@ -134,16 +156,7 @@ export class Connector {
 
   /** After a rotation: hundreds of handshakes at once would hold up everything else, here and at the other ends. */
   #replanSpread(): void {
-    const routes = [...this.#routes];
-    const replanNext = () => {
-      const [nodeName, route] = routes.shift() ?? [];
-      if (nodeName === undefined || route === undefined) return;
-      this.#replanOne(nodeName, route);
-      // Each timer is set by the one before: timers that are all set at once would all be due once the loop is late.
-      this.#spread = setTimeout(replanNext, DIAL_PACE_MS).unref();
-    };
-    clearTimeout(this.#spread);
-    replanNext();
+    for (const [nodeName, route] of this.#routes) this.#turns.add(nodeName, () => this.#replanOne(nodeName, route));
   }
 
   #judge({ nodeName, address }: OutboundConnection, chain: PeerChain): PeerVerdict | undefined {

@@ -27,7 +27,7 @@ export interface DialOwner {
   stateChanged(dial: Dial): void;
   /** Its server may no longer be spoken to; another dial is to take its place. */
   withdrawn(dial: Dial, reason: RefusalReason, graceMs: number): void;
-  /** The certificate of its server ends before long. */
+  /** Its server has another certificate, or soon needs one: while it is READY, another dial is to take its place. */
   expiring(dial: Dial): void;
 }
 
@@ -56,6 +56,8 @@ export class Dial {
   readonly #calls = new Set<FacadeCall>();
   readonly #sockets = new Set<Socket>();
   readonly #liveness: Liveness;
+  /** Its newest connection is to be replaced; where it is not READY yet, as soon as it is. */
+  #isRenewalDue = false;
   #retired = false;
   #cutTimer: NodeJS.Timeout | undefined;
   #cutAtMs = Number.POSITIVE_INFINITY;
@@ -72,7 +74,10 @@ export class Dial {
     const security = () => this.#planned.security;
     const hold: ConnectionHold = {
       withdraw: (reason, graceMs) => owner.withdrawn(this, reason, graceMs),
-      renew: () => owner.expiring(this),
+      renew: () => {
+        this.#isRenewalDue = true;
+        owner.expiring(this);
+      },
     };
     const credentials = new FabricChannelCredentials({
       get security() {
@@ -82,6 +87,7 @@ export class Dial {
       listener: {
         connected: (socket, facts) => {
           this.failure = undefined;
+          this.#isRenewalDue = false;
           this.security = facts.security;
           this.#sockets.add(socket);
           socket.once('close', () => this.#sockets.delete(socket));
@@ -174,6 +180,7 @@ export class Dial {
       if (next === grpc.connectivityState.READY) clearTimeout(this.#readyTimer);
       this.#watch(next);
       this.#owner.stateChanged(this);
+      if (next === grpc.connectivityState.READY && this.#isRenewalDue) this.#owner.expiring(this);
     });
   }
 

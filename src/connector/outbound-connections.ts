@@ -26,7 +26,7 @@ export interface OutboundConnection {
 export interface ConnectionHold {
   /** The server may no longer be spoken to: no new call goes there, those that run are cut after `graceMs`. */
   withdraw(reason: RefusalReason, graceMs: number): void;
-  /** The server's certificate ends before long: a new connection is to take over before that. */
+  /** The server's certificate is replaced or ends before long: a new connection is to take over, and no call is to notice. */
   renew(): void;
 }
 
@@ -52,6 +52,8 @@ interface Held {
   withdrawn: RefusalReason | undefined;
 }
 
+/** No handshake that began before a rotation ends later than this after it. */
+const LONGEST_HANDSHAKE_MS = 30_000;
 const LONGEST_LEAD_MS = 60_000;
 /** Less than this before the end no other connection is asked for. */
 const SHORTEST_LIFE_MS = 2_000;
@@ -62,10 +64,14 @@ const SHORTEST_LIFE_MS = 2_000;
  * O1. A connection whose server is still good is not touched by a review; any other is withdrawn, once, with the reason.
  * O2. None outlives the server's certificate: a new connection is asked for a while before, and at the end the old one
  *     is withdrawn.
+ * O3. Where a member shows another certificate now, every connection over which it showed an earlier one is renewed;
+ *     one whose handshake was under way when that was heard, too.
  */
 export class OutboundConnections {
   readonly #open = new Map<number, Held>();
   readonly #parts: OutboundConnectionsParts;
+  /** By node name: what it last said to show, for as long as a handshake may be under way that saw an earlier one. */
+  readonly #shown = new Map<string, { readonly fingerprint256: string; readonly untilMs: number }>();
   #lastId = 0;
 
   constructor(parts: OutboundConnectionsParts) {
@@ -74,6 +80,11 @@ export class OutboundConnections {
 
   get all(): readonly OutboundConnection[] {
     return [...this.#open.values()].map(({ connection }) => connection);
+  }
+
+  /** Why the connection that this protects was withdrawn; undefined where it was not, or is closed. */
+  withdrawalOf(security: Security): RefusalReason | undefined {
+    return [...this.#open.values()].find(({ connection }) => connection.security === security)?.withdrawn;
   }
 
   /** Keeps the connection in the list until its socket closes. */
@@ -97,6 +108,18 @@ export class OutboundConnections {
       if (held.withdrawn !== undefined) metrics.connectionsClosed.inc({ reason: held.withdrawn });
     });
     this.#ask(held);
+    const shown = this.#shown.get(facts.nodeName);
+    if (shown === undefined || !showsAnother(held, shown.fingerprint256)) return;
+    // Once: a member that never shows what it says is not dialled again and again.
+    this.#shown.delete(facts.nodeName);
+    if (performance.now() < shown.untilMs) hold.renew();
+  }
+
+  /** The member shows the certificate of this fingerprint now (O3). */
+  renewOthers(nodeName: string, fingerprint256: string): void {
+    this.#shown.set(nodeName, { fingerprint256, untilMs: performance.now() + LONGEST_HANDSHAKE_MS });
+    for (const held of this.#open.values())
+      if (held.connection.nodeName === nodeName && showsAnother(held, fingerprint256)) held.hold.renew();
   }
 
   /** Judges all again, without holding up the event loop. */
@@ -159,4 +182,9 @@ export class OutboundConnections {
     withdrawn?.(connection, reason);
     hold.withdraw(reason, callsMayRunMs);
   }
+}
+
+function showsAnother({ connection, withdrawn }: Held, fingerprint256: string): boolean {
+  const { identity } = connection;
+  return identity !== undefined && withdrawn === undefined && identity.fingerprint256 !== fingerprint256;
 }

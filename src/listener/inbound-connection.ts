@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import * as grpc from '@grpc/grpc-js';
-import { type EndReason, isRefusalReason } from '../errors/refusal-reason.ts';
+import { type EndReason, isRefusalReason, type RefusalReason } from '../errors/refusal-reason.ts';
 import type { Caller, Role } from '../rpc/caller.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type CallCounter, callInterceptor } from './call-interceptor.ts';
@@ -97,6 +97,14 @@ export class InboundConnection {
   /** Why it ended or is ending; undefined while it serves. */
   get closeReason(): EndReason | undefined {
     return this.#closeReason;
+  }
+
+  /** Why the peer may not call `path` now, whatever it was when it connected; undefined where it may. */
+  refusalOf(path: string): RefusalReason | undefined {
+    if (this.#closeReason !== undefined && isRefusalReason(this.#closeReason)) return this.#closeReason;
+    const { now } = this.standing;
+    if (!now.admitted) return now.reason;
+    return this.#authorize({ ...this.#caller, roles: now.roles }, path) ? undefined : 'subject_not_allowed';
   }
 
   /**

@@ -15,6 +15,7 @@ import {
   type PeerChannels,
   type PeerStreamsOptions,
 } from './peer-parts.ts';
+import type { PeerStreamFacts } from './peer-stream.ts';
 
 /** What came of one dial. */
 export type DialOutcome =
@@ -87,6 +88,26 @@ export async function dialPeer(parts: DialPeerParts): Promise<DialOutcome> {
   }
 }
 
+/** What is known of the stream that a dial brought. */
+export function factsOfDial(
+  { introduction, protocol, security, identity }: Extract<DialOutcome, { kind: 'welcomed' }>,
+  dialledBy: string,
+  order: number,
+): PeerStreamFacts {
+  const { generation } = introduction;
+  return {
+    direction: 'outbound',
+    dialledBy,
+    generation,
+    introduction,
+    protocol,
+    security,
+    identity,
+    connectionId: undefined,
+    order,
+  };
+}
+
 /** Waits until a call would fail or go out at once. */
 async function connected(channel: grpc.ChannelInterface, deadline: number, signal: AbortSignal): Promise<void> {
   channel.getConnectivityState(true);
@@ -128,7 +149,12 @@ function welcomed(answer: Frame, frames: FrameStream, security: Security, parts:
     const introduction = parseIntroduction(answer.welcome?.introduction);
     const verdict = judgeWelcome(
       { introduction, protocol: answer.welcome?.protocol ?? 0 },
-      { self, target: node, knownGeneration: parts.knownGeneration(security.kind === 'mutual_tls') },
+      {
+        self,
+        target: node,
+        withdrawal: connector.withdrawalOf(security),
+        knownGeneration: parts.knownGeneration(security.kind === 'mutual_tls'),
+      },
     );
     if (!verdict.ok) return refuse(verdict.reason, verdict.detail);
     const { protocol } = verdict;

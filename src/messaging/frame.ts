@@ -11,6 +11,8 @@ export interface WireIntroduction {
   readonly mode: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly version: string;
+  /** Empty where none is shown, and from a node that does not know the field. */
+  readonly serverCertificateSha256: string;
 }
 
 export interface WireHello {

@@ -10,6 +10,7 @@ test('an introduction that is read and written is the same', () => {
   const wire = introductionOf('node-b', {
     advertisedAddresses: ['https://node-b.example:5122', 'http://[::1]:1'],
     labels: { role: 'worker' },
+    serverCertificateSha256: 'ab'.repeat(32),
   });
   assert.deepEqual(introductionToWire(parseIntroduction(wire)), wire);
 });
@@ -19,6 +20,12 @@ test('addresses that only the machine of the peer can dial are left out, doubles
     introductionOf('node-b', { advertisedAddresses: ['unix:/tmp/x', 'http://A:1', 'http://a.:1'] }),
   );
   assert.deepEqual(addresses.map(formatAddress), ['http://a:1']);
+});
+
+test('a node that shows no certificate, or is too old to say which, says none', () => {
+  const introduction = parseIntroduction(introductionOf('node-b', { serverCertificateSha256: '' }));
+  assert.equal(introduction.serverCertificateSha256, undefined);
+  assert.equal(introductionToWire(introduction).serverCertificateSha256, '');
 });
 
 test('a label called __proto__ is a label', () => {
@@ -50,6 +57,8 @@ test('what is not as it must be is refused without repeating it', async t => {
     'a label that is too long': { labels: { x: 'x'.repeat(129) } },
     'a control character in a label': { labels: { x: '\u0000' } },
     'a version that is too long': { version: 'x'.repeat(129) },
+    'a fingerprint that is too short': { serverCertificateSha256: 'ab' },
+    'a fingerprint in capitals': { serverCertificateSha256: 'AB'.repeat(32) },
   };
   for (const [name, changes] of Object.entries(cases)) {
     await t.test(name, () => {

@@ -24,6 +24,8 @@ export interface Introduction {
   readonly labels: Readonly<Record<string, string>>;
   /** Version of the software, for people. */
   readonly version: string;
+  /** Fingerprint of the certificate that it shows now to those who dial it, lowercase hex; undefined where it does not say. */
+  readonly serverCertificateSha256: string | undefined;
 }
 
 /**
@@ -46,12 +48,13 @@ export function parseIntroduction(wire: WireIntroduction | null | undefined): In
     mode: parseMode(wire.mode),
     labels: parseLabels(wire.labels),
     version: wire.version,
+    serverCertificateSha256: parseFingerprint(wire.serverCertificateSha256),
   };
 }
 
 export function introductionToWire(introduction: Introduction): WireIntroduction {
-  const { addresses, ...rest } = introduction;
-  return { ...rest, advertisedAddresses: addresses.map(formatAddress) };
+  const { addresses, serverCertificateSha256 = '', ...rest } = introduction;
+  return { ...rest, serverCertificateSha256, advertisedAddresses: addresses.map(formatAddress) };
 }
 
 /** The refusal of a peer that does not keep to the protocol; `problem` must not hold a text of the peer. */
@@ -71,6 +74,12 @@ function parseMode(text: string): NodeMode {
   const mode = MODES.find(known => known === text);
   if (mode === undefined) throw malformed('the mode is not known');
   return mode;
+}
+
+function parseFingerprint(text: string): string | undefined {
+  if (text === '') return undefined;
+  if (!/^[0-9a-f]{64}$/.test(text)) throw malformed('the fingerprint of the certificate is none');
+  return text;
 }
 
 function parseAddresses(texts: readonly string[]): readonly TcpAddress[] {

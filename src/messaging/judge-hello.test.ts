@@ -10,6 +10,7 @@ const SELF = parseIntroduction(introductionOf('node-a', { generation: 10 }));
 const CONTEXT: HelloContext = {
   self: SELF,
   target: undefined,
+  withdrawal: undefined,
   lists: true,
   isMember: true,
   proof: { ok: true },
@@ -31,6 +32,19 @@ test('a Hello is judged by cluster, name, membership, proof, generation and prot
   assert.equal(verdict({}, { proof: { ok: false, detail: '' } }), 'node_identity_mismatch');
   assert.equal(verdict({}, { target: 'node-a' }), 'ok 1');
   assert.equal(verdict({}, { target: 'node-c' }), 'node_identity_mismatch');
+});
+
+test('a connection that was withdrawn since the call began is told why, before anything else counts', () => {
+  assert.equal(verdict({ clusterName: 'other' }, { withdrawal: 'certificate_revoked' }), 'certificate_revoked');
+  const welcome = { introduction: parseIntroduction(introductionOf('node-b')), protocol: 1 };
+  const context = { self: SELF, target: 'node-b', knownGeneration: undefined };
+  const verdicts = [undefined, 'unknown_ca' as const].map(withdrawal =>
+    judgeWelcome(welcome, { ...context, withdrawal }),
+  );
+  assert.deepEqual(
+    verdicts.map(each => (each.ok ? 'ok' : each.reason)),
+    ['ok', 'unknown_ca'],
+  );
 });
 
 test('only an older generation is stale', () => {
@@ -66,7 +80,8 @@ test('a peer whose certificate does not prove its name is not told what would', 
 test('a Welcome must come from the node that was dialled', () => {
   const reason = (peer: Partial<WireIntroduction>, protocol = 1, knownGeneration = 5) => {
     const introduction = parseIntroduction(introductionOf('node-b', { generation: 5, ...peer }));
-    const result = judgeWelcome({ introduction, protocol }, { self: SELF, target: 'node-b', knownGeneration });
+    const context = { self: SELF, target: 'node-b', withdrawal: undefined, knownGeneration };
+    const result = judgeWelcome({ introduction, protocol }, context);
     return result.ok ? 'ok' : result.reason;
   };
   assert.equal(reason({}), 'ok');

@@ -6,6 +6,8 @@ export const PROTOCOL = { min: 1, max: 2 } as const;
 /** From this version on both sides know the admission question. */
 export const ADMISSION_PROTOCOL = 2;
 
+const WITHDRAWN = 'trust in the certificate of this connection was withdrawn';
+
 export interface Hello {
   readonly introduction: Introduction;
   readonly protocolMin: number;
@@ -20,6 +22,8 @@ export interface HelloContext {
   readonly self: Introduction;
   /** The node the dialler says it looks for; undefined where it does not say. */
   readonly target: string | undefined;
+  /** Why the connection may no longer be here, though it was admitted; undefined where it may. */
+  readonly withdrawal: RefusalReason | undefined;
   /** Whether only names of the membership source are let in. */
   readonly lists: boolean;
   readonly isMember: boolean;
@@ -42,7 +46,8 @@ export type HelloVerdict = { readonly ok: true; readonly protocol: number } | He
 /** Whether a Hello may become a stream. Pure; the first thing that is wrong counts. */
 export function judgeHello(hello: Hello, context: HelloContext): HelloVerdict {
   const { introduction: peer } = hello;
-  const { self, target } = context;
+  const { self, target, withdrawal } = context;
+  if (withdrawal !== undefined) return refuse(withdrawal, WITHDRAWN);
   if (peer.clusterName !== self.clusterName)
     return refuse('cluster_mismatch', `the Hello is of the cluster ${JSON.stringify(peer.clusterName)}`);
   if (target !== undefined && target !== self.nodeName)
@@ -69,11 +74,14 @@ export function judgeWelcome(
   context: {
     readonly self: Introduction;
     readonly target: string;
+    /** Why the server may no longer be spoken to, though it might when it was dialled; undefined where it may. */
+    readonly withdrawal: RefusalReason | undefined;
     readonly knownGeneration: number | undefined;
   },
 ): HelloVerdict {
   const { introduction: peer, protocol } = welcome;
-  const { self, target, knownGeneration } = context;
+  const { self, target, withdrawal, knownGeneration } = context;
+  if (withdrawal !== undefined) return refuse(withdrawal, WITHDRAWN);
   if (peer.clusterName !== self.clusterName)
     return refuse('cluster_mismatch', `the Welcome is of the cluster ${JSON.stringify(peer.clusterName)}`);
   if (peer.nodeName !== target)

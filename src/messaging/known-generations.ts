@@ -1,30 +1,47 @@
+import type { PeerIdentity } from '../identity/peer-identity.ts';
+
 /** Names beyond the members that are remembered; the oldest is forgotten first. */
 const MAX_STRANGERS = 1_000;
 
 /** A generation is a time in Unix milliseconds, give or take a clock: one further ahead is not worth remembering. */
-const MAX_AHEAD_MS = 86_400_000;
+const MAX_AHEAD_MS = 300_000;
+
+interface Proven {
+  readonly generation: number;
+  /** The certificate that was shown with it; undefined where it is not known. */
+  readonly proof: PeerIdentity | undefined;
+}
 
 /**
  * The newest generation that was proven over mutual TLS under each name, so that an older process of that name is
  * turned away after its successor was seen.
  *
  * G1. What nobody proved is not remembered: it counts while its stream is open, or a stranger could lock a node out.
- * G2. Nor is a generation of the far future: it counts while its stream is open, and the real node gets in after it.
+ * G2. Nor is a generation of the future: it counts while its stream is open, and the real node gets in after it.
+ * G3. What a certificate proved that is trusted no more was never proven: who stole a key locks its owner out no longer
+ *     than until that is known.
  */
 export class KnownGenerations {
-  readonly #newest = new Map<string, number>();
+  readonly #newest = new Map<string, Proven>();
 
   /** @param now Unix milliseconds. */
-  remember(name: string, generation: number, now: number): void {
+  remember(name: string, generation: number, proof: PeerIdentity | undefined, now: number): void {
     if (generation > now + MAX_AHEAD_MS) return;
-    const newest = Math.max(generation, this.#newest.get(name) ?? 0);
+    const known = this.#newest.get(name);
     this.#newest.delete(name);
-    this.#newest.set(name, newest);
+    // A process that shows another certificate than before no longer rests on that one.
+    this.#newest.set(name, known !== undefined && known.generation > generation ? known : { generation, proof });
   }
 
   /** Undefined where none was proven. */
   newest(name: string): number | undefined {
-    return this.#newest.get(name);
+    return this.#newest.get(name)?.generation;
+  }
+
+  /** Forgets what was proven by certificates that are not trusted any more. */
+  forget(isWithdrawn: (proof: PeerIdentity) => boolean): void {
+    for (const [name, { proof }] of this.#newest)
+      if (proof !== undefined && isWithdrawn(proof)) this.#newest.delete(name);
   }
 
   /** Forgets the oldest of those that are no members, where there are too many. */

@@ -138,7 +138,7 @@ export class PeerLink {
   adopt(stream: PeerStream): void {
     const old = this.#live;
     this.#live = stream;
-    this.#introduction = stream.introduction;
+    this.#hear(stream);
     this.#renewal = false;
     const { generation, direction, security } = stream;
     const facts = { node: this.name, direction, security: security.kind, generation, mode: stream.introduction.mode };
@@ -166,7 +166,7 @@ export class PeerLink {
   /** The peer said something new of itself. */
   advertised(stream: PeerStream): void {
     if (stream !== this.#live) return;
-    this.#introduction = stream.introduction;
+    this.#hear(stream);
     this.#parts.changed();
   }
 
@@ -201,6 +201,15 @@ export class PeerLink {
     this.#active = false;
     this.#dialler.stop();
     await Promise.all([this.#live?.close(reason, detail), this.#lost.close()]);
+  }
+
+  /** That it shows another certificate is believed of a peer that has shown one, and once: what it says may be wrong. */
+  #hear({ introduction, security }: PeerStream): void {
+    const before = this.#introduction?.serverCertificateSha256;
+    this.#introduction = introduction;
+    const now = introduction.serverCertificateSha256;
+    if (now === undefined || now === before || security.kind !== 'mutual_tls') return;
+    this.#parts.connector.renewOthers(this.name, now);
   }
 
   #supersede(old: PeerStream, winner: PeerStream): void {

@@ -1,7 +1,9 @@
 import type * as grpc from '@grpc/grpc-js';
+import type { RefusalReason } from '../errors/refusal-reason.ts';
 import type { Address, TcpAddress } from '../identity/address.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
+import type { Caller } from '../rpc/caller.ts';
 import type { Security } from '../rpc/security.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -39,8 +41,12 @@ export interface PeerChannel {
 /** How members are reached; in a node, its connector. */
 export interface PeerChannels {
   channel(nodeName: string): PeerChannel;
+  /** The member shows the certificate of this fingerprint now: connections over which it showed another are dialled anew. */
+  renewOthers(nodeName: string, fingerprint256: string): void;
   /** Of the connection a call would go over now: another object for another connection. Undefined while there is none. */
   securityOf(nodeName: string): Security | undefined;
+  /** Why the server of a connection may no longer be spoken to; undefined while it may. */
+  withdrawalOf(security: Security): RefusalReason | undefined;
   readonly connections: readonly {
     readonly nodeName: string;
     readonly security: Security;
@@ -76,6 +82,10 @@ export interface PeerStreamsParts {
   readonly directory: KnownMembers;
   readonly connector: PeerChannels;
   readonly provesNode: ProvesNode;
+  /** Whether the deny list names a certificate now. */
+  readonly isDenied: (identity: PeerIdentity) => boolean;
+  /** Why a caller that was let in may no longer be here now; undefined while it may. */
+  readonly withdrawalOf: (caller: Caller) => RefusalReason | undefined;
   readonly judgeAdmission: JudgeAdmission;
   readonly options: PeerStreamsOptions;
   readonly logger: Logger;

@@ -3,11 +3,12 @@ import type * as grpc from '@grpc/grpc-js';
 import type { EndReason } from '../errors/refusal-reason.ts';
 import { SelvedgeError } from '../errors/selvedge-error.ts';
 import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
+import { PacedTurns } from '../lifecycle/paced-turns.ts';
 import type { Caller } from '../rpc/caller.ts';
 import type { Security } from '../rpc/security.ts';
 import type { AdmissionQuestion } from './admission-question.ts';
 import { type AskOptions, askPeers, type PeerAnswer } from './ask-peers.ts';
-import { dialPeer } from './dial-peer.ts';
+import { dialPeer, factsOfDial } from './dial-peer.ts';
 import { implementFabric } from './fabric-service.ts';
 import { fabricDefinition } from './frame.ts';
 import type { FrameStream } from './frame-stream.ts';
@@ -20,6 +21,12 @@ import { PeerStream, type PeerStreamFacts } from './peer-stream.ts';
 import type { PeerEntry } from './peer-table.ts';
 import { QuestionBudget } from './question-budget.ts';
 import { RefusalLog } from './refusal-log.ts';
+
+/** Ends after which what the certificate of the peer proved is not believed any more. */
+const UNTRUSTED: readonly EndReason[] = ['certificate_revoked', 'unknown_ca'];
+
+/** Between two peers that are told of a rotated certificate. */
+const ROTATION_PACE_MS = 10;
 
 /**
  * The streams between this node and all others, and the table that says how each of them stands.
@@ -42,6 +49,7 @@ export class PeerStreams {
   readonly #refusals: RefusalLog;
   readonly #peers = new MutableValue<readonly PeerEntry[]>([]);
   readonly #unsubscribe: (() => void)[] = [];
+  readonly #rotationTurns = new PacedTurns(ROTATION_PACE_MS);
   #lastOrder = 0;
   #state: 'new' | 'started' | 'draining' | 'closed' = 'new';
 
@@ -60,7 +68,8 @@ export class PeerStreams {
     this.#onMembers(parts.directory.members.value, []);
     this.#unsubscribe.push(
       parts.directory.members.subscribe((next, previous) => this.#onMembers(next, previous)),
-      parts.self.subscribe(self => this.#onSelf(self)),
+      parts.self.subscribe((self, previous) => this.#onSelf(self, previous)),
+      () => this.#rotationTurns.close(),
     );
   }
 
@@ -95,8 +104,9 @@ export class PeerStreams {
     for (const stream of this.#live()) if (stream.connectionId === connectionId) void stream.close(reason);
   }
 
-  /** Ends the streams whose peers no longer prove to be the node that they say they are. */
+  /** Ends the streams whose peers no longer prove to be the node that they say they are; forgets what who is denied proved. */
   judgeProofs(): void {
+    this.#generations.forget(this.#parts.isDenied);
     for (const stream of this.#live()) {
       const proof = this.#parts.provesNode(stream.node, stream.identity, stream.security);
       if (!proof.ok) void stream.close('node_identity_mismatch');
@@ -147,13 +157,14 @@ export class PeerStreams {
   }
 
   #contextOf({ introduction }: Hello, caller: Caller, target: string | undefined): HelloContext {
-    const { self, directory, provesNode } = this.#parts;
+    const { self, directory, provesNode, withdrawalOf } = this.#parts;
     const name = introduction.nodeName;
     if (this.#state === 'closed')
       throw new SelvedgeError('node_closed', 'the node is closed', { node: self.value.nodeName });
     return {
       self: self.value,
       target,
+      withdrawal: withdrawalOf(caller),
       lists: directory.lists,
       isMember: directory.member(name) !== undefined,
       proof: provesNode(name, caller.identity, caller.security),
@@ -200,7 +211,7 @@ export class PeerStreams {
     answer();
     const proven = security.kind === 'mutual_tls';
     if (proven) {
-      this.#generations.remember(name, generation, Date.now());
+      this.#generations.remember(name, generation, facts.identity, Date.now());
       this.#generations.trim(known => this.#parts.directory.member(known) !== undefined);
     }
     const stream = new PeerStream(frames, facts, this.#parts.options, {
@@ -212,6 +223,8 @@ export class PeerStreams {
       asked: ({ node, identity }, question) =>
         this.#budget.take(node) ? this.#parts.judgeAdmission(node, identity, question) : { judged: false },
       closed: (ended, closing) => {
+        if (UNTRUSTED.includes(closing.reason))
+          this.#generations.forget(({ fingerprint256 }) => fingerprint256 === ended.identity?.fingerprint256);
         link.ended(ended, closing);
         this.#forgetStranger(link);
       },
@@ -243,9 +256,13 @@ export class PeerStreams {
     void link.close('not_a_member');
   }
 
-  #onSelf(self: Introduction): void {
-    for (const link of this.#links.values()) {
-      link.live?.advertise(self);
+  #onSelf(self: Introduction, previous: Introduction): void {
+    const { serverCertificateSha256 } = previous;
+    const isRotation = isDeepStrictEqual({ ...self, serverCertificateSha256 }, previous);
+    for (const [name, link] of this.#links) {
+      // Everybody dials anew who hears of it, and they must not all do that at once.
+      if (isRotation) this.#rotationTurns.add(name, () => link.live?.advertise(this.#parts.self.value));
+      else link.live?.advertise(self);
       link.consider();
     }
   }
@@ -269,22 +286,8 @@ export class PeerStreams {
           refused: reason => metrics.connectionsRefused.inc({ reason }),
           signal,
         }),
-      welcomed: ({ frames, introduction, protocol, security, identity }) =>
-        this.#offer(
-          {
-            direction: 'outbound',
-            dialledBy: self.value.nodeName,
-            generation: introduction.generation,
-            introduction,
-            protocol,
-            security,
-            identity,
-            connectionId: undefined,
-            order: this.#nextOrder(),
-          },
-          frames,
-          () => {},
-        ),
+      welcomed: outcome =>
+        this.#offer(factsOfDial(outcome, self.value.nodeName, this.#nextOrder()), outcome.frames, () => {}),
       changed: () => this.#publish(),
     });
     this.#links.set(name, link);

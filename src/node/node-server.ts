@@ -6,6 +6,7 @@ import type { NodeFacts, NodeState } from '../control/node-facts.ts';
 import { addStandardServices, type StandardServices } from '../control/standard-services.ts';
 import { describeProblem } from '../credentials/credential-problem.ts';
 import { type Address, formatAddress, type TcpAddress } from '../identity/address.ts';
+import { denialOf } from '../identity/denied-certificate.ts';
 import { matchIdentity } from '../identity/match-identity.ts';
 import { constant, derived, MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
 import { FabricListener } from '../listener/fabric-listener.ts';
@@ -87,6 +88,9 @@ export class NodeServer {
       directory: parts.directory,
       connector: parts.connector,
       provesNode: (nodeName, identity, security) => provesNode(settings.value, nodeName, identity, security.kind),
+      isDenied: identity => denialOf(settings.value.tls?.deniedCertificates ?? [], identity) !== undefined,
+      withdrawalOf: ({ connectionId }) =>
+        this.#fabric.connections.find(({ id }) => id === connectionId)?.refusalOf(connectMethod.path),
       judgeAdmission: parts.judgeAdmission,
       options: networking,
       logger,
@@ -118,7 +122,7 @@ export class NodeServer {
 
   /** Listens everywhere, then begins to dial the members. */
   async start(): Promise<NodeReady> {
-    const { settings, closing, logger, metrics, data } = this.#parts;
+    const { settings, credentials, closing, logger, metrics, data } = this.#parts;
     const { networking, adminSocket, observability, nodeName } = settings.value;
     const stopping = () => this.stop(0);
     closing.defer('server', stopping);
@@ -129,10 +133,11 @@ export class NodeServer {
       this.#observability = await startObservabilityServer({ address: observability.bindAddress, metrics, readiness });
     }
     this.#introduction.set(this.#introduce());
-    closing.defer(
-      'introduction',
-      settings.subscribe(() => this.#introduction.set(this.#introduce())),
-    );
+    for (const value of [settings, credentials.server])
+      closing.defer(
+        'introduction',
+        value.subscribe(() => this.#introduction.set(this.#introduce())),
+      );
     this.#showMode();
     closing.defer(
       'mode metric',
@@ -231,10 +236,12 @@ export class NodeServer {
   }
 
   #introduce(): Introduction {
-    const { settings, data } = this.#parts;
+    const { settings, credentials, data } = this.#parts;
     const { clusterName, nodeName, mode, labels } = settings.value;
+    const serverCertificateSha256 = credentials.server.value?.own.identity.fingerprint256;
     const addresses = this.#advertised().filter((address): address is TcpAddress => address.kind === 'tcp');
-    return { clusterName, nodeName, generation: data.generation, addresses, mode, labels, version: VERSION };
+    const { generation } = data;
+    return { clusterName, nodeName, generation, addresses, mode, labels, version: VERSION, serverCertificateSha256 };
   }
 
   #advertised(): readonly Address[] {

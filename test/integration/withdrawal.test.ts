@@ -9,8 +9,9 @@ import { withScheme } from '../../src/identity/address.ts';
 import { parseDeniedCertificate } from '../../src/identity/denied-certificate.ts';
 import type { Admit } from '../../src/listener/listener-policy.ts';
 import { refusalReasonOf } from '../../src/rpc/status.ts';
+import { type Chat, openChat } from '../kit/chat.ts';
 import { type CredentialDirectory, makeCredentialDirectory } from '../kit/credential-directory.ts';
-import { echo, echoDefinition, whoAmI } from '../kit/echo-service.ts';
+import { echo, whoAmI } from '../kit/echo-service.ts';
 import {
   admitting,
   type LogLine,
@@ -28,7 +29,7 @@ test('inbound: of two peers the one whose CA is removed must go, with the reason
   const server = await startListener(t, { snapshot: await snapshotOf(directory) });
   const friend = await connect(t, server, await makeSnapshot(t, { authority: kept }));
   const fallen = await connect(t, server, await snapshotOf(await trusting(t, removed, kept)));
-  const [toFriend, toFallen] = [openStream(friend.client), openStream(fallen.client)];
+  const [toFriend, toFallen] = [openChat(friend.client), openChat(fallen.client)];
   await Promise.all([toFriend.says('1'), toFallen.says('1')]);
   const before = server.listener.connections;
   assert.equal(before.length, 2);
@@ -54,7 +55,7 @@ test('inbound: a call that ends within the grace is not cut', async t => {
     withdrawalGraceMs: 60_000,
   });
   const { client } = await connect(t, server, await makeSnapshot(t, { authority }));
-  const stream = openStream(client);
+  const stream = openChat(client);
   await stream.says('1');
   server.admit.set(denying);
   await until('it must go', () => withdrawals(server.log).length === 1);
@@ -72,7 +73,7 @@ test('inbound: a change of lists takes those whom it refuses, with its reason', 
     const authority = await createAuthority();
     const server = await startListener(t, { snapshot: await makeSnapshot(t, { authority }) });
     const { client } = await connect(t, server, await makeSnapshot(t, { authority }));
-    const stream = openStream(client);
+    const stream = openChat(client);
     await stream.says('1');
     server.admit.set(admit);
     await assertCut(stream, reason);
@@ -84,7 +85,7 @@ test('inbound: who holds other roles keeps its connection, and loses the calls t
   const authority = await createAuthority();
   const server = await startListener(t, { snapshot: await makeSnapshot(t, { authority }) });
   const { client } = await connect(t, server, await makeSnapshot(t, { authority }));
-  const stream = openStream(client);
+  const stream = openChat(client);
   await stream.says('1');
   const [connection] = server.listener.connections;
   server.admit.set(() => ({ admitted: true, roles: new Set(['observer']) }));
@@ -103,7 +104,7 @@ test('inbound: no connection outlives the certificate of its peer', async t => {
   // Time enough for a slow machine to connect.
   const notAfter = new Date(Date.now() + 6_000);
   const { client } = await connect(t, server, await makeSnapshot(t, { authority, request: { notAfter } }));
-  const stream = openStream(client);
+  const stream = openChat(client);
   await stream.says('1');
   await assertCut(stream, 'certificate_expired');
   assert.ok(Date.now() > notAfter.getTime() - 1_500);
@@ -118,7 +119,7 @@ test('outbound: a server whose CA is removed is spoken to no more, with the reas
   const server = await startListener(t, { snapshot: await snapshotOf(await trusting(t, removed, kept)) });
   const directory = await trusting(t, kept, removed);
   const { client, trust, log, connector } = await connect(t, server, await snapshotOf(directory));
-  const stream = openStream(client);
+  const stream = openChat(client);
   await stream.says('1');
   await directory.write('ca.pem', kept.anchorsPem);
   trust?.set(await snapshotOf(directory));
@@ -135,7 +136,7 @@ test('outbound: a change of anchors and CRLs that leaves the server good does no
   const server = await startListener(t, { snapshot: await makeSnapshot(t, { authority: kept }) });
   const directory = await trusting(t, kept, removed);
   const { client, trust, log, connector } = await connect(t, server, await snapshotOf(directory));
-  const stream = openStream(client);
+  const stream = openChat(client);
   await stream.says('1');
   const before = connector.connections;
   for (const anchors of [kept.anchorsPem, kept.anchorsPem + removed.anchorsPem]) {
@@ -154,7 +155,7 @@ test('outbound: a deny list that comes to name the server takes its connection, 
   const snapshot = await makeSnapshot(t, { authority });
   const server = await startListener(t, { snapshot });
   const { client, policy, log } = await connect(t, server, await makeSnapshot(t, { authority }));
-  const stream = openStream(client);
+  const stream = openChat(client);
   await stream.says('1');
   const denied = [parseDeniedCertificate(`serial:${snapshot.own.identity.serialNumber}`)];
   policy.set({ ...policy.value, denied });
@@ -184,29 +185,7 @@ test('outbound: before the certificate of the server ends another connection tak
   assert.ok((second?.identity?.notAfter.getTime() ?? 0) > notAfter.getTime());
 });
 
-interface Stream {
-  readonly call: grpc.ClientDuplexStream<Buffer, Buffer>;
-  readonly ended: Promise<grpc.StatusObject>;
-  /** Resolves when the server has sent it back. */
-  says(text: string): Promise<void>;
-}
-
-function openStream(client: grpc.Client): Stream {
-  const { path, requestSerialize, responseDeserialize } = echoDefinition.Chat;
-  const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
-  const heard: string[] = [];
-  call.on('data', (reply: Buffer) => heard.push(reply.toString()));
-  call.on('error', () => {});
-  const ended = new Promise<grpc.StatusObject>(resolve => call.once('status', resolve));
-  const says = async (text: string) => {
-    const before = heard.length;
-    call.write(Buffer.from(text));
-    await until(`${text} comes back`, () => heard.length > before);
-  };
-  return { call, ended, says };
-}
-
-async function assertCut({ ended }: Stream, reason: RefusalReason): Promise<void> {
+async function assertCut({ ended }: Chat, reason: RefusalReason): Promise<void> {
   let status: grpc.StatusObject | undefined;
   void ended.then(seen => {
     status = seen;

@@ -2,6 +2,7 @@ import * as grpc from '@grpc/grpc-js';
 import { StableChannel } from '../../src/connector/stable-channel.ts';
 import type { RefusalReason } from '../../src/errors/refusal-reason.ts';
 import { parseAddress, type TcpAddress } from '../../src/identity/address.ts';
+import type { PeerIdentity } from '../../src/identity/peer-identity.ts';
 import { constant, MutableValue } from '../../src/lifecycle/observable-value.ts';
 import type { AdmissionAnswer, AdmissionQuestion } from '../../src/messaging/admission-question.ts';
 import type { Frame } from '../../src/messaging/frame.ts';
@@ -59,10 +60,18 @@ export class LoopbackNode implements AsyncDisposable {
   /** What others asked. */
   readonly asked: { name: string; question: AdmissionQuestion }[] = [];
   readonly paused: string[] = [];
+  /** Members to whom connections were to be dialled anew, with the certificate that they show now. */
+  readonly renewed: { name: string; fingerprint: string }[] = [];
   /** Frames that came in over calls that others made, by kind. */
   readonly received: Record<string, number> = {};
   readonly port: number;
   readonly lists: boolean;
+  /** Why nobody may be here or spoken to any more. */
+  withdrawal: RefusalReason | undefined;
+  /** Fingerprints of certificates that may be here no more. */
+  readonly denied: string[] = [];
+  /** Of the certificate that those show who dial. */
+  identity: PeerIdentity | undefined;
   inbound: Security = PLAINTEXT;
   outbound: Security = PLAINTEXT;
   readonly #server: grpc.Server;
@@ -113,6 +122,7 @@ export class LoopbackNode implements AsyncDisposable {
       mode: 'plain',
       labels: { role: options.name },
       version: '0.0.0',
+      serverCertificateSha256: undefined,
     });
     this.streams = new PeerStreams({
       self: this.self,
@@ -134,11 +144,15 @@ export class LoopbackNode implements AsyncDisposable {
         },
         securityOf: name => (this.#channels.get(name)?.security === undefined ? undefined : this.outbound),
         connections: [],
+        withdrawalOf: () => this.withdrawal,
+        renewOthers: (name, fingerprint) => void this.renewed.push({ name, fingerprint }),
       },
       judgeAdmission: (name, _identity, question) => {
         this.asked.push({ name, question });
         return options.judgeAdmission?.(name) ?? { judged: false };
       },
+      isDenied: ({ fingerprint256 }) => this.denied.includes(fingerprint256),
+      withdrawalOf: () => this.withdrawal,
       provesNode: options.provesNode ?? (() => ({ ok: true })),
       options: { ...OPTIONS, ...options.options },
       logger: collectingLogger(this.log),
@@ -187,7 +201,7 @@ export class LoopbackNode implements AsyncDisposable {
       connectionId: this.#connections,
       remoteAddress: '127.0.0.1:1',
       security: this.inbound,
-      identity: undefined,
+      identity: this.identity,
       roles: new Set(['peer']),
     });
   }

@@ -12,6 +12,7 @@ export function introductionOf(nodeName: string, changes: Partial<WireIntroducti
     mode: 'plain',
     labels: {},
     version: '0.0.0',
+    serverCertificateSha256: '',
     ...changes,
   };
 }
