@@ -6,6 +6,8 @@ export interface CredentialProblem {
   readonly problem: string;
   /** That it may go away without anybody mending a file, such as an agent that starts later. Default false. */
   readonly mayPass?: boolean;
+  /** `problem` without what may differ each time it is found, such as the words of a peer. Default: `problem` itself. */
+  readonly gist?: string;
 }
 
 /**

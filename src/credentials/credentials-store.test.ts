@@ -500,3 +500,21 @@ test('the CRL of our own intermediate counts as one of an anchor', async t => {
   await directory.write('ca.crl', await (await createAuthority({ intermediate: true })).createCrl([]));
   assert.match(describeProblems((await store.reload('poll')).problems), /intermediate is left that it signed/);
 });
+
+test('a problem whose words differ each time is logged once, and shown in its last words', async t => {
+  const directory = await makeCredentialDirectory(t);
+  const lines: string[] = [];
+  let asked = 0;
+  const trial = async () => {
+    asked += 1;
+    return [{ file: 'f', problem: `node-2 would refuse it: unknown_ca: word ${asked}`, gist: 'node-2: unknown_ca' }];
+  };
+  const store = await open(t, directory, { trial, logger: createLogger({ write: line => lines.push(line) }) });
+  await directory.renew();
+  for (let looks = 0; looks < 3; looks += 1) await store.reload('poll');
+  const failures = lines.filter(line => line.includes('tls.reload_failed'));
+  assert.equal(failures.length, 1);
+  assert.match(failures[0] ?? '', /word 1/);
+  assert.doesNotMatch(failures[0] ?? '', /gist/);
+  assert.match(describeProblems(store.state.value.problems), /word [2-9]$/);
+});

@@ -28,13 +28,14 @@ export class ReloadLog {
     this.#warn(generation, warnings);
   }
 
-  /** `tls.reload_failed`: once for each distinct set of problems, and each time somebody asked for the reload. */
+  /** `tls.reload_failed`: once for each distinct set of problems, by their gist, and when somebody asked for the reload. */
   failed(trigger: ReloadTrigger, problems: readonly CredentialProblem[], generation: number): void {
-    const failure = describeProblems(problems);
+    const failure = describeProblems(problems.map(({ file, problem, gist = problem }) => ({ file, problem: gist })));
     const isAsked = trigger === 'signal' || trigger === 'admin';
     if (failure === this.#lastFailure && !isAsked) return;
     this.#lastFailure = failure;
-    this.#logger.error('tls.reload_failed', { trigger, problems, generation }, failure);
+    const told = problems.map(({ gist: _gist, ...problem }) => problem);
+    this.#logger.error('tls.reload_failed', { trigger, problems: told, generation }, describeProblems(problems));
   }
 
   /** `tls.trust_reloaded`: new anchors and CRLs beside the certificate that was in use, and what there is to warn of. */

@@ -36,10 +36,24 @@ test('one that would refuse it is a veto, with its name and reason, whatever the
     'node-2': REFUSED,
   });
   assert.deepEqual(await tryOut(), [
-    { file: candidate.own.place, problem: 'node-2 would refuse it: unknown_ca: of a stranger' },
-    { file: candidate.own.place, problem: 'node-3 would refuse it: subject_not_allowed' },
+    {
+      file: candidate.own.place,
+      problem: 'node-2 would refuse it: unknown_ca: of a stranger',
+      gist: 'node-2 would refuse it: unknown_ca',
+    },
+    {
+      file: candidate.own.place,
+      problem: 'node-3 would refuse it: subject_not_allowed',
+      gist: 'node-3 would refuse it: subject_not_allowed',
+    },
   ]);
   assert.deepEqual(await results(), { refused: 1 });
+});
+
+test('peers are waited for no longer than a new certificate may take to be in use', async t => {
+  const { tryOut, waits } = await setUp(t, { 'node-2': undefined });
+  await tryOut();
+  assert.deepEqual(waits, [1_000]);
 });
 
 test('where nobody answers or nobody is there it passes, and that is said', async t => {
@@ -159,7 +173,9 @@ async function setUp(
   const asked: (readonly string[])[] = [];
   const metrics = createMetrics();
   const canary = new Canary({ nodeName: 'node-1', logger: collecting(log), metrics });
-  canary.askPeers = async ({ leafDer }, { choose }) => {
+  const waits: number[] = [];
+  canary.askPeers = async ({ leafDer }, { choose, timeoutMs }) => {
+    waits.push(timeoutMs);
     const fingerprint = createHash('sha256').update(leafDer).digest('hex');
     const round = fingerprint === current.own.identity.fingerprint256 ? 'current' : 'candidate';
     const chosen = choose(Object.keys(peers));
@@ -175,7 +191,7 @@ async function setUp(
     const { values } = await metrics.tlsCanary.get();
     return Object.fromEntries(values.map(({ labels, value }) => [labels.result, value]));
   };
-  return { tryOut, results, log, peers, asked, current, candidate };
+  return { tryOut, results, log, peers, asked, waits, current, candidate };
 }
 
 function collecting(lines: Line[]): Logger {

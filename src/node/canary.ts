@@ -19,12 +19,17 @@ export interface CanaryParts {
   readonly metrics: Pick<Metrics, 'tlsCanary'>;
 }
 
-/** How long peers may take to answer. Long for them, short for somebody who waits for a new certificate. */
-const ANSWER_MS = 3_000;
+/**
+ * How long peers may take to answer. Long for them, and short enough for a new certificate to be in use within two
+ * seconds, whoever is silent.
+ */
+const ANSWER_MS = 1_000;
 /** Of a handshake in memory, which takes milliseconds: only a process that is stalled takes so long. */
 const HANDSHAKE_MS = 10_000;
 
-type Refusal = { readonly node: string; readonly why: string };
+/** `reason` is a code of a closed list; `why` has words of the peer beside it. */
+type Refusal = { readonly node: string; readonly reason: string; readonly why: string };
+type Objection = Pick<CredentialProblem, 'problem' | 'gist'>;
 
 /**
  * Tries a new certificate of this node before it takes the place of the one in use: its names by our own lists, a
@@ -57,17 +62,17 @@ export class Canary {
     if (names.length > 0) return names.map(problem => ({ file, problem }));
     if (!tls.canary) return [];
     const failures = await failuresWithSelf(trial);
-    const problems = failures.length > 0 ? failures : await this.#problemsOfPeers(trial);
+    const problems = failures.length > 0 ? failures.map(problem => ({ problem })) : await this.#problemsOfPeers(trial);
     if (problems.length === 0) return [];
     if (isNearItsEnd(current.own, new Date())) {
       this.#overruled(trial, 'the certificate in use is near its end', problems);
       return [];
     }
     this.#parts.metrics.tlsCanary.inc({ result: 'refused' });
-    return problems.map(problem => ({ file, problem }));
+    return problems.map(problem => ({ file, ...problem }));
   }
 
-  async #problemsOfPeers(trial: CredentialTrial): Promise<readonly string[]> {
+  async #problemsOfPeers(trial: CredentialTrial): Promise<readonly Objection[]> {
     const { candidate, current, usages } = trial;
     const { logger, metrics } = this.#parts;
     const { fingerprint256: fingerprint } = candidate.own.identity;
@@ -78,11 +83,10 @@ export class Canary {
     const refusals = refusalsOf(answers);
     const standing = await this.#withoutThoseWhoRefuseBoth(refusals, current.own, usages);
     this.#refusers.set(key, { fingerprint, nodes: new Set(standing.map(({ node }) => node)) });
-    if (standing.length > 0) return standing.map(({ node, why }) => `${node} would refuse it: ${why}`);
+    if (standing.length > 0) return standing.map(objectionOf);
 
     if (refusals.length > 0) {
-      const problems = refusals.map(({ node, why }) => `${node} would refuse it: ${why}`);
-      this.#overruled(trial, 'the certificate in use would be refused too', problems);
+      this.#overruled(trial, 'the certificate in use would be refused too', refusals.map(objectionOf));
       return [];
     }
     const admitting = answers.filter(({ answer }) => answer?.judged === true).map(({ node }) => node);
@@ -115,8 +119,9 @@ export class Canary {
     return this.askPeers({ leafDer, intermediates, usages }, { choose, timeoutMs: ANSWER_MS });
   }
 
-  #overruled({ candidate }: CredentialTrial, reason: string, problems: readonly string[]): void {
+  #overruled({ candidate }: CredentialTrial, reason: string, objections: readonly Objection[]): void {
     const { logger, metrics } = this.#parts;
+    const problems = objections.map(({ problem }) => problem);
     metrics.tlsCanary.inc({ result: 'overruled' });
     logger.warn('tls.canary_overruled', { fingerprint: candidate.own.identity.fingerprint256, reason, problems });
   }
@@ -145,11 +150,17 @@ async function failuresWithSelf({
   return (await handshakeWithSelf(before)).length > 0 ? [] : failures;
 }
 
+function objectionOf({ node, reason, why }: Refusal): Objection {
+  const would = `${node} would refuse it: `;
+  return { problem: would + why, gist: would + reason };
+}
+
 function refusalsOf(answers: readonly PeerAnswer[]): readonly Refusal[] {
   return answers
     .flatMap(({ node, answer }) => {
       if (answer === undefined || !answer.judged || answer.admitted) return [];
-      return [{ node, why: answer.detail === '' ? answer.reason : `${answer.reason}: ${answer.detail}` }];
+      const { reason } = answer;
+      return [{ node, reason, why: answer.detail === '' ? answer.reason : `${answer.reason}: ${answer.detail}` }];
     })
     .sort((a, b) => (a.node < b.node ? -1 : 1));
 }

@@ -192,6 +192,30 @@ test('a new set is tried as what it is used for, under the settings that come wi
   assert.equal(trials.at(-1)?.tls, first, 'what was not taken is not what counts');
 });
 
+test('a set that settings which come no longer use is tried as what it is still used for', async t => {
+  const trials: CredentialTrial[] = [];
+  const { set } = setUp(t, async trial => {
+    trials.push(trial);
+    return trials.length > 1 ? [{ file: '', problem: 'they would refuse it' }] : [];
+  });
+  const [one, two] = [await makeCredentialDirectory(t), await makeCredentialDirectory(t)];
+  const [running, coming] = [tls({ server: one.spec }), tls({ server: two.spec, client: one.spec })];
+  await set.adopt(running);
+  await one.renew();
+  assert.equal((await set.reload('admin', coming)).result, 'ok');
+  assert.deepEqual([trials[0]?.usages, trials[0]?.tls], [['server', 'client'], coming]);
+
+  const store = set.storeOf(one.spec);
+  const inUse = store.snapshot.value;
+  await one.renew();
+  // As the watcher would, while the new source is read.
+  const [, reload] = await Promise.allSettled([set.adopt(tls({ server: two.spec })), store.reload('admin')]);
+  assert.equal(reload.status === 'fulfilled' && reload.value.result, 'failed');
+  assert.equal(store.snapshot.value, inUse);
+  const trial = trials.find(({ current }) => current === inUse && current.own.place === one.spec.certFile);
+  assert.deepEqual([trial?.usages, trial?.tls], [['server', 'client'], running]);
+});
+
 function setUp(t: TestContext, tryOut?: TryCredentials, logger = silentLogger) {
   const metrics = createMetrics();
   const set = new CredentialSet(logger, metrics, tryOut);

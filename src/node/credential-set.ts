@@ -177,12 +177,17 @@ export class CredentialSet {
   }
 
   #try(spec: CredentialSpec, candidate: TrustSnapshot, current: TrustSnapshot): Promise<readonly CredentialProblem[]> {
-    const tls = this.#coming ?? this.#tls;
-    if (tls === undefined) return Promise.resolve([]);
     const isThis = (other: CredentialSpec) => isDeepStrictEqual(other, spec);
+    const usagesIn = (tls: TlsSettings) =>
+      (['server', 'client'] as const).filter(usage => isThis(tls[`${usage}Credentials`]));
+    const [running, coming] = [this.#tls, this.#coming];
+    // What settings that come would not use any more is still used until they are taken, and they may not be.
+    const tls = coming !== undefined && (running === undefined || usagesIn(coming).length > 0) ? coming : running;
+    if (tls === undefined) return Promise.resolve([]);
     const snapshotOf = (of: CredentialSpec) =>
       isThis(of) ? candidate : this.#stores.find(store => isDeepStrictEqual(store.spec, of))?.snapshot.value;
-    const usages = (['server', 'client'] as const).filter(usage => isThis(tls[`${usage}Credentials`]));
+    const usedAs = [running, coming].flatMap(settings => (settings === undefined ? [] : usagesIn(settings)));
+    const usages = (['server', 'client'] as const).filter(usage => usedAs.includes(usage));
     const [server, client] = [snapshotOf(tls.serverCredentials), snapshotOf(tls.clientCredentials)];
     return this.#tryOut({ candidate, current, usages, tls, server, client });
   }
