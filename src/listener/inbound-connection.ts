@@ -14,7 +14,7 @@ const CUT_DETAIL: { readonly [Reason in EndReason]?: string } = {
 };
 
 /** How long a cut peer may take to read the last statuses; it closes the connection itself when it has. */
-const LAST_STATUS_MS = 3_000;
+const LAST_STATUS_MS = 1_000;
 
 export interface InboundConnectionParts {
   readonly server: grpc.Server;

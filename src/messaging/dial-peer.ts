@@ -21,6 +21,8 @@ import type { PeerStreamFacts } from './peer-stream.ts';
 export type DialOutcome =
   | {
       readonly kind: 'welcomed';
+      /** What our Hello said of us; meanwhile it may have changed. */
+      readonly self: Introduction;
       readonly frames: FrameStream;
       readonly introduction: Introduction;
       /** The version of the stream protocol that both speak. */
@@ -161,7 +163,7 @@ function welcomed(answer: Frame, frames: FrameStream, security: Security, parts:
     const identity = connector.connections.findLast(
       connection => connection.nodeName === node && connection.security === security,
     )?.identity;
-    return { kind: 'welcomed', frames, introduction, protocol, security, identity };
+    return { kind: 'welcomed', self, frames, introduction, protocol, security, identity };
   } catch (error) {
     if (!isSelvedgeError(error, 'refused')) throw error;
     return refuse(error.facts.reason, error.facts.detail);

@@ -286,8 +286,10 @@ export class PeerStreams {
           refused: reason => metrics.connectionsRefused.inc({ reason }),
           signal,
         }),
-      welcomed: outcome =>
-        this.#offer(factsOfDial(outcome, self.value.nodeName, this.#nextOrder()), outcome.frames, () => {}),
+      welcomed: outcome => {
+        this.#offer(factsOfDial(outcome, self.value.nodeName, this.#nextOrder()), outcome.frames, () => {});
+        if (outcome.self !== self.value) link.live?.advertise(self.value);
+      },
       changed: () => this.#publish(),
     });
     this.#links.set(name, link);

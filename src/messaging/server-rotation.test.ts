@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LoopbackNode, mutualTls } from '../../test/kit/loopback-node.ts';
+import type * as grpc from '@grpc/grpc-js';
+import { LoopbackNode, loopback, mutualTls } from '../../test/kit/loopback-node.ts';
+import { introductionOf, rawAcceptor } from '../../test/kit/raw-peer.ts';
 import { until } from '../../test/kit/until.ts';
+import type { Frame } from './frame.ts';
 
 const [FIRST, SECOND] = ['a'.repeat(64), 'b'.repeat(64)];
 
@@ -62,4 +65,22 @@ test('without a certificate of its own nobody makes a node dial anew', async () 
   b.self.set({ ...b.self.value, mode: 'optional' });
   await until('node-a heard the last of it', () => a.peer('node-b')?.mode === 'optional');
   assert.deepEqual(a.renewed, []);
+});
+
+test('what changes between the Hello and the Welcome is advertised', async () => {
+  let heard: string | undefined;
+  let held: grpc.ServerDuplexStream<Frame, Frame> | undefined;
+  using other = await rawAcceptor(call => {
+    held ??= call;
+    call.on('data', (frame: Frame) => {
+      if (frame.body === 'advertisement') heard = frame.advertisement?.introduction?.serverCertificateSha256;
+    });
+    call.on('end', () => call.end());
+  });
+  await using node = await LoopbackNode.start({ name: 'node-a' });
+  node.knows({ name: 'node-b', address: loopback(other.port) }).streams.start();
+  await until('the Hello was sent', () => held !== undefined);
+  node.self.set({ ...node.self.value, serverCertificateSha256: FIRST });
+  held?.write({ welcome: { introduction: introductionOf('node-b'), protocol: 1 } });
+  await until('it is advertised', () => heard === FIRST);
 });
