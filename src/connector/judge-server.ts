@@ -1,4 +1,4 @@
-import { judgePeerCertificate, type PeerChain, type PeerVerdict } from '../credentials/judge-peer.ts';
+import { judgePeerCertificate, type PeerChain, type PeerVerdict, provenIdentity } from '../credentials/judge-peer.ts';
 import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
 import { type DeniedCertificate, denialOf } from '../identity/denied-certificate.ts';
 import { type ServerExpectation, unexpectedServer } from './server-expectation.ts';
@@ -12,8 +12,14 @@ export interface ServerStandard {
   readonly host: string;
 }
 
-/** The one verdict on a server, at the dial and on connections that are open: its chain, then who it is, then the deny list. */
+/**
+ * The one verdict on a server, at the dial and on connections that are open: its chain, then who it is, then the deny
+ * list. Who was found good before is first held against the deny list, which costs no look at the chain.
+ */
 export function judgeServer(chain: PeerChain | undefined, standard: ServerStandard, now: Date): PeerVerdict {
+  const proven = chain && provenIdentity(chain);
+  const known = denialOf(standard.denied, proven);
+  if (known !== undefined) return { ok: false, ...known, identity: proven };
   const verdict = judgePeerCertificate(chain, standard.trust, 'server', now);
   if (!verdict.ok) return verdict;
   const { identity } = verdict;

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
-import { X509Certificate } from 'node:crypto';
+import 'reflect-metadata';
+import { webcrypto, X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
+import { BasicConstraintsExtension, X509CertificateGenerator } from '@peculiar/x509';
 import { type Authority, createAuthority, openAuthority } from '../dev-pki/authority.ts';
 import type { CertificateRequest } from '../dev-pki/issue.ts';
+import { openSigner, SIGNING_ALGORITHM } from '../dev-pki/signer.ts';
 import type { RefusalReason } from '../errors/refusal-reason.ts';
-import { splitPem } from '../identity/pem.ts';
+import { splitPem, toPem } from '../identity/pem.ts';
 import { FileContent } from './credential-bytes.ts';
 import { judgePeerCertificate, type PeerChain, type PeerUsage, type PeerVerdict } from './judge-peer.ts';
 import { buildTrustSnapshot, type TrustSnapshot } from './trust-snapshot.ts';
@@ -261,3 +264,62 @@ test('a chain that is judged for both usages is searched once', async t => {
     assert.equal(mock.callCount(), index + 1);
   }
 });
+
+test('a good chain keeps what vouched for it and other certificates of those keys, and nothing else of what came along', async () => {
+  const [a, b] = [await createAuthority({ commonName: 'a' }), await createAuthority({ commonName: 'b' })];
+  const underA = await a.issue({ commonName: 'intermediate', isCa: true });
+  const issuer = await openAuthority({ certPem: a.certPem, keyPem: a.keyPem, intermediate: underA });
+  const leaf = await issuer.issue({ commonName: 'peer' });
+  const underB = await crossCertificate(b, underA.certPem);
+  const junk = await Promise.all(Array.from({ length: 10 }, () => a.issue({ commonName: 'intermediate', isCa: true })));
+  const chain = present([leaf.certPem, ...junk.map(({ certPem }) => certPem), underB, a.certPem].join(''));
+  const [intermediate] = chain.chain;
+  assert.equal(
+    reasonOf(judgePeerCertificate(chain, await trusting([await createAuthority()]), 'client', now)),
+    'unknown_ca',
+  );
+  assert.equal(chain.chain.length, 13, 'a no leaves it as it is');
+  assert.equal(reasonOf(judgePeerCertificate(chain, await trusting([a]), 'client', now)), 'ok');
+  assert.deepEqual(chain.chain, [intermediate, splitPem(underB)[0]?.der]);
+  for (const next of [[a, b], [b], [a]])
+    assert.equal(reasonOf(judgePeerCertificate(chain, await trusting(next), 'client', now)), 'ok');
+  assert.equal(chain.chain.length, 2);
+});
+
+test('a chain of more than 32 KiB is malformed, whoever vouches for it', async () => {
+  const authority = await createAuthority();
+  const snapshot = await trusting([authority]);
+  const { leafDer } = present((await authority.issue({ commonName: 'peer' })).certPem);
+  const ofBytes = (bytes: number): string =>
+    reasonOf(
+      judgePeerCertificate(
+        { leafDer, chain: [Buffer.alloc(bytes - leafDer.length)], authorizationError: undefined },
+        snapshot,
+        'client',
+        now,
+      ),
+    );
+  assert.equal(ofBytes(32_768), 'ok');
+  assert.equal(ofBytes(32_769), 'malformed_certificate');
+});
+
+/** For the subject and the key of another CA certificate. */
+async function crossCertificate(by: Authority, ofPem: string): Promise<string> {
+  const signer = await openSigner(by);
+  const of = new X509Certificate(ofPem);
+  const certificate = await X509CertificateGenerator.create(
+    {
+      serialNumber: '41',
+      notBefore: inDays(-1),
+      notAfter: inDays(90),
+      subject: 'CN=intermediate',
+      issuer: signer.certificate.subject,
+      publicKey: of.publicKey.export({ type: 'spki', format: 'der' }),
+      signingKey: signer.key,
+      signingAlgorithm: SIGNING_ALGORITHM,
+      extensions: [new BasicConstraintsExtension(true, undefined, true)],
+    },
+    webcrypto,
+  );
+  return toPem('CERTIFICATE', new Uint8Array(certificate.rawData));
+}

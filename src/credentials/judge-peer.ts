@@ -7,7 +7,7 @@ import { printable } from '../telemetry/logger.ts';
 import { type CertificatePath, findPaths } from './certificate-path.ts';
 import { allowsUsage, type PeerUsage } from './certificate-usage.ts';
 import { opensslReason } from './openssl-reason.ts';
-import type { PeerChain } from './peer-chain.ts';
+import { bytesOf, keepUseful, MAX_CHAIN_BYTES, type PeerChain } from './peer-chain.ts';
 import { anchorsFor, type TrustAnchor } from './trust-anchors.ts';
 import type { TrustSnapshot } from './trust-snapshot.ts';
 import { endOfValidity, isExpired, isNotYetValid } from './validity.ts';
@@ -50,7 +50,8 @@ let lastSearch: { readonly peer: PeerChain; readonly trustHash: string; readonly
  * X.509 v3 end-entity certificate meant for this use. Names are the next question, not this one. An unknown CA wins
  * over every other flaw: what a stranger's certificate says of itself is no news.
  *
- * A yes is remembered with `peer` and given again until it ends, as long as anchors and CRLs are the same.
+ * A yes is remembered with `peer` and given again until it ends, as long as anchors and CRLs are the same; the first one
+ * rids `peer` of the certificates that vouched for nothing.
  *
  * @param peer undefined: no certificate was presented.
  * @param usage what the peer is on this connection.
@@ -71,7 +72,14 @@ export function judgePeerCertificate(
   return verdict;
 }
 
+/** Who the last yes to a chain was said to; undefined where none was said yet. */
+export function provenIdentity(peer: PeerChain): PeerIdentity | undefined {
+  return lastYes.get(peer)?.verdict.identity;
+}
+
 function judgeChain(peer: PeerChain, snapshot: TrustSnapshot, usage: PeerUsage, now: Date): PeerVerdict {
+  if (bytesOf(peer) > MAX_CHAIN_BYTES)
+    return refused('malformed_certificate', `it comes in a chain of more than ${MAX_CHAIN_BYTES} bytes`);
   const search = searchPaths(peer, snapshot);
   if (typeof search === 'string') return refused('malformed_certificate', search);
   const { leaf, paths } = search;
@@ -88,6 +96,7 @@ function judgeChain(peer: PeerChain, snapshot: TrustSnapshot, usage: PeerUsage, 
   const pathFlaw = good.length > 0 ? undefined : flaws[0];
   const flaw = pathFlaw ?? flawOfUsage(leaf.facts, usage) ?? flawByOpenssl(peer.authorizationError);
   if (flaw !== undefined) return refused(flaw.reason, flaw.detail, leaf.identity);
+  if (!lastYes.has(peer)) keepUseful(peer, paths);
   return { ok: true, identity: leaf.identity, validUntilMs: Math.max(...good.map(endOfPath)) };
 }
 

@@ -100,6 +100,22 @@ test('no intermediate is lost when they come in another order', async t => {
   }
 });
 
+test('of a chain that is too large no more is kept than tells so', async t => {
+  const authority = await createAuthority();
+  const server = await serve(t, authority);
+  const dnsNames = Array.from({ length: 100 }, (_, index) => `${'x'.repeat(50)}.n${index}.example`);
+  const junk = await Promise.all(
+    Array.from({ length: 9 }, (_, index) => authority.issue({ commonName: `junk ${index}`, isCa: true, dnsNames })),
+  );
+  const leaf = await authority.issue({ commonName: 'peer' });
+  await server.connect({ cert: [leaf, ...junk].map(({ certPem }) => certPem).join(''), key: leaf.keyPem });
+  const chain = server.seen[0]?.chain;
+  assert.ok(chain);
+  const verdict = judgePeerCertificate(chain, server.snapshot, 'client', new Date());
+  assert.equal(verdict.ok || verdict.reason, 'malformed_certificate');
+  assert.ok(chain.chain.length < 7, `${chain.chain.length} are kept`);
+});
+
 test("a bad client comes with OpenSSL's code", async t => {
   const server = await serve(t, await createAuthority());
   const { certPem, keyPem } = await (await createAuthority()).issue({ commonName: 'stranger' });

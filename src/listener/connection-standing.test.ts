@@ -78,6 +78,24 @@ test('who was refused stays refused, whatever is trusted and allowed later', asy
   assert.equal(standing.now, refused);
 });
 
+test('whom new lists no longer admit is turned away without a look at its chain, also when trust is new as well', async t => {
+  const { standing, trust, admit } = await connected(t);
+  assert.ok(standing.now.admitted);
+  trust.set(await makeSnapshot(t));
+  admit.set(NOBODY);
+  const { mock } = t.mock.method(X509Certificate.prototype, 'verify');
+  const now = refusalOf(standing);
+  assert.deepEqual([now.reason, now.identity?.commonName], ['subject_not_allowed', 'peer']);
+  assert.equal(mock.callCount(), 0);
+});
+
+test('who was never admitted is judged by its chain first, so that it learns nothing of the lists', async t => {
+  const { standing, trust, admit } = await connected(t);
+  trust.set(await makeSnapshot(t));
+  admit.set(NOBODY);
+  assert.equal(refusalOf(standing).reason, 'unknown_ca');
+});
+
 test('a peer without a certificate may stay for as long as none is asked for', async t => {
   const { standing, policy } = await connected(t, undefined, TLS, false);
   const first = standing.now;

@@ -68,8 +68,9 @@ export class ConnectionStanding {
     const last = this.#last;
     if (last !== undefined && (!last.admitted || this.#isFresh(last.validUntilMs))) return last;
     const { trust, policy, admit } = this.#parts;
+    const isListedAnew = last !== undefined && admit.value !== this.#judgedUnder.at(-1);
     this.#judgedUnder = [trust.value, policy.value.requireClientAuth, admit.value];
-    this.#last = this.#judge();
+    this.#last = (isListedAnew ? this.#turnedAway(last.identity) : undefined) ?? this.#judge();
     return this.#last;
   }
 
@@ -82,6 +83,13 @@ export class ConnectionStanding {
       admitting === admit.value &&
       Date.now() < validUntilMs
     );
+  }
+
+  /** Whom new lists no longer admit costs no look at its chain. Only who was admitted before: a stranger learns nothing of lists. */
+  #turnedAway(proven: PeerIdentity | undefined): Standing | undefined {
+    if (proven === undefined) return undefined;
+    const standing = this.#admitted(proven, Number.POSITIVE_INFINITY);
+    return standing.admitted ? undefined : standing;
   }
 
   #judge(): Standing {
