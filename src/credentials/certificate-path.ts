@@ -1,4 +1,5 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
+import type { CertificateMarks } from '../identity/peer-identity.ts';
 import { canIssue, type TrustAnchor } from './trust-anchors.ts';
 
 /** From a leaf to a trust anchor: each certificate is issued and signed by the next; the anchor comes last. */
@@ -31,6 +32,15 @@ export function findPaths(
   const others = new Map(intermediates.map(certificate => [certificate.fingerprint256, certificate]));
   for (const known of [leaf.fingerprint256, ...rootPrints]) others.delete(known);
   return pathsUp(leaf, rootPrints, vouchedIssuers(leaf, claimedIssuers(leaf, [...others.values()]), roots));
+}
+
+/** The marks of every CA certificate on the paths. */
+export function vouchersOf(paths: readonly CertificatePath[]): readonly CertificateMarks[] {
+  const issuers = new Map(paths.flatMap(([, ...issuers]) => issuers.map(issuer => [issuer.fingerprint256, issuer])));
+  return [...issuers.values()].map(({ fingerprint256, serialNumber }) => ({
+    fingerprint256: fingerprint256.replaceAll(':', '').toLowerCase(),
+    serialNumber: serialNumber.toLowerCase(),
+  }));
 }
 
 /** Who signed each certificate, by fingerprint, as far as the anchors vouch for the signer. */

@@ -1,7 +1,7 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { messageOf } from '../errors/selvedge-error.ts';
-import { findPaths } from './certificate-path.ts';
+import { findPaths, vouchersOf } from './certificate-path.ts';
 import { trustHashOf } from './content-hash.ts';
 import type { CredentialBytes } from './credential-bytes.ts';
 import type { CredentialProblem } from './credential-problem.ts';
@@ -51,7 +51,11 @@ export function checkCredentials(
   const paths = findPaths(chain.leaf, chain.intermediates, anchorsFor(chain.own.identity, anchors));
   const roots = new Set(paths.map(path => fingerprintOf(path.at(-1) ?? chain.leaf)));
   const credentials: CheckedCredentials = {
-    own: { ...chain.own, anchors: [...roots] },
+    own: {
+      ...chain.own,
+      identity: { ...chain.own.identity, vouchedBy: vouchersOf(paths) },
+      anchors: [...roots],
+    },
     key,
     anchors,
     revocations: new RevocationIndex(crls.lists.map(({ list }) => list)),

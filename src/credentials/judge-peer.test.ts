@@ -7,6 +7,8 @@ import { type Authority, createAuthority, openAuthority } from '../dev-pki/autho
 import type { CertificateRequest } from '../dev-pki/issue.ts';
 import { openSigner, SIGNING_ALGORITHM } from '../dev-pki/signer.ts';
 import type { RefusalReason } from '../errors/refusal-reason.ts';
+import { deniedBy, parseDeniedCertificate } from '../identity/denied-certificate.ts';
+import { readPeerIdentity } from '../identity/peer-identity.ts';
 import { splitPem, toPem } from '../identity/pem.ts';
 import { FileContent } from './credential-bytes.ts';
 import { judgePeerCertificate, type PeerChain, type PeerUsage, type PeerVerdict } from './judge-peer.ts';
@@ -284,6 +286,20 @@ test('a good chain keeps what vouched for it and other certificates of those key
   for (const next of [[a, b], [b], [a]])
     assert.equal(reasonOf(judgePeerCertificate(chain, await trusting(next), 'client', now)), 'ok');
   assert.equal(chain.chain.length, 2);
+});
+
+test('a yes names the CA certificates of the good paths, so that a deny list can name them', async () => {
+  const authority = await createAuthority({ intermediate: true });
+  const { certPem } = await authority.issue({ commonName: 'peer' });
+  const verdict = judgePeerCertificate(present(certPem), await trusting([authority]), 'client', now);
+  assert.ok(verdict.ok);
+  const issuers = [authority.intermediate?.certPem ?? '', authority.certPem].map(pem =>
+    readPeerIdentity(new X509Certificate(pem).raw),
+  );
+  for (const { fingerprint256, serialNumber } of issuers)
+    for (const entry of [`sha256:${fingerprint256}`, `serial:${serialNumber}`])
+      assert.ok(deniedBy([parseDeniedCertificate(entry)], verdict.identity), entry);
+  assert.equal(verdict.identity.vouchedBy?.length, 2);
 });
 
 test('a chain of more than 32 KiB is malformed, whoever vouches for it', async () => {

@@ -4,7 +4,7 @@ import { messageOf } from '../errors/selvedge-error.ts';
 import { type CertificateFacts, readCertificateFacts } from '../identity/certificate-facts.ts';
 import { type PeerIdentity, readPeerIdentity } from '../identity/peer-identity.ts';
 import { printable } from '../telemetry/logger.ts';
-import { type CertificatePath, findPaths } from './certificate-path.ts';
+import { type CertificatePath, findPaths, vouchersOf } from './certificate-path.ts';
 import { allowsUsage, type PeerUsage } from './certificate-usage.ts';
 import { opensslReason } from './openssl-reason.ts';
 import { bytesOf, keepUseful, MAX_CHAIN_BYTES, type PeerChain } from './peer-chain.ts';
@@ -97,7 +97,8 @@ function judgeChain(peer: PeerChain, snapshot: TrustSnapshot, usage: PeerUsage, 
   const flaw = pathFlaw ?? flawOfUsage(leaf.facts, usage) ?? flawByOpenssl(peer.authorizationError);
   if (flaw !== undefined) return refused(flaw.reason, flaw.detail, leaf.identity);
   if (!lastYes.has(peer)) keepUseful(peer, paths);
-  return { ok: true, identity: leaf.identity, validUntilMs: Math.max(...good.map(endOfPath)) };
+  const identity = { ...leaf.identity, vouchedBy: vouchersOf(good) };
+  return { ok: true, identity, validUntilMs: Math.max(...good.map(endOfPath)) };
 }
 
 /** What makes the leaf unreadable, where something does. */

@@ -1,15 +1,17 @@
 import type { RefusalReason } from '../errors/refusal-reason.ts';
 import { SelvedgeError } from '../errors/selvedge-error.ts';
-import { matchIdentity } from './match-identity.ts';
-import type { PeerIdentity } from './peer-identity.ts';
+import { bearsDeniedName, type DeniedNames, parseDeniedNames } from './denied-names.ts';
+import type { CertificateMarks, PeerIdentity } from './peer-identity.ts';
 import { quoted } from './quoted.ts';
-import { parsePattern, type SubjectNamePattern } from './subject-name-pattern.ts';
 
-/** Certificates that are refused although their CA vouches for them, by one mark. */
+/**
+ * Certificates that are refused although their CA vouches for them: by a mark of their own or of a CA certificate that
+ * vouches for them, or by a name.
+ */
 export type DeniedCertificate =
   | { readonly kind: 'sha256'; readonly text: string; readonly fingerprint256: string }
   | { readonly kind: 'serial'; readonly text: string; readonly serialNumber: string }
-  | { readonly kind: 'name'; readonly text: string; readonly pattern: SubjectNamePattern };
+  | { readonly kind: 'name'; readonly text: string; readonly names: DeniedNames };
 
 const SHA256_DIGITS = 64;
 
@@ -17,9 +19,15 @@ const SHA256_DIGITS = 64;
  * Reads an entry of a deny list: `sha256:` and the fingerprint of a certificate, `serial:` and its serial number (both
  * hexadecimal in any case, colons between the bytes or not), or a subject-name pattern. A serial number counts for
  * every CA. `*` would deny everybody and is none.
+ *
+ * Where a list of allowed names is in doubt it admits nobody; this one then denies. Fingerprint and serial number count
+ * for the certificate and for each CA certificate on the good paths from it to trust anchors, the anchor included; a
+ * pattern for every name of its kind (see {@link bearsDeniedName}).
  * @throws pattern_invalid
  */
 export function parseDeniedCertificate(text: string): DeniedCertificate {
+  if (text.replaceAll(':', '').length === SHA256_DIGITS && /^[0-9a-f:]+$/i.test(text))
+    throw invalid(text, 'a SHA-256 fingerprint is written "sha256:" and the digits');
   const [, kind, digits = ''] = /^(sha256|serial):(.*)$/i.exec(text) ?? [];
   if (kind === undefined) return deniedName(text);
   const hex = digits.replaceAll(':', '').toLowerCase();
@@ -48,20 +56,20 @@ export function denialOf(
 }
 
 function denies(entry: DeniedCertificate, identity: PeerIdentity): boolean {
-  switch (entry.kind) {
-    case 'sha256':
-      return entry.fingerprint256 === identity.fingerprint256;
-    case 'serial':
-      return entry.serialNumber === withoutZeros(identity.serialNumber);
-    case 'name':
-      return matchIdentity([entry.pattern], identity) !== undefined;
-  }
+  if (entry.kind === 'name') return bearsDeniedName(entry.names, identity);
+  return [identity, ...(identity.vouchedBy ?? [])].some(marks => bearsMark(entry, marks));
+}
+
+function bearsMark(entry: Exclude<DeniedCertificate, { kind: 'name' }>, marks: CertificateMarks): boolean {
+  return entry.kind === 'sha256'
+    ? entry.fingerprint256 === marks.fingerprint256
+    : entry.serialNumber === withoutZeros(marks.serialNumber);
 }
 
 function deniedName(text: string): DeniedCertificate {
-  const pattern = parsePattern(text);
+  const names = parseDeniedNames(text);
   if (text.trim() === '*') throw invalid(text, '"*" would deny everybody');
-  return { kind: 'name', text, pattern };
+  return { kind: 'name', text, names };
 }
 
 function withoutZeros(hex: string): string {

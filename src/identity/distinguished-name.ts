@@ -41,12 +41,23 @@ export function formatName(name: DerElement): string {
  * before any is looked at, so a damaged one does not leave the other alone.
  */
 export function commonNameOf(name: DerElement): string | undefined {
-  const [commonName, ...others] = parseName(name)
+  const [commonName, ...others] = presentedCommonNames(name);
+  return others.length > 0 ? undefined : commonName;
+}
+
+/** All common names that are printable text. */
+export function commonNamesOf(name: DerElement): readonly string[] {
+  return presentedCommonNames(name).filter(text => text !== undefined);
+}
+
+function presentedCommonNames(name: DerElement): readonly (string | undefined)[] {
+  return parseName(name)
     .flat()
-    .filter(attribute => attribute.oid === COMMON_NAME);
-  if (commonName === undefined || others.length > 0) return undefined;
-  const text = decodeText(commonName.value);
-  return text === undefined || text === '' || UNPRINTABLE.test(text) ? undefined : text;
+    .filter(attribute => attribute.oid === COMMON_NAME)
+    .map(({ value }) => {
+      const text = decodeText(value);
+      return text === undefined || text === '' || UNPRINTABLE.test(text) ? undefined : text;
+    });
 }
 
 function parseName(name: DerElement): readonly (readonly Attribute[])[] {

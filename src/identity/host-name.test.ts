@@ -7,6 +7,7 @@ const identity: PeerIdentity = {
   subject: 'CN=named.example',
   issuer: '',
   commonName: 'named.example',
+  commonNames: ['named.example'],
   dnsNames: ['Node-1.Example.', '*.pool.example', '*.example', 'x.*.example', '10.0.0.9'],
   uris: ['https://uri.example/'],
   ipAddresses: ['10.0.0.1', '::1'],

@@ -9,6 +9,7 @@ function identity(names: Partial<PeerIdentity>): PeerIdentity {
     subject: 'CN=subject',
     issuer: 'CN=CA',
     commonName: undefined,
+    commonNames: [],
     dnsNames: [],
     uris: [],
     ipAddresses: [],

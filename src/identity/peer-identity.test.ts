@@ -67,6 +67,7 @@ test('an ordinary certificate is read completely', async () => {
     subject: 'CN=node-1,O=Example\\, Inc.,C=CH',
     issuer: 'CN=Test CA',
     commonName: 'node-1',
+    commonNames: ['node-1'],
     dnsNames: ['node-1.example', '*.pool.example'],
     uris: ['spiffe://prod/fabric/node-1'],
     ipAddresses: ['10.0.0.1', '2001:db8::1'],
@@ -83,6 +84,14 @@ test('a certificate without names has none', async () => {
   assert.equal(identity.subject, '');
   assert.equal(identity.commonName, undefined);
   assert.deepEqual([identity.dnsNames, identity.uris, identity.ipAddresses], [[], [], []]);
+});
+
+test('every common name that is readable is known, though several are no name', async () => {
+  const identity = await identityOf(
+    new x509.Name([{ CN: ['admin'] }, { CN: [{ utf8String: 'a\n' }] }, { CN: ['other'] }]),
+  );
+  assert.equal(identity.commonName, undefined);
+  assert.deepEqual(identity.commonNames, ['admin', 'other']);
 });
 
 const HOSTILE_COMMON_NAMES: readonly (readonly [string, x509.JsonName | x509.Name, string | undefined])[] = [

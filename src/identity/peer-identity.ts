@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
 import { type CertificateFields, parseCertificate } from './certificate-fields.ts';
-import { commonNameOf, formatName } from './distinguished-name.ts';
+import { commonNameOf, commonNamesOf, formatName } from './distinguished-name.ts';
 import { type GeneralNames, parseGeneralNames } from './general-names.ts';
 import { parseSpiffeId } from './spiffe-id.ts';
+
+/** What tells a certificate from all others, or from the others of its CA; as {@link PeerIdentity} writes them. */
+export type CertificateMarks = Pick<PeerIdentity, 'fingerprint256' | 'serialNumber'>;
 
 /**
  * Who a certificate says its holder is. The lists hold only what is safely a name of its kind; nothing in here can
@@ -15,6 +18,8 @@ export interface PeerIdentity {
   readonly issuer: string;
   /** The one common name; undefined when there is none, several, or one that is not plain text. */
   readonly commonName: string | undefined;
+  /** Every common name that is plain text. What a certificate may be denied for, never what it is admitted for. */
+  readonly commonNames: readonly string[];
   /** DNS names as presented, `*` alone allowed as the leftmost label. */
   readonly dnsNames: readonly string[];
   /** URIs as presented. */
@@ -29,6 +34,8 @@ export interface PeerIdentity {
   readonly serialNumber: string;
   readonly notBefore: Date;
   readonly notAfter: Date;
+  /** The CA certificates on the good paths from it to trust anchors; undefined where it was not judged. */
+  readonly vouchedBy?: readonly CertificateMarks[];
 }
 
 /**
@@ -44,6 +51,7 @@ export function readPeerIdentity(der: Uint8Array): PeerIdentity {
     subject: formatName(fields.subject),
     issuer: formatName(fields.issuer),
     commonName: commonNameOf(fields.subject),
+    commonNames: commonNamesOf(fields.subject),
     dnsNames: names.dnsNames,
     uris: names.uris,
     ipAddresses: names.ipAddresses,

@@ -19,5 +19,7 @@ test('a deny list that names certificates of the node itself is told, with the e
     under('uri:spiffe://dev/other', 'uri:spiffe://dev/client'),
     'uri:spiffe://dev/client is the client certificate of this node itself; nodes with the same list refuse it',
   );
+  const issuer = used[0]?.store.snapshot.value.anchors[0]?.identity.fingerprint256;
+  assert.match(under(`sha256:${issuer}`) ?? '', /^sha256:[0-9a-f]+ is the server certificate /, 'by its CA');
   assert.match(under('uri:spiffe://dev/*') ?? '', /the server certificate .*, .* the client certificate/);
 });

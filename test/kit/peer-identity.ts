@@ -6,6 +6,7 @@ export function peerIdentity(names: Partial<PeerIdentity>): PeerIdentity {
     subject: '',
     issuer: '',
     commonName: undefined,
+    commonNames: names.commonName === undefined ? [] : [names.commonName],
     dnsNames: [],
     uris: [],
     ipAddresses: [],

@@ -50,6 +50,7 @@ function identity(names: Partial<PeerIdentity>): PeerIdentity {
     subject: '',
     issuer: '',
     commonName: undefined,
+    commonNames: [],
     dnsNames: [],
     uris: [],
     ipAddresses: [],

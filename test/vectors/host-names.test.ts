@@ -61,6 +61,7 @@ function identityOf(input: Case['input']): PeerIdentity {
     subject: '',
     issuer: '',
     commonName: undefined,
+    commonNames: [],
     dnsNames: input.san_dns ?? ofType('DNS:'),
     uris: ofType('URI:'),
     ipAddresses: input.san_ip ?? ofType('IP Address:'),
