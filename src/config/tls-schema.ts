@@ -141,7 +141,7 @@ export const tls: Field<TlsOptions> = table<TlsOptions>('tls', {
   }),
   deniedCertificates: value('denied-certificates', textList, {
     meaning:
-      'Refused in both directions although the CA vouches for them, also on open connections: `sha256:FINGERPRINT`, `serial:NUMBER` (of any CA), or a subject-name pattern.',
+      'Refused in both directions although the CA vouches for them, also on open connections: `sha256:FINGERPRINT` or `serial:NUMBER` (of any CA) of the certificate or of a CA certificate that vouches for it, or a subject-name pattern.',
     default: '[]',
   }),
   nodeIdentity: value('node-identity', text, {

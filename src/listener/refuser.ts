@@ -11,6 +11,9 @@ import type { Sniffed } from './sniff.ts';
 /** A refused peer that reads nothing is not waited for longer than this. */
 const LAST_WORDS_MS = 1_000;
 
+/** What a certificate says of itself that no CA of ours vouches for, and a new one is free. */
+const UNPROVEN: readonly RefusalReason[] = ['unknown_ca', 'malformed_certificate'];
+
 export interface Refusal {
   readonly reason: RefusalReason;
   /** For the log; a peer that spoke plaintext is told it too. Never says what would be allowed. */
@@ -45,14 +48,15 @@ export class Refuser {
 
   /**
    * Logs and counts only, for a peer that can no longer be told. A connection is refused once; a flood of alike
-   * refusals of one address is one line every ten seconds, which says how many lines it stands for.
+   * refusals of one address is one line every ten seconds, which says how many lines it stands for. Certificates that a
+   * CA of ours vouches for are told apart.
    */
   record(socket: net.Socket, { reason, detail, identity }: Refusal): void {
     if (this.#refused.has(socket)) return;
     this.#refused.add(socket);
     this.#metrics.connectionsRefused.inc({ reason });
-    const who = `${socket.remoteAddress} ${reason} ${identity?.fingerprint256}`;
-    const suppressed = this.#repeats.next(who, Date.now());
+    const proven = UNPROVEN.includes(reason) ? undefined : identity?.fingerprint256;
+    const suppressed = this.#repeats.next(`${socket.remoteAddress} ${reason} ${proven}`, Date.now());
     if (suppressed === undefined) return;
     this.#logger.warn('connection.refused', {
       direction: 'inbound',

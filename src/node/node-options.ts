@@ -59,8 +59,8 @@ export interface TlsOptions extends CredentialOptions {
   readonly serverSubjectNames?: readonly string[];
   /**
    * Certificates that are refused in both directions although their CA vouches for them: `sha256:` and a fingerprint,
-   * `serial:` and a serial number (hexadecimal), or a subject-name pattern. Taken from open connections within
-   * `withdrawalGraceMs`. Default none.
+   * `serial:` and a serial number (hexadecimal), of the certificate or of a CA certificate that vouches for it, or a
+   * subject-name pattern. Taken from open connections within `withdrawalGraceMs`. Default none.
    */
   readonly deniedCertificates?: readonly string[];
   /** The name a node called X must prove, in both directions, with `{node-name}` in it. Default: not checked. */
