@@ -69,8 +69,8 @@ test('the source is taken while running, as a whole or not at all', async t => {
 
   const set = await makeSet();
   await place.publish(set);
-  node.signal('SIGHUP');
-  const { changed } = await node.waitFor('config.reloaded');
+  const { changed, cause } = await node.waitFor('config.reloaded');
+  assert.equal(cause, 'retry', 'nobody has to ask for it');
   assert.ok(Array.isArray(changed) && changed.includes('networking.tls.source'), String(changed));
   const [credential] = (await askLocally(node, 'GetTlsState')).credentials;
   assert.equal(credential?.certificate?.fingerprintSha256, fingerprintOf(set));
