@@ -34,7 +34,7 @@ test('a deny list that comes to name the own certificate is taken, told once, an
   const status = () => callUnary(client, nodeControl, 'GetStatus', {}, { timeoutMs: 20_000 });
   assert.deepEqual((await status()).problems, []);
 
-  assert.deepEqual(await node.reload(options(['uri:spiffe://dev/1'])), { result: 'ok', problems: [] });
+  assert.equal((await node.reload(options(['uri:spiffe://dev/1']))).result, 'ok');
   await node.reload(options(['uri:spiffe://dev/1', 'serial:01']));
   assert.equal(told().length, 1);
   const problem =
@@ -69,6 +69,9 @@ test('a node whose own rules would not admit it says so at its start, and runs',
   assert.equal(node.ready.node, 'node-1');
   const told = log.filter(({ event }) => event === 'credentials.own_not_allowed').map(({ problem }) => String(problem));
   assert.match(told[0] ?? '', /allowed-subject-names does not match/);
-  assert.match(told[1] ?? '', /prove uri:spiffe:\/\/dev\/node-1, which its server certificate does not/);
+  assert.match(
+    told[1] ?? '',
+    /prove uri:spiffe:\/\/dev\/node-1, which its server certificate, which bears .*, does not/,
+  );
   assert.equal(told.length, 2);
 });

@@ -48,17 +48,17 @@ for (const version of VERSIONS) {
     const authority = await createAuthority();
     const issued = await authority.issue(PEER);
     const peer = showing(issued, version);
-    const crl = await authority.createCrl([{ serialNumber: issued.serialNumber }]);
+    const newCrl = () => authority.createCrl([{ serialNumber: issued.serialNumber }]);
 
     const own = { ...(await ownPair(authority)), ca: authority.anchorsPem };
     const naive = await startNaiveListener(t, { ...own, ticketKeys: randomBytes(48) });
     const { session } = await visit(naive.port, peer);
-    naive.setContext({ ...own, crl });
+    naive.setContext({ ...own, crl: await newCrl() });
     assert.equal((await visit(naive.port, peer)).answer, undefined, 'a full handshake is refused');
     assertFooled(await visit(naive.port, { ...peer, session }), 'peer');
 
     for (const ours of await startOurs(t, { authority, revoked: [] }))
-      await assertJudgesAfresh(ours, peer, 'certificate_revoked', () => ours.change('ca.crl', crl));
+      await assertJudgesAfresh(ours, peer, 'certificate_revoked', async () => ours.change('ca.crl', await newCrl()));
   });
 
   test(`a naive listener takes an expired certificate that resumes, ours does not (${version})`, async t => {
