@@ -17,7 +17,7 @@ if (files.length === 0) {
 const timeoutMs = files.some(file => file.startsWith(SEPARATE + sep)) ? 3_600_000 : 240_000;
 const child = spawn(
   process.execPath,
-  ['--import', 'tsx', '--test', `--test-timeout=${timeoutMs}`, '--test-concurrency=2', ...files],
+  ['--import', 'tsx', '--test', `--test-timeout=${timeoutMs}`, '--test-concurrency=3', ...files],
   {
     stdio: 'inherit',
   },
