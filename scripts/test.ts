@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join, sep } from 'node:path';
+import { PROGRAMS_VARIABLE } from './kit/programs.ts';
 
 const SEPARATE = join('test', 'interop');
 const wanted = process.argv.slice(2);
@@ -15,11 +16,14 @@ if (files.length === 0) {
 }
 // What other projects bring may have to be built first.
 const timeoutMs = files.some(file => file.startsWith(SEPARATE + sep)) ? 3_600_000 : 240_000;
+// The programs that tests start are those that are shipped.
+if (wanted.length === 0) await import('./build.ts');
 const child = spawn(
   process.execPath,
   ['--import', 'tsx', '--test', `--test-timeout=${timeoutMs}`, '--test-concurrency=3', ...files],
   {
     stdio: 'inherit',
+    env: wanted.length === 0 ? { ...process.env, [PROGRAMS_VARIABLE]: 'dist' } : process.env,
   },
 );
 child.on('exit', code => process.exit(code ?? 1));

@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import type { NodeReady } from '../../src/index.ts';
+import { programOf } from './programs.ts';
 
-const SELVEDGE = fileURLToPath(new URL('../../src/cli/selvedge.ts', import.meta.url));
 const DEADLINE_MS = 60_000;
 
 /** One JSON line of a daemon's log. */
@@ -33,10 +32,12 @@ export class Daemon {
   readonly #watchers = new Set<() => void>();
 
   /** Starts the process; does not wait until it serves. */
-  constructor({ config, set = [], env = {}, program = [SELVEDGE, 'run', '--config', config] }: DaemonOptions) {
+  constructor({ config, set = [], env = {}, program }: DaemonOptions) {
+    const command =
+      program === undefined ? [...programOf('selvedge'), 'run', '--config', config] : ['--import', 'tsx', ...program];
     const overrides = set.flatMap(entry => ['--set', entry]);
     const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SELVEDGE_')));
-    this.#child = spawn(process.execPath, ['--import', 'tsx', ...program, ...overrides], {
+    this.#child = spawn(process.execPath, [...command, ...overrides], {
       env: { ...clean, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       // Ctrl-C on a terminal reaches whole process groups; a daemon is told to stop once, by the one who started it.

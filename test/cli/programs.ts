@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { programOf } from '../../scripts/kit/programs.ts';
 import { EXIT } from '../../src/cli/exit-codes.ts';
 import { type ProgramOptions, runProgram } from '../../src/cli/run-program.ts';
 import { selvedgeProgram } from '../../src/cli/selvedge-program.ts';
@@ -38,16 +38,10 @@ export function runSelvedge(args: readonly string[], options: RunOptions = {}): 
 export function spawnProgram(name: 'selvedge' | 'selvedgectl', args: readonly string[]): Promise<ProgramRun> {
   return new Promise(resolve => {
     const env = { PATH: process.env.PATH ?? '' };
-    const file = programFile(name);
-    execFile(process.execPath, ['--import', 'tsx', file, ...args], { env }, (error, stdout, stderr) => {
+    execFile(process.execPath, [...programOf(name), ...args], { env }, (error, stdout, stderr) => {
       resolve({ stdout, stderr, exitCode: typeof error?.code === 'number' ? error.code : error === null ? 0 : -1 });
     });
   });
-}
-
-/** Source file of a program. */
-export function programFile(name: 'selvedge' | 'selvedgectl'): string {
-  return fileURLToPath(new URL(`../../src/cli/${name}.ts`, import.meta.url));
 }
 
 /** A directory that is removed after the test. */

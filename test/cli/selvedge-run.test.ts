@@ -3,9 +3,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
+import { programOf } from '../../scripts/kit/programs.ts';
 import { until } from '../kit/until.ts';
 import { makeConfiguredNode } from './configured-node.ts';
-import { programFile, runCtl, spawnProgram } from './programs.ts';
+import { runCtl, spawnProgram } from './programs.ts';
 
 test('a daemon says when it serves, guards its data directory, rejects what needs a restart, and ends when drained', async t => {
   const node = await makeConfiguredNode(t);
@@ -55,7 +56,7 @@ interface Daemon {
 
 function startDaemon(t: TestContext, args: readonly string[]): Daemon {
   const env = { PATH: process.env.PATH ?? '' };
-  const child = spawn(process.execPath, ['--import', 'tsx', programFile('selvedge'), ...args], { env });
+  const child = spawn(process.execPath, [...programOf('selvedge'), ...args], { env });
   const lines: Line[] = [];
   let stderr = '';
   createInterface(child.stdout).on('line', line => lines.push(JSON.parse(line)));

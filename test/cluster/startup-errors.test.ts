@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import * as net from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { programFile } from '../cli/programs.ts';
 import { fabricPort, type NodeConfig, TestCluster } from './test-cluster.ts';
+
+const SELVEDGE = new URL('../../src/cli/selvedge.ts', import.meta.url).pathname;
 
 const ROOT = process.getuid?.() === 0;
 
@@ -166,7 +167,7 @@ test('what keeps a daemon from starting is said in one line a problem, with the 
 
   await t.test('a command line that is not understood exits with 2 and points to the help', async () => {
     const daemon = cluster.spawn('running', {
-      program: [programFile('selvedge'), 'run', '--config', 'x.toml', '--confg'],
+      program: [SELVEDGE, 'run', '--config', 'x.toml', '--confg'],
     });
     assert.equal(await daemon.exited, 2);
     assert.match(daemon.stderr, /^error: unknown option '--confg'\n.*See: selvedge run --help\n$/s);
