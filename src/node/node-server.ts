@@ -4,7 +4,6 @@ import { createClusterControl } from '../control/cluster-control.ts';
 import { createNodeControl } from '../control/node-control.ts';
 import type { NodeFacts, NodeState } from '../control/node-facts.ts';
 import { addStandardServices, type StandardServices } from '../control/standard-services.ts';
-import { describeProblem } from '../credentials/credential-problem.ts';
 import { type Address, formatAddress, type TcpAddress } from '../identity/address.ts';
 import { denialOf } from '../identity/denied-certificate.ts';
 import { matchIdentity } from '../identity/match-identity.ts';
@@ -26,6 +25,7 @@ import type { NodeSettings } from './node-settings.ts';
 import { type ObservabilityServer, startObservabilityServer } from './observability-server.ts';
 import { listenerPolicyOf, nodeIdentityOf } from './policies.ts';
 import { readinessOf } from './readiness.ts';
+import { statusProblems } from './status-problems.ts';
 import { VERSION } from './version.ts';
 
 /** A gRPC service of the application, as `Server.addService` takes it. */
@@ -199,16 +199,9 @@ export class NodeServer {
     return this.#streams.nodeOf(id) ?? proven ?? '';
   }
 
-  /** `degraded`: it serves, on files of which a newer content could not be taken. */
+  /** `degraded`: it serves, on files of which a newer content could not be taken, or as somebody whom others refuse. */
   #stateNow(): NodeState {
-    return this.#state === 'ready' && this.#problems().length > 0 ? 'degraded' : this.#state;
-  }
-
-  #problems(): readonly string[] {
-    const { problems, credentials, ownDenial } = this.#parts;
-    const stale = credentials.used.flatMap(({ store }) => store.state.value.problems);
-    const denied = ownDenial === undefined ? [] : [`denied-certificates: ${ownDenial}`];
-    return [...problems.all, ...denied, ...stale.map(describeProblem)];
+    return this.#state === 'ready' && statusProblems(this.#parts).length > 0 ? 'degraded' : this.#state;
   }
 
   #listener(
@@ -268,7 +261,7 @@ export class NodeServer {
       startedAt: this.#startedAt,
       labels,
       state: () => this.#stateNow(),
-      problems: () => this.#problems(),
+      problems: () => statusProblems(this.#parts),
       expiring: () => credentials.expiry.expiring,
       mode: () => settings.value.mode,
       advertisedAddresses: () => this.#advertised().map(formatAddress),
