@@ -70,7 +70,8 @@ test('the source is taken while running, as a whole or not at all', async t => {
   const set = await makeSet();
   await place.publish(set);
   const { changed, cause } = await node.waitFor('config.reloaded');
-  assert.equal(cause, 'retry', 'nobody has to ask for it');
+  // The watch may tell of the same change of the configuration once more before its turn to be tried again has come.
+  assert.ok(cause === 'retry' || cause === 'file_changed', `nobody has to ask for it, but: ${cause}`);
   assert.ok(Array.isArray(changed) && changed.includes('networking.tls.source'), String(changed));
   const [credential] = (await askLocally(node, 'GetTlsState')).credentials;
   assert.equal(credential?.certificate?.fingerprintSha256, fingerprintOf(set));
