@@ -3,7 +3,7 @@ import { deniedBy } from '../identity/denied-certificate.ts';
 import { certificateCoversHost } from '../identity/host-name.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import type { NodeSettings, TlsSettings } from '../node/node-settings.ts';
-import { unlistedName, unprovenName } from '../node/own-names.ts';
+import { ownNameProblems } from '../node/own-names.ts';
 import type { CheckedSet } from './check-credential-sets.ts';
 
 /**
@@ -11,16 +11,13 @@ import type { CheckedSet } from './check-credential-sets.ts';
  * warnings: the others may be configured otherwise.
  */
 export function checkOwnNames(settings: NodeSettings, sets: readonly CheckedSet[]): string[] {
-  const { tls, nodeName } = settings;
+  const { tls } = settings;
   if (tls === undefined) return [];
   const identityOf = (usage: string) => sets.find(set => set.usage === usage)?.own.identity;
   const server = identityOf('server');
-  const client = identityOf('client') ?? server;
   return [
     ...sets.flatMap(set => denied(tls, set)),
-    ...(client === undefined ? [] : unlistedName(tls, client)),
-    ...(server === undefined ? [] : unprovenName(nodeName, tls, server, 'server')),
-    ...(client === undefined || client === server ? [] : unprovenName(nodeName, tls, client, 'client')),
+    ...ownNameProblems(settings, { server, client: identityOf('client') }),
     ...(server === undefined ? [] : notCovered(settings, tls, server)),
   ];
 }

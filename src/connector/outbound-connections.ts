@@ -9,6 +9,7 @@ import type { Security } from '../rpc/security.ts';
 import { certificateFields } from '../telemetry/certificate-fields.ts';
 import { type Logger, printable } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { renewalTime } from './renewal-time.ts';
 
 /** One connection this process dialled. */
 export interface OutboundConnection {
@@ -54,9 +55,6 @@ interface Held {
 
 /** No handshake that began before a rotation ends later than this after it. */
 const LONGEST_HANDSHAKE_MS = 30_000;
-const LONGEST_LEAD_MS = 60_000;
-/** Less than this before the end no other connection is asked for. */
-const SHORTEST_LIFE_MS = 2_000;
 
 /**
  * The open outbound connections of one connector: counted, and judged again.
@@ -147,14 +145,11 @@ export class OutboundConnections {
   }
 
   #awaitEnd(held: Held, validUntilMs: number): void {
-    const openedAtMs = held.connection.openedAt.getTime();
-    const lifeMs = validUntilMs - openedAtMs;
-    const leadMs = Math.max(2 * this.#parts.graceMs(), Math.min(lifeMs / 10, LONGEST_LEAD_MS));
-    // A connection that was itself a renewal, to a server that has no later certificate yet, is renewed half-way again.
-    const renewAtMs = validUntilMs - Math.min(leadMs, lifeMs / 2);
-    const isPointless = lifeMs < SHORTEST_LIFE_MS || renewAtMs < Date.now();
+    const renewAtMs = renewalTime(held.connection.openedAt.getTime(), validUntilMs, this.#parts.graceMs());
     held.stopAwaiting();
-    const stopRenewal = isPointless ? () => {} : atTime(renewAtMs, () => held.hold.renew());
+    // A review after the renewal asks for none again.
+    const isDue = renewAtMs !== undefined && renewAtMs >= Date.now();
+    const stopRenewal = isDue ? atTime(renewAtMs, () => held.hold.renew()) : () => {};
     const stopEnd = atTime(validUntilMs, () => this.#ask(held));
     held.stopAwaiting = () => {
       stopRenewal();

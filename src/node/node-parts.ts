@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { Connector } from '../connector/connector.ts';
 import type { OutboundPolicy } from '../connector/trust-profile.ts';
 import { messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
+import type { PeerIdentity } from '../identity/peer-identity.ts';
 import { ClosingStack } from '../lifecycle/closing-stack.ts';
 import { derived, MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Admit } from '../listener/listener-policy.ts';
@@ -135,12 +136,19 @@ export class NodeParts {
     return ownDenial(this.settings.value.tls?.deniedCertificates ?? [], this.credentials.used);
   }
 
+  #identityOf(usage: 'server' | 'client'): PeerIdentity | undefined {
+    return this.credentials.used.find(each => each.usage === usage)?.store.snapshot.value.own.identity;
+  }
+
   /** Each thing once, as long as it stays so. Names may be so from the start: others may be configured otherwise. */
   #tellOwnStanding(): void {
     const told = this.#told;
     this.#told = new Set([
       ...(this.ownDenial === undefined ? [] : [this.ownDenial]),
-      ...ownNameProblems(this.settings.value, this.credentials.used),
+      ...ownNameProblems(this.settings.value, {
+        server: this.#identityOf('server'),
+        client: this.#identityOf('client'),
+      }),
     ]);
     for (const problem of this.#told) {
       if (told.has(problem)) continue;

@@ -2,7 +2,7 @@ import type { CredentialsStore } from '../credentials/credentials-store.ts';
 import { type DeniedCertificate, deniedBy } from '../identity/denied-certificate.ts';
 
 /** A set of credentials in use. */
-export interface OwnCredentials {
+interface OwnCredentials {
   readonly usage: string;
   readonly store: Pick<CredentialsStore, 'snapshot'>;
 }

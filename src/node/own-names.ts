@@ -4,7 +4,6 @@ import type { PeerIdentity } from '../identity/peer-identity.ts';
 import { parsePattern } from '../identity/subject-name-pattern.ts';
 import { printable } from '../telemetry/logger.ts';
 import type { NodeSettings, TlsSettings } from './node-settings.ts';
-import type { OwnCredentials } from './own-denial.ts';
 
 /** Why nodes with the same list would not admit this node by its client certificate; empty: they would. */
 export function unlistedName({ allowedSubjectNames, requireClientAuth }: TlsSettings, client: PeerIdentity): string[] {
@@ -57,12 +56,16 @@ export function lostOwnNames(
   return checks.flatMap(check => (check(current).length > 0 ? [] : check(candidate)));
 }
 
-/** Why nodes that are configured like this one would not take it for what it is; empty: they would. */
-export function ownNameProblems({ nodeName, tls }: NodeSettings, used: readonly OwnCredentials[]): readonly string[] {
+/**
+ * Why nodes that are configured like this one would not take it for what it is; empty: they would.
+ * @param own the certificates of each usage; without one for `client` that of `server` is shown there too.
+ */
+export function ownNameProblems(
+  { nodeName, tls }: Pick<NodeSettings, 'nodeName' | 'tls'>,
+  own: { readonly server: PeerIdentity | undefined; readonly client: PeerIdentity | undefined },
+): readonly string[] {
   if (tls === undefined) return [];
-  const identityOf = (usage: string) => used.find(each => each.usage === usage)?.store.snapshot.value.own.identity;
-  const server = identityOf('server');
-  const client = identityOf('client') ?? server;
+  const { server, client = server } = own;
   return [
     ...(client === undefined ? [] : unlistedName(tls, client)),
     ...(server === undefined ? [] : unprovenName(nodeName, tls, server, 'server')),
