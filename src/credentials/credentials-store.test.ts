@@ -1,52 +1,22 @@
 import assert from 'node:assert/strict';
-import { X509Certificate } from 'node:crypto';
 import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { type CredentialDirectory, makeCredentialDirectory } from '../../test/kit/credential-directory.ts';
+import { openStore, recordingLogger } from '../../test/kit/open-store.ts';
 import { until } from '../../test/kit/until.ts';
 import { createAuthority } from '../dev-pki/authority.ts';
 import { isSelvedgeError } from '../errors/selvedge-error.ts';
-import { createLogger, silentLogger } from '../telemetry/logger.ts';
+import { createLogger } from '../telemetry/logger.ts';
 import { describeProblems } from './credential-problem.ts';
-import {
-  type CredentialsStore,
-  type CredentialsStoreOptions,
-  openCredentialsStore,
-  type ReloadResult,
-  type ReloadTrigger,
-} from './credentials-store.ts';
+import type { ReloadResult, ReloadTrigger } from './credentials-store.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-type Overrides = Partial<CredentialsStoreOptions>;
-
-async function open(
-  t: TestContext,
-  { spec }: CredentialDirectory,
-  overrides: Overrides = {},
-): Promise<CredentialsStore> {
-  const store = await openCredentialsStore({
-    spec,
-    refreshIntervalMs: HOUR_MS,
-    watch: false,
-    logger: silentLogger,
-    ...overrides,
-  });
-  t.after(() => store.close());
-  return store;
-}
-
-/** A logger and the events it was told, in order. */
-function recordingLogger(): Pick<CredentialsStoreOptions, 'logger'> & { readonly events: string[] } {
-  const events: string[] = [];
-  return { events, logger: createLogger({ write: line => events.push(JSON.parse(line).event) }) };
-}
-
 const isInvalid = (error: unknown): boolean => isSelvedgeError(error, 'credentials_invalid');
 
 test('the first set is generation 1', async t => {
-  const store = await open(t, await makeCredentialDirectory(t));
+  const store = await openStore(t, await makeCredentialDirectory(t));
   assert.equal(store.snapshot.value.generation, 1);
   assert.equal(store.state.value.lastResult, 'ok');
   assert.deepEqual(store.state.value.problems, []);
@@ -55,12 +25,12 @@ test('the first set is generation 1', async t => {
 test('a store does not open on a set that cannot be used', async t => {
   const directory = await makeCredentialDirectory(t);
   await directory.write('node.pem', 'garbage');
-  await assert.rejects(open(t, directory, { watch: true }), isInvalid);
+  await assert.rejects(openStore(t, directory, { watch: true }), isInvalid);
 });
 
 test('new files make one new snapshot, told to subscribers', async t => {
   const directory = await makeCredentialDirectory(t);
-  const store = await open(t, directory);
+  const store = await openStore(t, directory);
   const generations: number[] = [];
   store.snapshot.subscribe(({ generation }) => generations.push(generation));
   await directory.renew({ commonName: 'renewed' });
@@ -71,7 +41,7 @@ test('new files make one new snapshot, told to subscribers', async t => {
 
 test('equal bytes publish nothing', async t => {
   const directory = await makeCredentialDirectory(t);
-  const store = await open(t, directory);
+  const store = await openStore(t, directory);
   const before = store.snapshot.value;
   assert.deepEqual(await store.reload('poll'), { result: 'unchanged', generation: 1, problems: [] });
   assert.equal(store.snapshot.value, before);
@@ -103,7 +73,7 @@ const badness: { readonly [kind: string]: (directory: CredentialDirectory) => Pr
 for (const [kind, makeBad] of Object.entries(badness))
   test(`a bad set never replaces a good one: ${kind}`, async t => {
     const directory = await makeCredentialDirectory(t, { revoked: [] });
-    const store = await open(t, directory);
+    const store = await openStore(t, directory);
     const good = store.snapshot.value;
     await makeBad(directory);
     const { result, generation, problems } = await store.reload('signal');
@@ -117,7 +87,7 @@ for (const [kind, makeBad] of Object.entries(badness))
 
 test('a set that becomes good again is taken without being asked, and the state is clean', async t => {
   const directory = await makeCredentialDirectory(t);
-  const store = await open(t, directory);
+  const store = await openStore(t, directory);
   await directory.write('node.pem', 'garbage');
   assert.equal((await store.reload('signal')).result, 'failed');
   await directory.renew({ commonName: 'renewed' });
@@ -131,7 +101,7 @@ test('a problem that stays is logged once, a new one again, and its end too', as
   const { keyPem, certPem } = await directory.authority.issue({ commonName: 'node-1' });
   await directory.write('node.key', keyPem);
   await directory.write('node.pem', certPem);
-  const store = await open(t, directory, { logger });
+  const store = await openStore(t, directory, { logger });
   await directory.write('node.pem', 'garbage');
   for (let time = 0; time < 3; time++) await store.reload('poll');
   await directory.write('node.pem', '');
@@ -146,44 +116,16 @@ test('a warning is logged with the snapshot it belongs to', async t => {
   const directory = await makeCredentialDirectory(t);
   await chmod(directory.path('node.key'), 0o644);
   const { events, logger } = recordingLogger();
-  const store = await open(t, directory, { logger });
+  const store = await openStore(t, directory, { logger });
   await store.reload('poll');
   assert.deepEqual(events, ['tls.loaded', 'tls.credentials_warning']);
-});
-
-test('a revocation list that expires while nothing changes is warned of once, and no more when it is renewed', async t => {
-  const directory = await makeCredentialDirectory(t, { revoked: [] });
-  const { events, logger } = recordingLogger();
-  let nowMs = Date.now();
-  const store = await open(t, directory, { logger, now: () => new Date(nowMs) });
-  nowMs += 8 * DAY_MS;
-  for (let looks = 0; looks < 2; looks += 1) await store.reload('poll');
-  assert.equal(store.snapshot.value.generation, 1);
-  assert.match(store.state.value.warnings.join(), /ca\.crl: the CRL of .* expired on .*; its entries still count/);
-  assert.deepEqual(events, ['tls.loaded', 'tls.credentials_warning']);
-
-  const nextUpdate = new Date(nowMs + DAY_MS);
-  await directory.write('ca.crl', await directory.authority.createCrl([], { nextUpdate }));
-  await store.reload('poll');
-  assert.deepEqual(store.state.value.warnings, []);
-  assert.deepEqual(events.slice(2), ['tls.reloaded', 'tls.credentials_warning_cleared']);
-});
-
-test('revocation lists that revoke our own certificate are taken, and warned of', async t => {
-  const directory = await makeCredentialDirectory(t, { revoked: [] });
-  const store = await open(t, directory);
-  assert.deepEqual(store.state.value.warnings, []);
-  const { serialNumber } = store.snapshot.value.own.identity;
-  await directory.write('ca.crl', await directory.authority.createCrl([{ serialNumber }]));
-  assert.equal((await store.reload('poll')).result, 'ok');
-  assert.match(store.state.value.warnings.join(), /node\.pem: our own revocation lists revoke it/);
 });
 
 test('nothing that is logged holds a line of the key', async t => {
   const directory = await makeCredentialDirectory(t);
   const lines: string[] = [];
   const logger = createLogger({ level: 'trace', write: line => lines.push(line) });
-  const store = await open(t, directory, { logger });
+  const store = await openStore(t, directory, { logger });
   const { keyPem, certPem } = await directory.authority.issue({ commonName: 'other' });
   await directory.write('node.key', keyPem.replace('-----END', 'damaged !\n-----END'));
   await store.reload('signal');
@@ -198,7 +140,7 @@ test('nothing that is logged holds a line of the key', async t => {
 test('every reload is told with its trigger and result', async t => {
   const directory = await makeCredentialDirectory(t);
   const told: [ReloadTrigger, ReloadResult['result']][] = [];
-  const store = await open(t, directory, { onReload: (trigger, { result }) => told.push([trigger, result]) });
+  const store = await openStore(t, directory, { onReload: (trigger, { result }) => told.push([trigger, result]) });
   await store.reload('admin');
   await directory.write('ca.pem', '');
   await store.reload('signal');
@@ -211,7 +153,7 @@ test('every reload is told with its trigger and result', async t => {
 
 test('reloads that are asked for at once run one after another', async t => {
   const directory = await makeCredentialDirectory(t);
-  const store = await open(t, directory);
+  const store = await openStore(t, directory);
   await directory.renew({ commonName: 'renewed' });
   const results = await Promise.all((['signal', 'admin', 'poll'] as const).map(trigger => store.reload(trigger)));
   assert.deepEqual(
@@ -226,14 +168,14 @@ test('reloads that are asked for at once run one after another', async t => {
 
 test('files are read again after each interval without an event', async t => {
   const directory = await makeCredentialDirectory(t);
-  const store = await open(t, directory, { refreshIntervalMs: 10 });
+  const store = await openStore(t, directory, { refreshIntervalMs: 10 });
   await directory.renew({ commonName: 'renewed' });
   await until('the new set is taken', () => store.snapshot.value.own.identity.commonName === 'renewed');
 });
 
 test('with watching, a change on disk is taken at once: renamed over, written over, removed and put back', async t => {
   const directory = await makeCredentialDirectory(t);
-  const store = await open(t, directory, { watch: true });
+  const store = await openStore(t, directory, { watch: true });
   const isNamed = (name: string) => (): boolean => store.snapshot.value.own.identity.commonName === name;
   await directory.renew({ commonName: 'renamed over' });
   await until('the renamed set is taken', isNamed('renamed over'));
@@ -253,7 +195,7 @@ test('with watching, a change on disk is taken at once: renamed over, written ov
 test('the clock that is given decides what is expired', async t => {
   const directory = await makeCredentialDirectory(t);
   const now = (): Date => new Date(Date.now() + 365 * DAY_MS);
-  await assert.rejects(open(t, directory, { now }), isInvalid);
+  await assert.rejects(openStore(t, directory, { now }), isInvalid);
 });
 
 test('a store that takes the place of another counts on from there, and publishes nothing for equal bytes', async t => {
@@ -262,19 +204,19 @@ test('a store that takes the place of another counts on from there, and publishe
     await makeCredentialDirectory(t, { authority }),
     await makeCredentialDirectory(t, { authority }),
   ];
-  const store = await open(t, here);
-  assert.equal((await open(t, there, { previous: store.snapshot.value })).snapshot.value.generation, 2);
-  const same = await open(t, here, { previous: store.snapshot.value });
+  const store = await openStore(t, here);
+  assert.equal((await openStore(t, there, { previous: store.snapshot.value })).snapshot.value.generation, 2);
+  const same = await openStore(t, here, { previous: store.snapshot.value });
   assert.equal(same.snapshot.value, store.snapshot.value);
   assert.equal(same.state.value.lastResult, 'ok');
 });
 
 test('equal bytes at another place are the same set, told with the place where they lie now', async t => {
   const [here, there] = [await makeCredentialDirectory(t), await makeCredentialDirectory(t)];
-  const store = await open(t, here);
+  const store = await openStore(t, here);
   for (const name of ['node.pem', 'node.key', 'ca.pem'] as const)
     await there.write(name, await readFile(here.path(name), 'utf8'));
-  const moved = await open(t, there, { previous: store.snapshot.value });
+  const moved = await openStore(t, there, { previous: store.snapshot.value });
   const { own, generation } = moved.snapshot.value;
   assert.deepEqual([own.place, generation], [there.path('node.pem'), 1]);
   assert.equal(moved.snapshot.value.secureContext('TLSv1.3'), store.snapshot.value.secureContext('TLSv1.3'));
@@ -283,7 +225,7 @@ test('equal bytes at another place are the same set, told with the place where t
 
 test('a set that would lose what the one in use has is not taken: its own anchors, a usage', async t => {
   const directory = await makeCredentialDirectory(t);
-  const store = await open(t, directory);
+  const store = await openStore(t, directory);
   const stranger = await (await createAuthority()).issue({ commonName: 'node-1' });
   await directory.write('node.key', stranger.keyPem);
   await directory.write('node.pem', stranger.certPem);
@@ -297,7 +239,7 @@ test('a set that would lose what the one in use has is not taken: its own anchor
 
 test('where only the CA file is another one, the CA file is named, and not the certificate', async t => {
   const directory = await makeCredentialDirectory(t);
-  const store = await open(t, directory);
+  const store = await openStore(t, directory);
   await directory.write('ca.pem', (await createAuthority()).anchorsPem);
   const { result, problems } = await store.reload('signal');
   assert.equal(result, 'failed');
@@ -312,7 +254,7 @@ test('a set that was so from the start may stay so', async t => {
   const directory = await makeCredentialDirectory(t, { request: { commonName: 'node-1', usage: 'server' } });
   const other = await createAuthority();
   await directory.write('ca.pem', other.anchorsPem);
-  const store = await open(t, directory);
+  const store = await openStore(t, directory);
   await directory.renew({ commonName: 'renewed', usage: 'server' });
   assert.equal((await store.reload('signal')).result, 'ok');
 });
@@ -321,7 +263,7 @@ test('a set whose trial finds something keeps the old one, and is tried again', 
   const directory = await makeCredentialDirectory(t);
   let objection: string | undefined = 'node-2 would not admit it';
   const trial = () => Promise.resolve(objection === undefined ? [] : [{ file: 'canary', problem: objection }]);
-  const store = await open(t, directory, { trial });
+  const store = await openStore(t, directory, { trial });
   await directory.renew({ commonName: 'renewed' });
   assert.deepEqual((await store.reload('signal')).problems, [{ file: 'canary', problem: 'node-2 would not admit it' }]);
   assert.equal(store.state.value.problems[0]?.problem, 'node-2 would not admit it');
@@ -332,7 +274,7 @@ test('a set whose trial finds something keeps the old one, and is tried again', 
 test('after close nothing is read, and the last snapshot stays readable', async t => {
   const directory = await makeCredentialDirectory(t);
   const told: ReloadTrigger[] = [];
-  const store = await open(t, directory, {
+  const store = await openStore(t, directory, {
     watch: true,
     refreshIntervalMs: 5,
     onReload: trigger => told.push(trigger),
@@ -345,162 +287,6 @@ test('after close nothing is read, and the last snapshot stays readable', async 
   assert.equal(told.length, count);
 });
 
-const brokenPairs: { readonly [kind: string]: (directory: CredentialDirectory) => Promise<unknown> } = {
-  'a key that does not match': async directory =>
-    directory.write('node.key', (await directory.authority.issue({ commonName: 'other' })).keyPem),
-  'an expired certificate': directory => directory.renew({ commonName: 'x', notAfter: new Date(Date.now() - DAY_MS) }),
-  'a certificate of another CA': async directory => {
-    const { certPem, keyPem } = await (await createAuthority()).issue({ commonName: 'x' });
-    await directory.write('node.key', keyPem);
-    await directory.write('node.pem', certPem);
-  },
-  'a missing certificate': directory => rm(directory.path('node.pem')),
-  'an empty key': directory => directory.write('node.key', ''),
-};
-
-for (const [kind, breakPair] of Object.entries(brokenPairs))
-  test(`new anchors and CRLs are taken beside the certificate in use: ${kind}`, async t => {
-    const directory = await makeCredentialDirectory(t, { revoked: [] });
-    const { events, logger } = recordingLogger();
-    const store = await open(t, directory, { logger });
-    const { own } = store.snapshot.value;
-    const stolen = await directory.authority.issue({ commonName: 'stolen' });
-    const other = await createAuthority();
-    await breakPair(directory);
-    await directory.write('ca.crl', await directory.authority.createCrl([stolen]));
-    await directory.write('ca.pem', directory.authority.anchorsPem + other.anchorsPem);
-
-    for (let looks = 0; looks < 2; looks += 1) {
-      const { result, generation, problems } = await store.reload('poll');
-      assert.deepEqual([result, generation, problems.length > 0], ['failed', 2, true]);
-    }
-    const { snapshot, state } = store;
-    assert.equal(snapshot.value.own.identity.fingerprint256, own.identity.fingerprint256);
-    assert.equal(snapshot.value.anchors.length, 2);
-    const issuer = new X509Certificate(directory.authority.certPem);
-    assert.ok(snapshot.value.revocations.isRevoked(new X509Certificate(stolen.certPem), issuer));
-    assert.doesNotThrow(() => snapshot.value.secureContext('TLSv1.3'));
-    assert.equal(state.value.lastResult, 'failed');
-    assert.deepEqual(events, ['tls.loaded', 'tls.reload_failed', 'tls.trust_reloaded']);
-
-    await directory.renew({ commonName: 'mended' });
-    assert.deepEqual(await store.reload('poll'), { result: 'ok', generation: 3, problems: [] });
-    assert.equal(snapshot.value.own.identity.commonName, 'mended');
-  });
-
-test('anchors and CRLs that are no good are not taken beside the certificate in use', async t => {
-  const directory = await makeCredentialDirectory(t, { revoked: [] });
-  const store = await open(t, directory);
-  const good = store.snapshot.value;
-  await directory.write('node.key', 'garbage');
-  for (const [file, content] of [
-    ['ca.pem', (await createAuthority()).anchorsPem],
-    ['ca.pem', 'garbage'],
-    ['ca.crl', 'garbage'],
-  ] as const) {
-    await directory.write('ca.pem', directory.authority.anchorsPem);
-    await directory.write(file, content);
-    assert.equal((await store.reload('poll')).result, 'failed');
-    assert.equal(store.snapshot.value, good, `${file}: ${content}`);
-  }
-});
-
-test('a veto holds up the certificate alone, and does not count as taken', async t => {
-  const directory = await makeCredentialDirectory(t);
-  const verdicts: string[] = ['node-2 would not admit it'];
-  const trial = async () => verdicts.map(problem => ({ file: 'canary', problem }));
-  const store = await open(t, directory, { trial });
-  await directory.renew({ commonName: 'renewed' });
-  await directory.write('ca.pem', directory.authority.anchorsPem + (await createAuthority()).anchorsPem);
-  assert.equal((await store.reload('poll')).result, 'failed');
-  assert.equal(store.snapshot.value.anchors.length, 2);
-  assert.equal(store.snapshot.value.own.identity.commonName, 'node-1');
-  verdicts.length = 0;
-  assert.equal((await store.reload('poll')).result, 'ok');
-  assert.equal(store.snapshot.value.own.identity.commonName, 'renewed');
-});
-
-test('a certificate in use that has expired holds up no CRL, however often there is a new one', async t => {
-  const directory = await makeCredentialDirectory(t, {
-    revoked: [],
-    request: { commonName: 'node-1', notAfter: new Date(Date.now() + HOUR_MS) },
-  });
-  let nowMs = Date.now();
-  const store = await open(t, directory, { now: () => new Date(nowMs) });
-  const issuer = new X509Certificate(directory.authority.certPem);
-  for (const [hours, name] of ['one', 'two'].entries()) {
-    nowMs += (hours + 2) * HOUR_MS;
-    const stolen = await directory.authority.issue({ commonName: name });
-    await directory.write('ca.crl', await directory.authority.createCrl([stolen]));
-    assert.equal((await store.reload('poll')).result, 'failed');
-    assert.ok(store.snapshot.value.revocations.isRevoked(new X509Certificate(stolen.certPem), issuer), name);
-  }
-});
-
-test('a CRL that is gone, of another key or older takes back no revocation, as long as its source is named', async t => {
-  const directory = await makeCredentialDirectory(t, { revoked: [] });
-  const { authority } = directory;
-  const older = await readFile(directory.path('ca.crl'));
-  const stolen = await authority.issue({ commonName: 'stolen' });
-  const store = await open(t, directory);
-  await directory.write('ca.crl', await authority.createCrl([stolen]));
-  assert.equal((await store.reload('poll')).result, 'ok');
-  const isRevoked = ({ snapshot: { value } } = store) =>
-    value.revocations.isRevoked(new X509Certificate(stolen.certPem), new X509Certificate(authority.certPem));
-  assert.ok(isRevoked());
-
-  for (const [content, problem] of [
-    [
-      await (await createAuthority()).createCrl([]),
-      /ca\.crl: no CRL of CN=Selvedge development CA is left that it signed/,
-    ],
-    [
-      await (await createAuthority({ commonName: 'other' })).createCrl([]),
-      /no CRL of CN=Selvedge development CA is left/,
-    ],
-    [older, /ca\.crl: the CRL of CN=Selvedge development CA has the number \d+, and the one in use is newer: \d+$/],
-  ] as const)
-    for (const key of ['of the certificate', 'of another one']) {
-      await directory.renew();
-      if (key === 'of another one') await directory.write('node.key', stolen.keyPem);
-      await directory.write('ca.crl', content);
-      const { result, problems } = await store.reload('poll');
-      assert.equal(result, 'failed');
-      if (key === 'of the certificate') assert.match(describeProblems(problems), problem);
-      assert.equal(store.snapshot.value.generation, 2);
-      assert.ok(isRevoked(), String(problem));
-    }
-
-  const spec = { ...directory.spec, crlFiles: [] };
-  await directory.renew();
-  const without = await open(t, { ...directory, spec }, { previous: store.snapshot.value });
-  assert.ok(!isRevoked(without), 'a configuration that names no list any more is believed');
-
-  await directory.write('ca.crl', await authority.createCrl([]));
-  assert.equal((await store.reload('poll')).result, 'ok', 'a newer list may take back what it likes');
-  assert.ok(!isRevoked());
-});
-
-test('a CA that leaves the anchors takes its CRL with it', async t => {
-  const directory = await makeCredentialDirectory(t, { revoked: [] });
-  const [own, other] = [directory.authority, await createAuthority({ commonName: 'other' })];
-  await directory.write('ca.pem', own.anchorsPem + other.anchorsPem);
-  await directory.write('ca.crl', (await own.createCrl([])) + (await other.createCrl([])));
-  const store = await open(t, directory);
-  await directory.write('ca.crl', await own.createCrl([]));
-  assert.equal((await store.reload('poll')).result, 'failed');
-  await directory.write('ca.pem', own.anchorsPem);
-  assert.equal((await store.reload('poll')).result, 'ok');
-});
-
-test('the CRL of our own intermediate counts as one of an anchor', async t => {
-  const authority = await createAuthority({ intermediate: true });
-  const directory = await makeCredentialDirectory(t, { authority, revoked: [] });
-  const store = await open(t, directory);
-  await directory.write('ca.crl', await (await createAuthority({ intermediate: true })).createCrl([]));
-  assert.match(describeProblems((await store.reload('poll')).problems), /intermediate is left that it signed/);
-});
-
 test('a problem whose words differ each time is logged once, and shown in its last words', async t => {
   const directory = await makeCredentialDirectory(t);
   const lines: string[] = [];
@@ -509,7 +295,7 @@ test('a problem whose words differ each time is logged once, and shown in its la
     asked += 1;
     return [{ file: 'f', problem: `node-2 would refuse it: unknown_ca: word ${asked}`, gist: 'node-2: unknown_ca' }];
   };
-  const store = await open(t, directory, { trial, logger: createLogger({ write: line => lines.push(line) }) });
+  const store = await openStore(t, directory, { trial, logger: createLogger({ write: line => lines.push(line) }) });
   await directory.renew();
   for (let looks = 0; looks < 3; looks += 1) await store.reload('poll');
   const failures = lines.filter(line => line.includes('tls.reload_failed'));
