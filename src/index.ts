@@ -23,9 +23,9 @@ export type { CredentialsReload } from './node/credential-set.ts';
 export {
   type CredentialsInfo,
   type FabricCredentials,
-  type FabricCredentialsOptions,
   openFabricCredentials,
 } from './node/fabric-credentials.ts';
+export type { FabricCredentialsOptions } from './node/fabric-credentials-options.ts';
 export {
   type ApplicationService,
   type ClientConstructor,

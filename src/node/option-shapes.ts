@@ -1,4 +1,4 @@
-import type { FabricCredentialsOptions } from './fabric-credentials.ts';
+import type { FabricCredentialsOptions } from './fabric-credentials-options.ts';
 import type {
   AuthorizationOptions,
   CredentialOptions,

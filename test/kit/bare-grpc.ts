@@ -2,11 +2,8 @@ import type { TestContext } from 'node:test';
 import * as grpc from '@grpc/grpc-js';
 import type { Authority } from '../../src/dev-pki/authority.ts';
 import type { CertificateRequest } from '../../src/dev-pki/issue.ts';
-import {
-  type FabricCredentials,
-  type FabricCredentialsOptions,
-  openFabricCredentials,
-} from '../../src/node/fabric-credentials.ts';
+import { type FabricCredentials, openFabricCredentials } from '../../src/node/fabric-credentials.ts';
+import type { FabricCredentialsOptions } from '../../src/node/fabric-credentials-options.ts';
 import { callerOf } from '../../src/rpc/caller.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts';
