@@ -1,13 +1,12 @@
 import * as grpc from '@grpc/grpc-js';
 import { rolesOf } from '../../src/authorization/admission.ts';
-import { mayCall } from '../../src/authorization/method-rules.ts';
 import type { TrustSnapshot } from '../../src/credentials/trust-snapshot.ts';
 import { parseAddress } from '../../src/identity/address.ts';
 import { constant, type ObservableValue } from '../../src/lifecycle/observable-value.ts';
 import { FabricListener } from '../../src/listener/fabric-listener.ts';
 import { FabricServerCredentials } from '../../src/listener/fabric-server-credentials.ts';
 import type { Admit } from '../../src/listener/listener-policy.ts';
-import { listenerPolicyOf, roleListsOf } from '../../src/node/policies.ts';
+import { authorizeUnder, listenerPolicyOf, roleListsOf } from '../../src/node/policies.ts';
 import type { Logger } from '../../src/telemetry/logger.ts';
 import type { Metrics } from '../../src/telemetry/metrics.ts';
 import type { CredentialPems } from './credentials.ts';
@@ -66,7 +65,7 @@ async function listen(server: grpc.Server, { trust, logger, metrics }: EchoServe
     trust,
     limits: settings.networking,
     admit: constant(admit),
-    authorize: (caller, path) => mayCall(caller, path, true),
+    rules: { authorize: constant(authorizeUnder(policy)) },
     logger,
     metrics,
   });

@@ -5,16 +5,19 @@ import { callerWith } from '../../test/kit/call-as.ts';
 import { echo, echoDefinition, whoAmI } from '../../test/kit/echo-service.ts';
 import { listen } from '../../test/kit/loopback-node.ts';
 import { until } from '../../test/kit/until.ts';
-import { callerOf } from '../rpc/caller.ts';
+import { type Caller, callerOf } from '../rpc/caller.ts';
+import type { Decision } from '../rpc/decision.ts';
 import { refusalReasonOf } from '../rpc/status.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { type CallCounter, callInterceptor } from './call-interceptor.ts';
 import type { AuthorizeCall } from './listener-policy.ts';
 
+const ALLOWED: Decision = { allowed: true, policy: 'test', rule: 'everything' };
+const DENIED: Decision = { allowed: false, policy: 'secret-policy', rule: 'secret-rule' };
 const METHODS = ['Echo', 'Chat', 'Count'] as const;
 
 test('an allowed call reaches its handler and knows its caller', async t => {
-  const { client, metrics } = await serve(t, () => true);
+  const { client, metrics } = await serve(t, () => ALLOWED);
   assert.deepEqual((await whoAmI(client)).roles, ['peer']);
   const exposed = await metrics.expose();
   assert.match(exposed, /decisions_total\{service="test\.Echo",decision="allow"\} 1/);
@@ -23,12 +26,12 @@ test('an allowed call reaches its handler and knows its caller', async t => {
 });
 
 test('a denied call never reaches its handler, whatever its kind, and is told nothing but that', async t => {
-  const { client, reached, calls, metrics } = await serve(t, () => false);
+  const { client, reached, calls, metrics } = await serve(t, () => DENIED);
   for (const method of METHODS) {
     const error = await callAnyhow(client, method);
     assert.equal(error.code, grpc.status.PERMISSION_DENIED, method);
     assert.equal(error.details, 'permission denied', method);
-    assert.doesNotMatch(JSON.stringify(error.metadata.toJSON()), /role|peer|admin|test\.Echo/);
+    assert.doesNotMatch(JSON.stringify(error.metadata.toJSON()), /role|peer|admin|secret|test\.Echo/);
   }
   assert.deepEqual(reached, []);
   assert.equal(calls.active.size, 0);
@@ -40,7 +43,7 @@ test('the decision is asked of the path on the wire, for each call anew', async 
   const asked: string[] = [];
   const { client } = await serve(t, ({ connectionId }, path) => {
     asked.push(`${connectionId} ${path}`);
-    return path.endsWith('/Echo');
+    return path.endsWith('/Echo') ? ALLOWED : DENIED;
   });
   assert.equal(await echo(client, 'a'), 'a');
   assert.equal((await callAnyhow(client, 'Count')).code, grpc.status.PERMISSION_DENIED);
@@ -48,7 +51,7 @@ test('the decision is asked of the path on the wire, for each call anew', async 
 });
 
 test('a method that is not there leaves no word of the caller in the metrics', async t => {
-  const { client, metrics } = await serve(t, () => true);
+  const { client, metrics } = await serve(t, () => ALLOWED);
   const same = (value: Buffer) => value;
   const error = await new Promise<grpc.ServiceError | null>(resolve => {
     client.makeUnaryRequest('/evil.Label/Injected', same, same, Buffer.from('x'), resolve);
@@ -58,7 +61,7 @@ test('a method that is not there leaves no word of the caller in the metrics', a
 });
 
 test('a call counts as active until it ends', async t => {
-  const { client, calls, metrics } = await serve(t, () => true);
+  const { client, calls, metrics } = await serve(t, () => ALLOWED);
   const chat = openChat(client);
   await until('it runs', () => calls.active.size === 1);
   chat.end();
@@ -70,7 +73,7 @@ test('a call counts as active until it ends', async t => {
 });
 
 test('a call whose caller goes away is active no more, and counts as cancelled', async t => {
-  const { client, calls, metrics } = await serve(t, () => true, {
+  const { client, calls, metrics } = await serve(t, () => ALLOWED, {
     Chat: (call: grpc.ServerDuplexStream<Buffer, Buffer>) => call.on('error', () => {}),
   });
   const left = openChat(client);
@@ -86,7 +89,7 @@ test('a call whose caller goes away is active no more, and counts as cancelled',
 test('a call that is cut ends as UNAVAILABLE with the reason, its handler is told, and may still answer', async t => {
   let finish: () => void = () => {};
   let cancelled = false;
-  const { client, calls } = await serve(t, () => true, {
+  const { client, calls } = await serve(t, () => ALLOWED, {
     Echo: (call: grpc.ServerUnaryCall<Buffer, Buffer>, reply: grpc.sendUnaryData<Buffer>) => {
       call.on('cancelled', () => {
         cancelled = true;
@@ -105,7 +108,7 @@ test('a call that is cut ends as UNAVAILABLE with the reason, its handler is tol
 });
 
 test('a call that is cut carries the reason, where programs find it', async t => {
-  const { client, calls } = await serve(t, () => true);
+  const { client, calls } = await serve(t, () => ALLOWED);
   const chat = openChat(client);
   const ended = new Promise<grpc.ServiceError>(resolve => chat.once('error', resolve));
   await until('it runs', () => calls.active.size === 1);
@@ -124,7 +127,7 @@ test('a call over a connection that may no longer be here is answered with the r
     let standing: ReturnType<Parameters<typeof callInterceptor>[0]['caller']> = callerWith('peer');
     const { client, reached } = await serve(
       t,
-      () => true,
+      () => ALLOWED,
       {},
       () => standing,
     );
@@ -139,11 +142,91 @@ test('a call over a connection that may no longer be here is answered with the r
   }
 });
 
+test('who is found behind a call is its caller, asked once it is known', async t => {
+  const admin: Caller = { ...callerWith('admin'), bearer: { kind: 'token', name: 'ann' } };
+  const told: string[] = [];
+  for (const found of [admin, Promise.resolve(admin)]) {
+    const { client } = await serve(t, ({ roles }) => (roles.has('admin') ? ALLOWED : DENIED), {}, undefined, {
+      authenticate: () => found,
+      decided: (caller, path, { allowed }) => told.push(`${caller.bearer?.name} ${path} ${allowed}`),
+    });
+    assert.deepEqual((await whoAmI(client)).roles, ['admin']);
+  }
+  assert.deepEqual(told, ['ann /test.Echo/WhoAmI true', 'ann /test.Echo/WhoAmI true']);
+});
+
+test('a call behind which nobody is found ends as UNAUTHENTICATED, is told nothing more, and is told of', async t => {
+  const nobody = { allowed: false, policy: 'authentication', rule: 'secret' } as const;
+  for (const found of [nobody, Promise.resolve(nobody)]) {
+    const told: unknown[] = [];
+    const asked: string[] = [];
+    const authorize: AuthorizeCall = (_caller, path) => {
+      asked.push(path);
+      return ALLOWED;
+    };
+    const parts = {
+      authenticate: () => found,
+      decided: (_caller: Caller, _path: string, decision: Decision) => told.push(decision),
+    };
+    const { client, reached, metrics } = await serve(t, authorize, {}, undefined, parts);
+    for (const method of METHODS) {
+      const error = await callAnyhow(client, method);
+      assert.deepEqual([error.code, error.details], [grpc.status.UNAUTHENTICATED, 'unauthenticated'], method);
+      assert.doesNotMatch(JSON.stringify(error.metadata.toJSON()), /secret/);
+    }
+    assert.deepEqual([reached, asked, told.length], [[], [], METHODS.length]);
+    assert.match(await metrics.expose(), /decisions_total\{service="test\.Echo",decision="deny"\} 3/);
+  }
+});
+
+test('a call that is cut or left while its caller is looked for goes no further', async t => {
+  let found: (caller: Caller) => void = () => {};
+  const authenticate = () => new Promise<Caller>(resolve => (found = resolve));
+  const { client, calls, reached } = await serve(t, () => ALLOWED, {}, undefined, { authenticate });
+  const cut = assert.rejects(echo(client, 'x'), { code: grpc.status.UNAVAILABLE });
+  await until('it waits', () => calls.active.size === 1);
+  for (const call of [...calls.active]) call.cut('the node is draining', 'node_draining');
+  await cut;
+  found(callerWith('peer'));
+  const left = openChat(client);
+  await until('it waits', () => calls.active.size === 1);
+  left.cancel();
+  await until('it was left', () => calls.active.size === 0);
+  found(callerWith('peer'));
+  await new Promise(setImmediate);
+  assert.deepEqual(reached, []);
+});
+
+test('looking for the caller that goes wrong ends the call, and tells nothing of why', async t => {
+  const authenticate = () => Promise.reject<Caller>(new Error('secret'));
+  const { client, calls } = await serve(t, () => ALLOWED, {}, undefined, { authenticate });
+  const error = await callAnyhow(client, 'Echo');
+  assert.deepEqual([error.code, error.details], [grpc.status.INTERNAL, 'internal error']);
+  assert.equal(calls.active.size, 0);
+});
+
+test('whether a running call may go on is asked of its own caller, path and metadata', async t => {
+  const { client, calls } = await serve(t, () => ALLOWED);
+  const chat = openChat(client);
+  await until('it runs', () => calls.active.size === 1);
+  const [call] = calls.active;
+  const may = (decision: Decision) => call?.isAllowed(() => decision, callerWith('observer'));
+  assert.deepEqual([may(ALLOWED), may(DENIED)], [true, false]);
+  const asked: unknown[] = [];
+  call?.isAllowed((caller, path, metadata) => {
+    asked.push([...caller.roles], path, metadata.get('x-kind'));
+    return ALLOWED;
+  }, callerWith('observer'));
+  assert.deepEqual(asked, [['observer'], '/test.Echo/Chat', ['chat']]);
+  chat.cancel();
+});
+
 async function serve(
   t: TestContext,
   authorize: AuthorizeCall,
   handlers: grpc.UntypedServiceImplementation = {},
   caller: Parameters<typeof callInterceptor>[0]['caller'] = () => callerWith('peer'),
+  parts: Pick<Parameters<typeof callInterceptor>[0], 'authenticate' | 'decided'> = {},
 ): Promise<{
   client: grpc.Client;
   calls: CallCounter;
@@ -154,7 +237,7 @@ async function serve(
   const metrics = createMetrics();
   const reached: string[] = [];
   const server = new grpc.Server({
-    interceptors: [callInterceptor({ caller, authorize, calls, metrics })],
+    interceptors: [callInterceptor({ caller, authorize, calls, metrics, ...parts })],
   });
   server.addService(echoDefinition, {
     Echo: (call: grpc.ServerUnaryCall<Buffer, Buffer>, reply: grpc.sendUnaryData<Buffer>) => {
@@ -186,7 +269,9 @@ async function serve(
 
 function openChat(client: grpc.Client): grpc.ClientDuplexStream<Buffer, Buffer> {
   const { path, requestSerialize, responseDeserialize } = echoDefinition.Chat;
-  const chat = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+  const metadata = new grpc.Metadata();
+  metadata.set('x-kind', 'chat');
+  const chat = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata);
   chat.on('data', () => {});
   chat.on('error', () => {});
   chat.write(Buffer.from('x'));

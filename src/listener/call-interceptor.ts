@@ -1,15 +1,18 @@
 import * as grpc from '@grpc/grpc-js';
 import type { EndReason } from '../errors/refusal-reason.ts';
 import { bindCaller, type Caller } from '../rpc/caller.ts';
+import type { Decision } from '../rpc/decision.ts';
 import { reasonMetadata } from '../rpc/status.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Standing } from './connection-standing.ts';
-import type { AuthorizeCall } from './listener-policy.ts';
+import type { AuthenticateCall, AuthorizeCall, CallDecided, Denial } from './listener-policy.ts';
 
 /** A running call of one connection. */
 export interface ActiveCall {
   /** `/package.Service/Method`. */
   readonly path: string;
+  /** Whether it may go on, under the rules and roles of now. */
+  isAllowed(authorize: AuthorizeCall, ofConnection: Caller): boolean;
   /** Ends it with UNAVAILABLE; `reason` is a refusal or close reason code. */
   cut(details: string, reason: EndReason): void;
 }
@@ -22,7 +25,9 @@ export interface CallCounter {
 export interface CallInterceptorParts {
   /** Asked when a call arrives: who calls, or why nobody may any more. */
   readonly caller: () => Caller | Extract<Standing, { admitted: false }>;
+  readonly authenticate?: AuthenticateCall | undefined;
   readonly authorize: AuthorizeCall;
+  readonly decided?: CallDecided | undefined;
   readonly calls: CallCounter;
   readonly metrics: Metrics;
 }
@@ -33,65 +38,140 @@ export interface CallInterceptorParts {
  */
 const MAX_STRANGER_CALLS = 10;
 
-type Status = Parameters<grpc.ServerInterceptingCall['sendStatus']>[0];
-
 /**
  * The interceptor of one connection: every call learns its caller, is authorized, counted, and can be cut. The denial
  * says only that it was denied.
  */
-export function callInterceptor({ caller, authorize, calls, metrics }: CallInterceptorParts): grpc.ServerInterceptor {
-  return (method, call) => {
-    const startedAt = performance.now();
-    const { path } = method;
-    const service = path.slice(1, path.lastIndexOf('/'));
-    const active: ActiveCall = {
-      path,
-      cut: (details, reason) => end(grpc.status.UNAVAILABLE, details, reason),
-    };
-    const end = (code: grpc.status, details: string, reason?: EndReason) => {
-      finish(code);
-      call.sendStatus(statusWith(code, details, reason));
-    };
-    const finish = (code: grpc.status) => {
-      if (!calls.active.delete(active)) return;
-      const labels = { grpc_method: path.slice(1), grpc_status: grpc.status[code] };
-      metrics.serverCallDuration.observe(labels, (performance.now() - startedAt) / 1_000);
-    };
-    const deny = (code: grpc.status, details: string, reason?: EndReason) => {
-      metrics.authorizationDecisions.inc({ service, decision: 'deny' });
-      end(code, details, reason);
-    };
-    metrics.serverCallsStarted.inc({ grpc_method: path.slice(1) });
-    const othersActive = calls.active.size;
-    calls.active.add(active);
-    return new grpc.ServerInterceptingCall(call, {
-      start: next =>
-        next({
-          onReceiveMetadata: (metadata, forward) => {
-            const who = caller();
-            if ('admitted' in who) {
-              const code = who.unauthenticated ? grpc.status.UNAUTHENTICATED : grpc.status.PERMISSION_DENIED;
-              return deny(code, `connection refused: ${who.reason}`, who.reason);
-            }
-            if (isStranger(who) && othersActive >= MAX_STRANGER_CALLS)
-              return end(grpc.status.RESOURCE_EXHAUSTED, 'too many calls at a time');
-            if (!authorize(who, path)) return deny(grpc.status.PERMISSION_DENIED, 'permission denied');
-            metrics.authorizationDecisions.inc({ service, decision: 'allow' });
-            bindCaller(metadata, who);
-            forward(metadata);
-          },
-          onCancel: () => finish(grpc.status.CANCELLED),
-        }),
-      sendStatus: (status, next) => {
-        finish(status.code ?? grpc.status.UNKNOWN);
-        next(status);
-      },
-    });
-  };
+export function callInterceptor(parts: CallInterceptorParts): grpc.ServerInterceptor {
+  return ({ path }, call) => new GuardedCall(path, call, parts);
 }
 
-function statusWith(code: grpc.status, details: string, reason: EndReason | undefined): Status {
-  return reason === undefined ? { code, details } : { code, details, metadata: reasonMetadata(reason) };
+type Listener = Parameters<grpc.ServerInterceptingCall['start']>[0];
+type Status = Parameters<grpc.ServerInterceptingCall['sendStatus']>[0];
+
+/**
+ * One call, between grpc-js and the handler. What it does not look at it passes on as it is: the layers that
+ * `ServerInterceptingCall` offers for that cost more than everything that is done here, so all of its methods are
+ * overridden.
+ *
+ * G1. The handler hears nothing of a call before it is allowed: grpc-js reads no message until the handler asks.
+ * G2. It is among the active calls from its arrival to its one end: a status, or that the caller went away.
+ */
+class GuardedCall extends grpc.ServerInterceptingCall implements ActiveCall, Listener {
+  readonly path: string;
+  readonly #call: grpc.ServerInterceptingCallInterface;
+  readonly #parts: CallInterceptorParts;
+  readonly #startedAt = performance.now();
+  #handler: Listener | undefined;
+  #caller: Caller | undefined;
+  #metadata: grpc.Metadata | undefined;
+
+  constructor(path: string, call: grpc.ServerInterceptingCallInterface, parts: CallInterceptorParts) {
+    super(call);
+    this.path = path;
+    this.#call = call;
+    this.#parts = parts;
+    parts.metrics.serverCallsStarted.inc({ grpc_method: path.slice(1) });
+  }
+
+  override start(handler: Listener): void {
+    this.#handler = handler;
+    this.#parts.calls.active.add(this);
+    this.#call.start(this);
+  }
+
+  onReceiveMetadata(metadata: grpc.Metadata): void {
+    const { caller, authenticate, calls } = this.#parts;
+    const ofConnection = caller();
+    if ('admitted' in ofConnection) return this.#refuse(ofConnection);
+    if (isStranger(ofConnection) && calls.active.size > MAX_STRANGER_CALLS)
+      return this.#end(grpc.status.RESOURCE_EXHAUSTED, 'too many calls at a time');
+    const authenticated = authenticate?.(ofConnection, this.path, metadata) ?? ofConnection;
+    if (!(authenticated instanceof Promise)) return this.#authorize(ofConnection, authenticated, metadata);
+    authenticated.then(
+      who => this.#authorize(ofConnection, who, metadata),
+      () => this.#end(grpc.status.INTERNAL, 'internal error'),
+    );
+  }
+
+  onReceiveMessage(message: unknown): void {
+    this.#handler?.onReceiveMessage(message);
+  }
+
+  onReceiveHalfClose(): void {
+    this.#handler?.onReceiveHalfClose();
+  }
+
+  onCancel(): void {
+    this.#finish(grpc.status.CANCELLED);
+    this.#handler?.onCancel();
+  }
+
+  override sendMetadata(metadata: grpc.Metadata): void {
+    this.#call.sendMetadata(metadata);
+  }
+
+  override sendMessage(message: unknown, callback: () => void): void {
+    this.#call.sendMessage(message, callback);
+  }
+
+  override sendStatus(status: Status): void {
+    this.#finish(status.code ?? grpc.status.UNKNOWN);
+    this.#call.sendStatus(status);
+  }
+
+  isAllowed(authorize: AuthorizeCall, ofConnection: Caller): boolean {
+    if (this.#caller === undefined || this.#metadata === undefined) return true;
+    const caller = this.#caller.bearer === undefined ? ofConnection : this.#caller;
+    return authorize(caller, this.path, this.#metadata).allowed;
+  }
+
+  cut(details: string, reason: EndReason): void {
+    this.#end(grpc.status.UNAVAILABLE, details, reason);
+  }
+
+  #authorize(ofConnection: Caller, authenticated: Caller | Denial, metadata: grpc.Metadata): void {
+    // It was cut or left while its caller was looked for.
+    if (!this.#parts.calls.active.has(this)) return;
+    if ('allowed' in authenticated) {
+      this.#decide(ofConnection, authenticated);
+      return this.#end(grpc.status.UNAUTHENTICATED, 'unauthenticated');
+    }
+    const decision = this.#parts.authorize(authenticated, this.path, metadata);
+    this.#decide(authenticated, decision);
+    if (!decision.allowed) return this.#end(grpc.status.PERMISSION_DENIED, 'permission denied');
+    this.#caller = authenticated;
+    this.#metadata = metadata;
+    bindCaller(metadata, authenticated);
+    this.#handler?.onReceiveMetadata(metadata);
+  }
+
+  #decide(caller: Caller, decision: Decision): void {
+    this.#count(decision.allowed ? 'allow' : 'deny');
+    this.#parts.decided?.(caller, this.path, decision);
+  }
+
+  #count(decision: 'allow' | 'deny'): void {
+    const service = this.path.slice(1, this.path.lastIndexOf('/'));
+    this.#parts.metrics.authorizationDecisions.inc({ service, decision });
+  }
+
+  #refuse({ reason, unauthenticated }: Extract<Standing, { admitted: false }>): void {
+    this.#count('deny');
+    const code = unauthenticated ? grpc.status.UNAUTHENTICATED : grpc.status.PERMISSION_DENIED;
+    this.#end(code, `connection refused: ${reason}`, reason);
+  }
+
+  #end(code: grpc.status, details: string, reason?: EndReason): void {
+    this.sendStatus(reason === undefined ? { code, details } : { code, details, metadata: reasonMetadata(reason) });
+  }
+
+  #finish(code: grpc.status): void {
+    const { calls, metrics } = this.#parts;
+    if (!calls.active.delete(this)) return;
+    const labels = { grpc_method: this.path.slice(1), grpc_status: grpc.status[code] };
+    metrics.serverCallDuration.observe(labels, (performance.now() - this.#startedAt) / 1_000);
+  }
 }
 
 function isStranger({ identity, security }: Caller): boolean {

@@ -17,7 +17,7 @@ import { bind } from './bind.ts';
 import { nextConnectionId } from './connection-id.ts';
 import { ConnectionStanding } from './connection-standing.ts';
 import { InboundConnection } from './inbound-connection.ts';
-import type { Admit, AuthorizeCall, ListenerLimits, ListenerPolicy } from './listener-policy.ts';
+import type { Admit, CallRules, ListenerLimits, ListenerPolicy } from './listener-policy.ts';
 import { Refuser, remoteOf } from './refuser.ts';
 import { sniff } from './sniff.ts';
 import { type StandingListener, StandingReview } from './standing-review.ts';
@@ -32,7 +32,7 @@ export interface FabricListenerParts {
   readonly limits: ListenerLimits;
   /** Another function when the lists behind it change: then open connections are judged again. */
   readonly admit: ObservableValue<Admit>;
-  readonly authorize: AuthorizeCall;
+  readonly rules: CallRules;
   /** Told of open connections that may no longer be here. Default: nobody. */
   readonly standings?: StandingListener;
   /** Told of the certificate of each connection that opens; what it returns is called when that closes. Default: nobody. */
@@ -67,6 +67,7 @@ export class FabricListener {
     this.#refuser = new Refuser(parts.logger, parts.metrics);
     this.#review = new StandingReview({
       standing: parts,
+      authorize: parts.rules.authorize,
       graceMs: () => parts.policy.value.withdrawalGraceMs,
       listener: parts.standings ?? {},
       logger: parts.logger,
@@ -205,12 +206,13 @@ export class FabricListener {
     if (this.#closing) return void socket.destroy();
     this.#unfinished.delete(raw);
     const { identity, roles } = now;
-    const caller = { connectionId: nextConnectionId(), remoteAddress: remoteOf(raw), security, identity, roles };
+    const remoteAddress = remoteOf(raw);
+    const caller = { connectionId: nextConnectionId(), remoteAddress, security, identity, roles, bearer: undefined };
     this.#open(socket, caller, standing);
   }
 
   #open(socket: net.Socket, caller: Caller, standing: ConnectionStanding): void {
-    const { server, authorize, metrics, logger, followPeer } = this.#parts;
+    const { server, rules, metrics, logger, followPeer } = this.#parts;
     const labels = { direction: 'inbound', security: caller.security.kind };
     // The admin socket is no connection of the fabric.
     const counted = !caller.roles.has('local');
@@ -221,7 +223,7 @@ export class FabricListener {
       socket,
       caller,
       standing,
-      authorize,
+      rules,
       metrics,
       onClosed: closed => {
         this.#connections.delete(closed.id);

@@ -3,15 +3,17 @@ import * as grpc from '@grpc/grpc-js';
 import { type EndReason, isRefusalReason, type RefusalReason } from '../errors/refusal-reason.ts';
 import type { Caller, Role } from '../rpc/caller.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { type CallCounter, callInterceptor } from './call-interceptor.ts';
+import { type ActiveCall, type CallCounter, callInterceptor } from './call-interceptor.ts';
 import type { ConnectionStanding } from './connection-standing.ts';
-import type { AuthorizeCall } from './listener-policy.ts';
+import type { AuthorizeCall, CallRules } from './listener-policy.ts';
 
 /** Why calls over a connection were cut, told to each caller in its status. */
 const CUT_DETAIL: { readonly [Reason in EndReason]?: string } = {
   mode_changed: 'this node no longer accepts this kind of connection (mode_changed)',
   node_draining: 'the node is draining and the call outlived the drain timeout (node_draining)',
 };
+
+const NO_METADATA = new grpc.Metadata();
 
 /** How long a cut peer may take to read the last statuses; it closes the connection itself when it has. */
 const LAST_STATUS_MS = 1_000;
@@ -22,7 +24,7 @@ export interface InboundConnectionParts {
   /** As it was admitted. */
   readonly caller: Caller;
   readonly standing: ConnectionStanding;
-  readonly authorize: AuthorizeCall;
+  readonly rules: CallRules;
   readonly metrics: Metrics;
   readonly onClosed: (connection: InboundConnection) => void;
 }
@@ -39,12 +41,14 @@ export interface InboundConnectionParts {
 export class InboundConnection {
   readonly standing: ConnectionStanding;
   readonly openedAt: Date = new Date();
-  readonly #authorize: AuthorizeCall;
+  readonly #rules: CallRules;
   readonly #socket: Duplex;
   readonly #injector: grpc.ConnectionInjector;
   readonly #calls: CallCounter = { active: new Set() };
   readonly closed: Promise<void>;
   #caller: Caller;
+  /** What its running calls were last judged by. */
+  #allowedBy: AuthorizeCall;
   #closeReason: EndReason | undefined;
   #cutTimer: NodeJS.Timeout | undefined;
   #cutAtMs = Number.POSITIVE_INFINITY;
@@ -53,10 +57,13 @@ export class InboundConnection {
     this.standing = parts.standing;
     this.#caller = parts.caller;
     this.#socket = parts.socket;
-    this.#authorize = parts.authorize;
+    this.#rules = parts.rules;
+    this.#allowedBy = parts.rules.authorize.value;
     const interceptor = callInterceptor({
       caller: () => this.#callerNow(),
-      authorize: parts.authorize,
+      authenticate: parts.rules.authenticate,
+      authorize: (...asked) => parts.rules.authorize.value(...asked),
+      decided: parts.rules.decided,
       calls: this.#calls,
       metrics: parts.metrics,
     });
@@ -104,25 +111,33 @@ export class InboundConnection {
     if (this.#closeReason !== undefined && isRefusalReason(this.#closeReason)) return this.#closeReason;
     const { now } = this.standing;
     if (!now.admitted) return now.reason;
-    return this.#authorize({ ...this.#caller, roles: now.roles }, path) ? undefined : 'subject_not_allowed';
+    const { allowed } = this.#rules.authorize.value({ ...this.#caller, roles: now.roles }, path, NO_METADATA);
+    return allowed ? undefined : 'subject_not_allowed';
   }
 
   /**
-   * The peer holds these roles from now on. Running calls that it may no longer make are cut after `graceMs`. True when
-   * they are other roles than before.
+   * The peer holds these roles from now on. Running calls that it may no longer make, by its roles or by new rules, are
+   * cut after `graceMs`. True when it may be that it may do other things than before.
    */
   hold(roles: ReadonlySet<Role>, graceMs: number): boolean {
-    if (areSame(roles, this.#caller.roles)) return false;
-    this.#caller = { ...this.#caller, roles };
-    const isForbidden = (path: string) => !this.#authorize(this.#caller, path);
-    const forbidden = [...this.#calls.active].filter(({ path }) => isForbidden(path));
+    const authorize = this.#rules.authorize.value;
+    const areOthers = !areSame(roles, this.#caller.roles);
+    if (!areOthers && authorize === this.#allowedBy) return false;
+    this.#allowedBy = authorize;
+    if (areOthers) this.#caller = { ...this.#caller, roles };
+    const forbidden = this.#forbidden();
     if (forbidden.length === 0) return true;
     setTimeout(() => {
-      for (const call of forbidden)
-        if (this.#calls.active.has(call) && isForbidden(call.path))
-          call.cut('the roles of the caller no longer allow this call (subject_not_allowed)', 'subject_not_allowed');
+      const details = 'the caller may no longer make this call (subject_not_allowed)';
+      const stillForbidden = new Set(this.#forbidden());
+      for (const call of forbidden) if (stillForbidden.has(call)) call.cut(details, 'subject_not_allowed');
     }, graceMs).unref();
     return true;
+  }
+
+  #forbidden(): readonly ActiveCall[] {
+    const authorize = this.#rules.authorize.value;
+    return [...this.#calls.active].filter(call => !call.isAllowed(authorize, this.#caller));
   }
 
   /** Resolves when the connection is closed, at the latest a moment after `graceMs`. */

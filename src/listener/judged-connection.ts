@@ -95,7 +95,7 @@ export class JudgedConnection {
     if (this.#refused !== undefined) return this.#refused;
     const now = this.#standing.now;
     if (!now.admitted) return this.#refuse(now);
-    this.#caller = { ...this.#facts, identity: now.identity, roles: now.roles };
+    this.#caller = { ...this.#facts, identity: now.identity, roles: now.roles, bearer: undefined };
     this.#awaitEnd(now.validUntilMs);
     return { admitted: true, caller: this.#caller };
   }

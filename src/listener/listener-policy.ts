@@ -1,6 +1,9 @@
+import type * as grpc from '@grpc/grpc-js';
 import type { RefusalReason } from '../errors/refusal-reason.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
+import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Caller, Role } from '../rpc/caller.ts';
+import type { Decision } from '../rpc/decision.ts';
 import type { Security } from '../rpc/security.ts';
 
 /** What the listener accepts; changes while it runs. */
@@ -29,7 +32,33 @@ export type Admission =
 export type Admit = (identity: PeerIdentity | undefined, security: Security) => Admission;
 
 /** Decides on one call. Called for each, so it must be cheap. Handed in by the owner. */
-export type AuthorizeCall = (caller: Caller, methodPath: string) => boolean;
+export type AuthorizeCall = (caller: Caller, methodPath: string, metadata: grpc.Metadata) => Decision;
+
+/**
+ * Turns the caller of a connection into the caller of one call, by what that call carries. A decision is a denial: the
+ * call ends with UNAUTHENTICATED. Handed in by the owner.
+ */
+export type AuthenticateCall = (
+  caller: Caller,
+  methodPath: string,
+  metadata: grpc.Metadata,
+) => Caller | Denial | Promise<Caller | Denial>;
+
+/** That nobody was found behind a call. */
+export type Denial = Decision & { readonly allowed: false };
+
+/** Told of every decision on a call, before the call goes on or ends. */
+export type CallDecided = (caller: Caller, methodPath: string, decision: Decision) => void;
+
+/** What is asked of every call of a listener. */
+export interface CallRules {
+  /** Another function when what it decides by changed: then running calls are judged again. */
+  readonly authorize: ObservableValue<AuthorizeCall>;
+  /** Default: the caller of the connection is that of each call. */
+  readonly authenticate?: AuthenticateCall;
+  /** Default: nobody is told. */
+  readonly decided?: CallDecided;
+}
 
 /** Caps of one listener. */
 export interface ListenerLimits {

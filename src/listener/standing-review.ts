@@ -2,21 +2,24 @@ import type { RefusalReason } from '../errors/refusal-reason.ts';
 import { messageOf } from '../errors/selvedge-error.ts';
 import { atTime } from '../lifecycle/at-time.ts';
 import { inSlices } from '../lifecycle/in-slices.ts';
+import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import { certificateFields } from '../telemetry/certificate-fields.ts';
 import { type Logger, printable } from '../telemetry/logger.ts';
 import type { Standing, StandingParts } from './connection-standing.ts';
 import type { InboundConnection } from './inbound-connection.ts';
+import type { AuthorizeCall } from './listener-policy.ts';
 
 /** Told of connections whose standing changed. */
 export interface StandingListener {
   /** It must go. Told before it is drained, so that last words can be said over it. */
   withdrawn?(connection: InboundConnection, reason: RefusalReason): void;
-  /** Its peer holds other roles now. */
+  /** Its peer holds other roles now, or the rules of calls are others. */
   rolesChanged?(connection: InboundConnection): void;
 }
 
 export interface StandingReviewParts {
   readonly standing: StandingParts;
+  readonly authorize: ObservableValue<AuthorizeCall>;
   /** How long calls may go on over a connection that must go; asked when it is needed. */
   readonly graceMs: () => number;
   readonly listener: StandingListener;
@@ -25,7 +28,7 @@ export interface StandingReviewParts {
 
 /**
  * Asks open connections again whether they may be here: all of them when trust, policy or lists change, each when its
- * certificate ends.
+ * certificate ends; and their running calls whether they may go on, when the rules of calls change.
  *
  * R1. A connection whose standing is still good is not touched; one whose standing is not gets GOAWAY, the grace for its
  *     running calls, and the end.
@@ -45,7 +48,9 @@ export class StandingReview {
   constructor(parts: StandingReviewParts) {
     this.#parts = parts;
     const { trust, policy, admit } = parts.standing;
-    this.#unsubscribe = [trust, policy, admit].map(value => value.subscribe(() => void this.#askAll()));
+    this.#unsubscribe = [trust, policy, admit, parts.authorize].map(value =>
+      value.subscribe(() => void this.#askAll()),
+    );
   }
 
   /** From its opening on; until it is closed. */

@@ -1,5 +1,4 @@
 import * as grpc from '@grpc/grpc-js';
-import { mayCall } from '../authorization/method-rules.ts';
 import { createClusterControl } from '../control/cluster-control.ts';
 import { createNodeControl } from '../control/node-control.ts';
 import type { NodeFacts, NodeState } from '../control/node-facts.ts';
@@ -15,7 +14,7 @@ import type { StandingListener } from '../listener/standing-review.ts';
 import { connectMethod } from '../messaging/frame.ts';
 import type { Introduction } from '../messaging/introduction.ts';
 import { PeerStreams } from '../messaging/peer-streams.ts';
-import type { Caller, Role } from '../rpc/caller.ts';
+import type { Role } from '../rpc/caller.ts';
 import { clusterControl, nodeControl } from '../rpc/control-messages.ts';
 import { advertisedAddresses } from './advertised-addresses.ts';
 import { inboundMessage, outboundMessage } from './connection-messages.ts';
@@ -23,7 +22,7 @@ import { type Candidate, clientOver } from './member-clients.ts';
 import type { NodeParts } from './node-parts.ts';
 import type { NodeSettings } from './node-settings.ts';
 import { type ObservabilityServer, startObservabilityServer } from './observability-server.ts';
-import { listenerPolicyOf, nodeIdentityOf } from './policies.ts';
+import { authorizeUnder, listenerPolicyOf, nodeIdentityOf } from './policies.ts';
 import { readinessOf } from './readiness.ts';
 import { statusProblems } from './status-problems.ts';
 import { VERSION } from './version.ts';
@@ -101,8 +100,9 @@ export class NodeServer {
     parts.connector.onWithdrawn = ({ security }, reason) => this.#streams.endWhere(each => each === security, reason);
     this.#fabric = this.#listener(derived(settings, listenerPolicyOf), parts.admit, {
       withdrawn: ({ id }, reason) => this.#streams.endConnection(id, reason),
-      rolesChanged: ({ id, caller }) => {
-        if (!this.#authorize(caller, connectMethod.path)) this.#streams.endConnection(id, 'subject_not_allowed');
+      rolesChanged: connection => {
+        const refusal = connection.refusalOf(connectMethod.path);
+        if (refusal !== undefined) this.#streams.endConnection(connection.id, refusal);
       },
     });
     this.#admin = this.#listener(
@@ -217,15 +217,11 @@ export class NodeServer {
       limits: settings.value.networking,
       admit,
       standings,
-      authorize: (caller, path) => this.#authorize(caller, path),
+      rules: { authorize: derived(settings, authorizeUnder) },
       followPeer: identity => credentials.expiry.followPeer(identity),
       logger,
       metrics,
     });
-  }
-
-  #authorize(caller: Caller, path: string): boolean {
-    return mayCall(caller, path, this.#parts.settings.value.mode === 'strict');
   }
 
   #introduce(): Introduction {

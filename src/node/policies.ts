@@ -1,9 +1,10 @@
 import { type RoleLists, rolesOf } from '../authorization/admission.ts';
+import { mayCall } from '../authorization/method-rules.ts';
 import type { OutboundPolicy, TrustProfile } from '../connector/trust-profile.ts';
 import { denialOf } from '../identity/denied-certificate.ts';
 import { explainMatch } from '../identity/match-identity.ts';
 import { parsePattern } from '../identity/subject-name-pattern.ts';
-import type { Admit, ListenerPolicy } from '../listener/listener-policy.ts';
+import type { Admit, AuthorizeCall, ListenerPolicy } from '../listener/listener-policy.ts';
 import type { BeliefPolicy } from '../membership/member-directory.ts';
 import type { CredentialSet } from './credential-set.ts';
 import type { NodeSettings, TlsSettings } from './node-settings.ts';
@@ -88,4 +89,16 @@ export function admitUnder(settings: Pick<NodeSettings, 'tls' | 'authorization'>
         : `nearest: ${nearest.pattern} against ${nearest.kind}:${nearest.value}, ${nearest.why}`;
     return { admitted: false, reason: 'subject_not_allowed', detail };
   };
+}
+
+/** Whether a caller may make a call. The same function for settings that decide the same. */
+export function authorizeUnder({ mode }: Pick<NodeSettings, 'mode'>): AuthorizeCall {
+  return mode === 'strict' ? AUTHORIZE_STRICT : AUTHORIZE;
+}
+
+const AUTHORIZE = authorizeBuiltIn(false);
+const AUTHORIZE_STRICT = authorizeBuiltIn(true);
+
+function authorizeBuiltIn(isStrict: boolean): AuthorizeCall {
+  return (caller, path) => ({ allowed: mayCall(caller, path, isStrict), policy: 'built-in', rule: '' });
 }

@@ -16,6 +16,15 @@ export interface Caller {
   /** Names of the verified client certificate; undefined where none was shown. */
   readonly identity: PeerIdentity | undefined;
   readonly roles: ReadonlySet<Role>;
+  /** Whose token the call carries, where it needed one; undefined where it did not. */
+  readonly bearer: Bearer | undefined;
+}
+
+/** The holder of a token that was found good. */
+export interface Bearer {
+  readonly kind: 'token' | 'jwt';
+  /** Of a token, its name in the token file; of a JWT, its subject. */
+  readonly name: string;
 }
 
 const callers = new WeakMap<Metadata, Caller>();

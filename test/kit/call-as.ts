@@ -11,6 +11,7 @@ export function callerWith(...roles: readonly Role[]): Caller {
     security: PLAINTEXT,
     identity: undefined,
     roles: new Set(roles),
+    bearer: undefined,
   };
 }
 

@@ -1,16 +1,16 @@
 import type { TestContext } from 'node:test';
 import * as grpc from '@grpc/grpc-js';
 import { rolesOf } from '../../src/authorization/admission.ts';
-import { mayCall } from '../../src/authorization/method-rules.ts';
 import { Connector } from '../../src/connector/connector.ts';
 import type { OutboundPolicy } from '../../src/connector/trust-profile.ts';
 import { tryReadCredentialFiles } from '../../src/credentials/credential-files.ts';
 import { buildTrustSnapshot, type TrustSnapshot } from '../../src/credentials/trust-snapshot.ts';
 import { type Address, parseAddress, type TcpAddress } from '../../src/identity/address.ts';
 import { parsePatterns } from '../../src/identity/subject-name-pattern.ts';
-import { MutableValue } from '../../src/lifecycle/observable-value.ts';
+import { derived, MutableValue } from '../../src/lifecycle/observable-value.ts';
 import { FabricListener } from '../../src/listener/fabric-listener.ts';
 import type { Admit, ListenerLimits, ListenerPolicy } from '../../src/listener/listener-policy.ts';
+import { authorizeUnder } from '../../src/node/policies.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts';
 import { type CredentialDirectoryOptions, makeCredentialDirectory } from './credential-directory.ts';
@@ -75,7 +75,7 @@ export async function startListener(
     trust,
     limits: { maxConnections, maxUnfinishedHandshakes },
     admit,
-    authorize: (caller, path) => mayCall(caller, path, policy.value.mode === 'strict'),
+    rules: { authorize: derived(policy, authorizeUnder) },
     logger: createLogger({ level: 'debug', write: line => log.push(JSON.parse(line)) }),
     metrics,
   });

@@ -203,6 +203,7 @@ export class LoopbackNode implements AsyncDisposable {
       security: this.inbound,
       identity: this.identity,
       roles: new Set(['peer']),
+      bearer: undefined,
     });
   }
 
