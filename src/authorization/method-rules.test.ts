@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ROLES, type Role } from '../rpc/caller.ts';
+import { type Caller, ROLES, type Role } from '../rpc/caller.ts';
 import { packageDefinition } from '../rpc/service.ts';
-import { BUILT_IN_RULES, mayCall, seesTopology } from './method-rules.ts';
+import { BUILT_IN_RULES, decideByRole, seesTopology } from './method-rules.ts';
 
 /** What the contract says under Roles, one line a kind of method. */
 const READING = [
@@ -88,6 +88,16 @@ test('no role may call nothing', () => {
   }
 });
 
+test('a decision names the group of the table, whichever way it went', () => {
+  const asked = { roles: new Set<Role>(['observer']) };
+  const decisionOn = (method: string) => decideByRole(asked, method, true);
+  assert.deepEqual(decisionOn(CHANGING[0] ?? ''), { allowed: false, policy: 'built-in', rule: 'changing' });
+  assert.deepEqual(decisionOn(READING[0] ?? ''), { allowed: true, policy: 'built-in', rule: 'reading' });
+  assert.deepEqual(decisionOn(HEALTH[0] ?? ''), { allowed: true, policy: 'built-in', rule: 'public' });
+  assert.deepEqual(decisionOn(FABRIC[0] ?? ''), { allowed: false, policy: 'built-in', rule: 'fabric' });
+  assert.deepEqual(decisionOn('/acme.Shop/Buy'), { allowed: false, policy: 'built-in', rule: 'application' });
+});
+
 test('addresses are shown to admin, observer and local alone', () => {
   assert.deepEqual(
     ROLES.filter(role => seesTopology({ roles: new Set([role]) })),
@@ -102,4 +112,8 @@ function ownMethods(): readonly string[] {
       ? Object.values(definition).map(method => method.path)
       : [],
   );
+}
+
+function mayCall(caller: Pick<Caller, 'roles'>, method: string, strict: boolean): boolean {
+  return decideByRole(caller, method, strict).allowed;
 }

@@ -1,54 +1,72 @@
 import type { Caller, Role } from '../rpc/caller.ts';
+import type { Decision } from '../rpc/decision.ts';
 
-/** Who may call a group of methods. `anonymous` counts only while the mode is not strict. */
-type Rule = readonly Role[];
-
-const EVERYBODY: Rule = ['peer', 'admin', 'observer', 'local', 'anonymous'];
-/** Fabric streams and services of applications. */
-const PEERS: Rule = ['peer', 'anonymous'];
-const CHANGING: Rule = ['admin', 'local'];
-
-/** Services every node has, by service or by method; a method's own entry wins. The documented table of roles. */
-export const BUILT_IN_RULES: ReadonlyMap<string, readonly Role[]> = new Map([
-  ['grpc.health.v1.Health', EVERYBODY],
-  ['grpc.reflection.v1.ServerReflection', EVERYBODY],
-  ['grpc.reflection.v1alpha.ServerReflection', EVERYBODY],
-  ['selvedge.fabric.v1.Fabric', PEERS],
-  ['selvedge.control.v1.NodeControl/GetStatus', EVERYBODY],
-  ['selvedge.control.v1.NodeControl/ListConnections', EVERYBODY],
-  ['selvedge.control.v1.NodeControl/GetTlsState', EVERYBODY],
-  ['selvedge.control.v1.NodeControl/GetCaState', EVERYBODY],
-  ['selvedge.control.v1.NodeControl/CheckMode', EVERYBODY],
-  ['selvedge.control.v1.NodeControl/ReloadTls', CHANGING],
-  ['selvedge.control.v1.NodeControl/Drain', CHANGING],
-  ['selvedge.control.v1.ClusterControl/GetClusterStatus', EVERYBODY],
-  ['selvedge.control.v1.ClusterControl/ListNodes', EVERYBODY],
-  ['selvedge.control.v1.ClusterControl/GetCaStatus', EVERYBODY],
-  ['selvedge.control.v1.ClusterControl/Preflight', EVERYBODY],
-]);
-
-/**
- * Whether a caller may call a method. Pure: no clock, no sockets, no certificates.
- * @param methodPath `/package.Service/Method`, as on the wire.
- * @param strict whether the node's mode is strict, in which anonymous callers reach health and reading control methods only.
- */
-export function mayCall(caller: Pick<Caller, 'roles'>, methodPath: string, strict: boolean): boolean {
-  const rule = ruleOf(methodPath);
-  for (const role of caller.roles) {
-    if (!rule.includes(role)) continue;
-    if (role === 'anonymous' && strict && rule === PEERS) continue;
-    return true;
-  }
-  return false;
+/** Who may call a group of methods. */
+export interface BuiltInRule {
+  /** What stands in a decision. */
+  readonly name: string;
+  readonly roles: readonly Role[];
+  /** Whether `anonymous` counts in mode strict too. */
+  readonly anonymousInStrict: boolean;
 }
 
-function ruleOf(methodPath: string): Rule {
+const PUBLIC = rule('public', ['peer', 'admin', 'observer', 'local', 'anonymous'], true);
+const READING = rule('reading', ['peer', 'admin', 'observer', 'local', 'anonymous'], true);
+const CHANGING = rule('changing', ['admin', 'local']);
+const FABRIC = rule('fabric', ['peer', 'anonymous']);
+/** Services of the application, where no policy file says more. */
+const APPLICATION = rule('application', ['peer', 'anonymous']);
+
+/** Services every node has, by service or by method; a method's own entry wins. The documented table of roles. */
+export const BUILT_IN_RULES: ReadonlyMap<string, BuiltInRule> = new Map([
+  ['grpc.health.v1.Health', PUBLIC],
+  ['grpc.reflection.v1.ServerReflection', PUBLIC],
+  ['grpc.reflection.v1alpha.ServerReflection', PUBLIC],
+  ['selvedge.fabric.v1.Fabric', FABRIC],
+  ['selvedge.control.v1.NodeControl/GetStatus', READING],
+  ['selvedge.control.v1.NodeControl/ListConnections', READING],
+  ['selvedge.control.v1.NodeControl/GetTlsState', READING],
+  ['selvedge.control.v1.NodeControl/GetCaState', READING],
+  ['selvedge.control.v1.NodeControl/CheckMode', READING],
+  ['selvedge.control.v1.NodeControl/ReloadTls', CHANGING],
+  ['selvedge.control.v1.NodeControl/Drain', CHANGING],
+  ['selvedge.control.v1.ClusterControl/GetClusterStatus', READING],
+  ['selvedge.control.v1.ClusterControl/ListNodes', READING],
+  ['selvedge.control.v1.ClusterControl/GetCaStatus', READING],
+  ['selvedge.control.v1.ClusterControl/Preflight', READING],
+]);
+
+export const BUILT_IN_POLICY = 'built-in';
+
+/**
+ * Whether a caller may call a method by its roles alone. Pure: no clock, no sockets, no certificates.
+ * @param methodPath `/package.Service/Method`, as on the wire.
+ * @param strict whether the node's mode is strict, in which anonymous callers reach health, reflection and reading
+ * control methods only.
+ */
+export function decideByRole(caller: Pick<Caller, 'roles'>, methodPath: string, strict: boolean): Decision {
+  const { name, roles, anonymousInStrict } = builtInRuleOf(methodPath);
+  const counts = (role: Role): boolean => role !== 'anonymous' || anonymousInStrict || !strict;
+  const allowed = roles.some(role => caller.roles.has(role) && counts(role));
+  return { allowed, policy: BUILT_IN_POLICY, rule: name };
+}
+
+/** Whether a method is one of ours: fabric streams, control, health, reflection. All others are the application's. */
+export function isOwnMethod(methodPath: string): boolean {
+  return builtInRuleOf(methodPath) !== APPLICATION;
+}
+
+function builtInRuleOf(methodPath: string): BuiltInRule {
   const method = methodPath.slice(1);
   const service = method.slice(0, method.lastIndexOf('/'));
-  const rule = BUILT_IN_RULES.get(method) ?? BUILT_IN_RULES.get(service);
-  if (rule !== undefined) return rule;
+  const found = BUILT_IN_RULES.get(method) ?? BUILT_IN_RULES.get(service);
+  if (found !== undefined) return found;
   // One of ours without a rule: a method that was added and forgotten is closed, not open.
-  return service.startsWith('selvedge.') ? CHANGING : PEERS;
+  return service.startsWith('selvedge.') ? CHANGING : APPLICATION;
+}
+
+function rule(name: string, roles: readonly Role[], anonymousInStrict = false): BuiltInRule {
+  return { name, roles, anonymousInStrict };
 }
 
 /** Whether a caller sees names and addresses of others. */

@@ -1,4 +1,4 @@
-import { mayCall } from '../authorization/method-rules.ts';
+import { decideByRole } from '../authorization/method-rules.ts';
 import { judgeServer } from '../connector/judge-server.ts';
 import { planDials } from '../connector/plan-dials.ts';
 import type { OutboundPolicy } from '../connector/trust-profile.ts';
@@ -76,7 +76,7 @@ function judgeAsClient(chain: PeerChain, { trust, admit, now }: AdmissionStandar
   if (!verdict.ok) return refused(verdict.reason, verdict.detail);
   const admission = admit(verdict.identity, { kind: 'mutual_tls', protocol: '', cipher: '' });
   if (!admission.admitted) return refused(admission.reason, admission.detail);
-  return mayCall(admission, connectMethod.path, true) ? ADMITTED : refused('subject_not_allowed', '');
+  return decideByRole(admission, connectMethod.path, true).allowed ? ADMITTED : refused('subject_not_allowed', '');
 }
 
 /** As the connector does, at the address that it dials first. */

@@ -1,5 +1,5 @@
 import { type RoleLists, rolesOf } from '../authorization/admission.ts';
-import { mayCall } from '../authorization/method-rules.ts';
+import { decideByRole } from '../authorization/method-rules.ts';
 import type { OutboundPolicy, TrustProfile } from '../connector/trust-profile.ts';
 import { denialOf } from '../identity/denied-certificate.ts';
 import { explainMatch } from '../identity/match-identity.ts';
@@ -91,14 +91,10 @@ export function admitUnder(settings: Pick<NodeSettings, 'tls' | 'authorization'>
   };
 }
 
-/** Whether a caller may make a call. The same function for settings that decide the same. */
+/** Whether a caller may make a call, by its roles alone. The same function for settings that decide the same. */
 export function authorizeUnder({ mode }: Pick<NodeSettings, 'mode'>): AuthorizeCall {
   return mode === 'strict' ? AUTHORIZE_STRICT : AUTHORIZE;
 }
 
-const AUTHORIZE = authorizeBuiltIn(false);
-const AUTHORIZE_STRICT = authorizeBuiltIn(true);
-
-function authorizeBuiltIn(isStrict: boolean): AuthorizeCall {
-  return (caller, path) => ({ allowed: mayCall(caller, path, isStrict), policy: 'built-in', rule: '' });
-}
+const AUTHORIZE: AuthorizeCall = (caller, path) => decideByRole(caller, path, false);
+const AUTHORIZE_STRICT: AuthorizeCall = (caller, path) => decideByRole(caller, path, true);

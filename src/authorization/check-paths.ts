@@ -1,0 +1,44 @@
+import { editDistance } from '../identity/nearest-key.ts';
+import { quoted } from '../identity/quoted.ts';
+import { isOwnMethod } from './method-rules.ts';
+import type { TextPattern } from './text-pattern.ts';
+
+const MAX_NEAREST = 3;
+
+/**
+ * What is wrong with a path of a rule; undefined where it does something. One that no method of the node matches does
+ * not, nor one that would allow our own services alone: who may call those is not for a policy to widen.
+ */
+export function checkPaths(
+  pattern: TextPattern,
+  effect: 'allow' | 'deny',
+  methods: readonly string[],
+): { readonly problem: string; readonly remedy: string } | undefined {
+  const matched = methods.filter(method => pattern.matches(method));
+  if (matched.length === 0)
+    return {
+      problem: `This node serves no method that ${quoted(pattern.text)} is or matches.`,
+      remedy: `The nearest ${methods.length === 1 ? 'is' : 'are'} ${nearest(pattern, methods).join(', ')}.`,
+    };
+  if (effect === 'allow' && matched.every(isOwnMethod))
+    return {
+      problem: `${quoted(pattern.text)} is a service of the node itself, which no rule of a policy opens.`,
+      remedy:
+        'Who may call it follows from `admin-subject-names`, `observer-subject-names` and `allowed-subject-names`.',
+    };
+  return undefined;
+}
+
+/** The methods closest to what is fixed in a pattern, and of one service where the service alone is meant. */
+function nearest({ text, kind }: TextPattern, methods: readonly string[]): readonly string[] {
+  const fixed = kind === 'exact' ? text : text.replace('*', '');
+  const comparable = (method: string): string => {
+    if (kind === 'prefix') return method.slice(0, fixed.length);
+    return kind === 'suffix' ? method.slice(-fixed.length) : method;
+  };
+  return methods
+    .map(method => ({ method, edits: editDistance(fixed, comparable(method)) }))
+    .toSorted((a, b) => a.edits - b.edits)
+    .slice(0, MAX_NEAREST)
+    .map(({ method }) => method);
+}
