@@ -84,7 +84,7 @@ const commands: ReloadNodeCommands = {
     return Number(new URL(node.ready.fabric[0] ?? '').port);
   },
   async dial(options, members) {
-    const parts = await NodeParts.open(resolveOrThrow(options).settings, logger, metrics);
+    const parts = await NodeParts.open(resolveOrThrow(options).settings, logger, metrics, []);
     let current = options;
     // As `FabricNode` does it.
     takeOptions = async next => {

@@ -23,8 +23,7 @@ export function checkPaths(
   if (effect === 'allow' && matched.every(isOwnMethod))
     return {
       problem: `${quoted(pattern.text)} is a service of the node itself, which no rule of a policy opens.`,
-      remedy:
-        'Who may call it follows from `admin-subject-names`, `observer-subject-names` and `allowed-subject-names`.',
+      remedy: 'Who may call it is said by `admin-subject-names`, `observer-subject-names` and `allowed-subject-names`.',
     };
   return undefined;
 }

@@ -16,6 +16,7 @@ const READING = [
   '/selvedge.control.v1.ClusterControl/GetCaStatus',
   '/selvedge.control.v1.ClusterControl/Preflight',
 ];
+const PRIVATE_READING = ['/selvedge.control.v1.NodeControl/GetShadowReport'];
 const CHANGING = ['/selvedge.control.v1.NodeControl/ReloadTls', '/selvedge.control.v1.NodeControl/Drain'];
 const HEALTH = ['/grpc.health.v1.Health/Check', '/grpc.health.v1.Health/Watch'];
 const REFLECTION = [
@@ -27,11 +28,13 @@ const APPLICATION = ['/acme.shop.v1.Orders/Place', '/Unqualified/Method', '/selv
 
 type Row = { readonly [R in Role]: boolean };
 const EVERYBODY: Row = { peer: true, admin: true, observer: true, anonymous: true, local: true };
+const OPERATORS: Row = { peer: false, admin: true, observer: true, anonymous: false, local: true };
 const ADMINS: Row = { peer: false, admin: true, observer: false, anonymous: false, local: true };
 const PEERS: Row = { peer: true, admin: false, observer: false, anonymous: true, local: false };
 
 const TABLE: readonly { methods: readonly string[]; relaxed: Row; strict: Row }[] = [
   { methods: [...HEALTH, ...REFLECTION, ...READING], relaxed: EVERYBODY, strict: EVERYBODY },
+  { methods: PRIVATE_READING, relaxed: OPERATORS, strict: OPERATORS },
   { methods: CHANGING, relaxed: ADMINS, strict: ADMINS },
   { methods: [...FABRIC, ...APPLICATION], relaxed: PEERS, strict: { ...PEERS, anonymous: false } },
 ];

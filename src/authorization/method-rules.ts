@@ -12,6 +12,8 @@ export interface BuiltInRule {
 
 const PUBLIC = rule('public', ['peer', 'admin', 'observer', 'local', 'anonymous'], true);
 const READING = rule('reading', ['peer', 'admin', 'observer', 'local', 'anonymous'], true);
+/** What is for operators' eyes alone, and changes nothing. */
+const PRIVATE_READING = rule('private-reading', ['admin', 'observer', 'local']);
 const CHANGING = rule('changing', ['admin', 'local']);
 const FABRIC = rule('fabric', ['peer', 'anonymous']);
 /** Services of the application, where no policy file says more. */
@@ -28,6 +30,7 @@ export const BUILT_IN_RULES: ReadonlyMap<string, BuiltInRule> = new Map([
   ['selvedge.control.v1.NodeControl/GetTlsState', READING],
   ['selvedge.control.v1.NodeControl/GetCaState', READING],
   ['selvedge.control.v1.NodeControl/CheckMode', READING],
+  ['selvedge.control.v1.NodeControl/GetShadowReport', PRIVATE_READING],
   ['selvedge.control.v1.NodeControl/ReloadTls', CHANGING],
   ['selvedge.control.v1.NodeControl/Drain', CHANGING],
   ['selvedge.control.v1.ClusterControl/GetClusterStatus', READING],

@@ -5,6 +5,7 @@ import type { NodeSettings } from '../node/node-settings.ts';
 import { type CheckedSet, checkCredentialSets } from './check-credential-sets.ts';
 import { checkMembers } from './check-members.ts';
 import { checkOwnNames } from './check-own-names.ts';
+import { checkPolicies } from './check-policies.ts';
 
 /** What is found about a configuration and the files it names. */
 export interface ConfigReport {
@@ -34,8 +35,9 @@ export async function checkConfig(sources: ConfigSources, now: Date): Promise<Co
   const { settings } = loaded;
   const credentials = settings.tls === undefined ? NO_CREDENTIALS : await checkCredentialSets(settings.tls, now);
   const members = await checkMembers(settings);
+  const policyProblems = await checkPolicies(settings.authorization);
   return {
-    problems: [...credentials.problems, ...members.problems],
+    problems: [...credentials.problems, ...members.problems, ...policyProblems],
     warnings: [
       ...loaded.warnings.map(formatConfigProblem),
       ...loaded.masked.map(({ key, by }) => `${key} of the file is overridden by ${by}`),
@@ -53,7 +55,8 @@ const NO_CREDENTIALS = { problems: [], warnings: [], sets: [] } as const;
 
 /** Of a configuration with mistakes: what is wrong with the files it names all the same. */
 async function problemsOfNamedFiles({ file, env }: ConfigSources, now: Date): Promise<readonly ConfigProblem[]> {
-  const { credentials, membersFile } = peekConfig(file, env);
+  const { credentials, membersFile, policyFile, shadowPolicyFile } = peekConfig(file, env);
+  const policyProblems = await checkPolicies({ policyFile, shadowPolicyFile });
   const { problems } =
     credentials === undefined
       ? NO_CREDENTIALS
@@ -61,10 +64,10 @@ async function problemsOfNamedFiles({ file, env }: ConfigSources, now: Date): Pr
           { serverCredentials: credentials, clientCredentials: credentials, profiles: [] },
           now,
         );
-  if (membersFile === undefined) return problems;
+  if (membersFile === undefined) return [...problems, ...policyProblems];
   // Of the members only what holds for every node: whether this one could reach them depends on the mistakes.
   const members = await checkMembers({ membership: { source: 'file', membersFile }, mode: 'plain', nodeName: '' });
-  return [...problems, ...members.problems];
+  return [...problems, ...members.problems, ...policyProblems];
 }
 
 async function tryLoadConfig(sources: ConfigSources): Promise<LoadedConfig | { problems: readonly ConfigProblem[] }> {

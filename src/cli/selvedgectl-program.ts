@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { VERSION } from '../node/version.ts';
+import { authzCommand } from './commands/authz.ts';
 import { caCommand } from './commands/ca.ts';
 import { certsCommand } from './commands/certs.ts';
 import { completionCommand } from './commands/completion.ts';
@@ -27,6 +28,7 @@ export function selvedgectlProgram(context: CommandContext): Command {
     .addCommand(drainCommand(context))
     .addCommand(tlsCommand(context))
     .addCommand(caCommand(context))
+    .addCommand(authzCommand(context))
     .addCommand(certsCommand(context))
     .addCommand(configCommand(context))
     .addCommand(completionCommand(context));

@@ -88,20 +88,24 @@ const membership = table<MembershipOptions>('membership', {
   }),
 });
 
-const authorization = table<AuthorizationOptions>(
-  'authorization',
-  {
-    adminSubjectNames: value('admin-subject-names', textList, {
-      meaning: 'Subject-name patterns of who holds the role `admin`.',
-      default: '[]',
-    }),
-    observerSubjectNames: value('observer-subject-names', textList, {
-      meaning: 'Subject-name patterns of who holds the role `observer`.',
-      default: '[]',
-    }),
-  },
-  ['policy-file'],
-);
+const authorization = table<AuthorizationOptions>('authorization', {
+  adminSubjectNames: value('admin-subject-names', textList, {
+    meaning: 'Subject-name patterns of who holds the role `admin`.',
+    default: '[]',
+  }),
+  observerSubjectNames: value('observer-subject-names', textList, {
+    meaning: 'Subject-name patterns of who holds the role `observer`.',
+    default: '[]',
+  }),
+  policyFile: value('policy-file', path, {
+    meaning: 'Who may call which method of the application, and who nothing: JSON of gRFC A43; watched.',
+    otherwise: 'the built-in rules alone',
+  }),
+  shadowPolicyFile: value('shadow-policy-file', path, {
+    meaning: 'The same, of a policy that is only tried out and reported; watched.',
+    otherwise: 'none is tried out',
+  }),
+});
 
 const observability = table<ObservabilityOptions>('observability', {
   bindAddress: value('bind-address', hostPort, {

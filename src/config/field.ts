@@ -55,15 +55,15 @@ export function value<V>(name: string, type: ValueType<V>, facts: FieldFacts): F
   };
 }
 
-/** A table of keys, such as `[networking]`. `later` are keys that are known, and not supported in this version. */
-export function table<T extends object>(name: string, fields: FieldsOf<T>, later: readonly string[] = []): Field<T> {
+/** A table of keys, such as `[networking]`. */
+export function table<T extends object>(name: string, fields: FieldsOf<T>): Field<T> {
   return {
     name,
     shape: 'table',
     fields: untyped(fields),
     value: undefined,
     read: (raw, path, context) => {
-      if (isTable(raw)) return readTable(fields, later, raw, path, context);
+      if (isTable(raw)) return readTable(fields, raw, path, context);
       context.report(path, `${describe(raw)} is not a table.`, `Write [${path.join('.')}] and its keys below it.`);
       return undefined;
     },
@@ -96,7 +96,6 @@ export function tableList<T extends object>(name: string, fields: FieldsOf<T>): 
  */
 function readTable<T extends object>(
   fields: FieldsOf<T>,
-  later: readonly string[],
   raw: Readonly<Record<string, unknown>>,
   path: KeyPath,
   context: ReadContext,
@@ -105,7 +104,7 @@ function readTable<T extends object>(
   const options: Record<string, unknown> = {};
   for (const [name, entry] of Object.entries(raw)) {
     const target = known.get(name);
-    if (target === undefined) reportUnknown(name, [...known.keys()], later, path, context);
+    if (target === undefined) reportUnknown(name, [...known.keys()], path, context);
     else {
       const option = target.field.read(entry, [...path, name], context);
       if (option !== undefined) options[target.option] = option;
@@ -114,21 +113,10 @@ function readTable<T extends object>(
   return options as T;
 }
 
-function reportUnknown(
-  name: string,
-  siblings: readonly string[],
-  later: readonly string[],
-  path: KeyPath,
-  context: ReadContext,
-): void {
-  const at = [...path, name];
-  if (later.includes(name)) {
-    context.report(at, `${name} is not supported in this version.`, 'Remove it: nothing would obey it.');
-    return;
-  }
+function reportUnknown(name: string, siblings: readonly string[], path: KeyPath, context: ReadContext): void {
   const elsewhere = context.knownKeys.find(key => key.endsWith(`.${name}`));
   const nearest = elsewhere ?? [...path.filter(part => typeof part === 'string'), nearestKey(name, siblings)].join('.');
-  context.report(at, `There is no key "${name}" here.`, `Did you mean ${nearest}?`);
+  context.report([...path, name], `There is no key "${name}" here.`, `Did you mean ${nearest}?`);
 }
 
 function untyped<T extends object>(fields: FieldsOf<T>): Readonly<Record<string, Field<unknown>>> {

@@ -179,7 +179,7 @@ test('a known key in the wrong table names the right one', async t => {
 });
 
 test('what this version does not support is refused, never ignored', async t => {
-  for (const unsupported of ['[authorization]\npolicy-file = "authz.json"\n', '[membership]\nsource = "etcd"\n']) {
+  for (const unsupported of ['[membership]\nsource = "dns"\n', '[membership]\nsource = "etcd"\n']) {
     const problems = await problemsOf(t, NODE + unsupported);
     assert.ok(
       problems.some(({ problem }) => problem.includes('not supported in this version')),

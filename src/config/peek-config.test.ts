@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { peekConfig } from './peek-config.ts';
 
-const NOTHING = { adminSocket: undefined, credentials: undefined, membersFile: undefined };
+const NOTHING = {
+  adminSocket: undefined,
+  credentials: undefined,
+  membersFile: undefined,
+  policyFile: undefined,
+  shadowPolicyFile: undefined,
+};
 
 test('the files that are named are found in a configuration with mistakes, and none in a file that is not TOML', async t => {
   const directory = await mkdtemp(join(tmpdir(), 'selvedge-peek-'));
@@ -16,7 +22,7 @@ test('the files that are named are found in a configuration with mistakes, and n
   const tls = 'cert-file = "c.pem"\nkey-file = "c.key"\nca-file = ["a.pem", "/b.pem"]\n';
   await writeFile(
     file,
-    `data-dir = "data"\nadmin-socket = "/run/s.sock"\nnonsense = 1\n[networking.tls]\n${tls}[membership]\nmembers-file = "m.toml"\n`,
+    `data-dir = "data"\nadmin-socket = "/run/s.sock"\nnonsense = 1\n[networking.tls]\n${tls}[membership]\nmembers-file = "m.toml"\n[authorization]\npolicy-file = "authz.json"\n`,
   );
   assert.deepEqual(peekConfig(file, {}), {
     adminSocket: '/run/s.sock',
@@ -28,6 +34,8 @@ test('the files that are named are found in a configuration with mistakes, and n
       crlFiles: [],
     },
     membersFile: join(directory, 'm.toml'),
+    policyFile: join(directory, 'authz.json'),
+    shadowPolicyFile: undefined,
   });
   await writeFile(file, 'nonsense = 1\n[networking.tls]\nmode = 1\nsource = "spiffe"\n');
   assert.equal(peekConfig(file, {}).credentials, undefined);

@@ -15,6 +15,8 @@ export interface NamedFiles {
   /** Of `[networking.tls]`; undefined unless they are named whole. */
   readonly credentials: TlsSettings['serverCredentials'] | undefined;
   readonly membersFile: string | undefined;
+  readonly policyFile: string | undefined;
+  readonly shadowPolicyFile: string | undefined;
 }
 
 /**
@@ -30,6 +32,8 @@ export function peekConfig(file: string, env: ConfigSources['env']): NamedFiles 
     adminSocket: path(root['admin-socket']) ?? (dataDir === undefined ? undefined : resolve(dataDir, 'admin.sock')),
     credentials: credentialsIn(root, dirname(resolve(file)), env),
     membersFile: path(tableIn(root, 'membership')['members-file']),
+    policyFile: path(tableIn(root, 'authorization')['policy-file']),
+    shadowPolicyFile: path(tableIn(root, 'authorization')['shadow-policy-file']),
   };
 }
 

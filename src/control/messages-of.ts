@@ -12,6 +12,7 @@ import type {
   Expiring,
   NodeStatus,
   Peer,
+  ShadowReportMessage,
 } from '../rpc/control-messages.ts';
 import type { NodeFacts } from './node-facts.ts';
 
@@ -126,5 +127,20 @@ function countConnections(connections: readonly Connection[]): ConnectionCounts 
     outboundMutualTls: count('outbound', 'mutual_tls'),
     outboundTls: count('outbound', 'tls'),
     outboundNone: count('outbound', 'none'),
+  };
+}
+
+/** What the shadow policy would have changed; all of it empty where there is none. */
+export function shadowReportOf(node: Pick<NodeFacts, 'nodeName' | 'shadow'>): ShadowReportMessage {
+  const trial = node.shadow();
+  return {
+    nodeName: node.nodeName,
+    policy: trial?.policy.name ?? '',
+    sinceMs: trial?.report.sinceMs ?? 0,
+    calls: trial?.report.calls ?? 0,
+    wouldDeny: trial?.report.wouldDeny ?? 0,
+    wouldAllow: trial?.report.wouldAllow ?? 0,
+    divergences: trial?.report.entries ?? [],
+    overflow: trial?.report.overflow ?? 0,
   };
 }

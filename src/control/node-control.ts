@@ -4,7 +4,7 @@ import { SelvedgeError } from '../errors/selvedge-error.ts';
 import { type CheckModeResponse, nodeControl, type TlsState } from '../rpc/control-messages.ts';
 import { implementUnary } from '../rpc/service.ts';
 import { caStateOf } from './ca-state.ts';
-import { credentialMessage, statusOfNode } from './messages-of.ts';
+import { credentialMessage, shadowReportOf, statusOfNode } from './messages-of.ts';
 import type { NodeFacts } from './node-facts.ts';
 import { obstaclesTo } from './preflight.ts';
 import { redactCaState, redactConnections, redactStatus, redactTls } from './redact.ts';
@@ -29,6 +29,7 @@ export function createNodeControl(node: NodeFacts): grpc.UntypedServiceImplement
       return seesTopology(caller) ? state : redactCaState(state);
     },
     CheckMode: (request, caller) => ({ ...checkMode(node, request.to), addressesRedacted: !seesTopology(caller) }),
+    GetShadowReport: () => shadowReportOf(node),
     ReloadTls: async () => {
       const { result, problems, generation } = await node.reloadTls();
       return { result, problems, trustGeneration: generation };

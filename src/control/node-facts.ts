@@ -1,4 +1,5 @@
 import type * as grpc from '@grpc/grpc-js';
+import type { ShadowReport } from '../authorization/shadow-report.ts';
 import type { CredentialsStore } from '../credentials/credentials-store.ts';
 import type { ExpiringCertificate } from '../credentials/expiry.ts';
 import type { PeerEntry } from '../messaging/peer-table.ts';
@@ -33,6 +34,8 @@ export interface NodeFacts {
       }
     | undefined;
   credentials(): readonly { readonly usage: string; readonly store: CredentialsStore }[];
+  /** What is known of a shadow policy so far; undefined where there is none. */
+  shadow(): { readonly policy: { readonly name: string }; readonly report: ShadowReport } | undefined;
   reloadTls(): Promise<{ readonly result: string; readonly problems: readonly string[]; readonly generation: number }>;
   /** Begins to drain; does not wait for the end. */
   drain(): void;

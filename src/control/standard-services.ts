@@ -4,6 +4,13 @@ import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, service as healthDefinition } from 'grpc-health-check';
 import { packageDefinition } from '../rpc/service.ts';
 
+/** Paths of the methods of {@link addStandardServices}. */
+export const standardMethods: readonly string[] = [
+  ...Object.values(healthDefinition).map(({ path }) => path),
+  '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+  '/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo',
+];
+
 export interface StandardServices {
   /** Told to `grpc.health.v1` clients, those that watch included. */
   setServing(serving: boolean): void;

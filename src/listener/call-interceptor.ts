@@ -134,11 +134,11 @@ class GuardedCall extends grpc.ServerInterceptingCall implements ActiveCall, Lis
     // It was cut or left while its caller was looked for.
     if (!this.#parts.calls.active.has(this)) return;
     if ('allowed' in authenticated) {
-      this.#decide(ofConnection, authenticated);
+      this.#decide(ofConnection, authenticated, undefined);
       return this.#end(grpc.status.UNAUTHENTICATED, 'unauthenticated');
     }
     const decision = this.#parts.authorize(authenticated, this.path, metadata);
-    this.#decide(authenticated, decision);
+    this.#decide(authenticated, decision, metadata);
     if (!decision.allowed) return this.#end(grpc.status.PERMISSION_DENIED, 'permission denied');
     this.#caller = authenticated;
     this.#metadata = metadata;
@@ -146,9 +146,9 @@ class GuardedCall extends grpc.ServerInterceptingCall implements ActiveCall, Lis
     this.#handler?.onReceiveMetadata(metadata);
   }
 
-  #decide(caller: Caller, decision: Decision): void {
+  #decide(caller: Caller, decision: Decision, metadata: grpc.Metadata | undefined): void {
     this.#count(decision.allowed ? 'allow' : 'deny');
-    this.#parts.decided?.(caller, this.path, decision);
+    this.#parts.decided?.(caller, this.path, decision, metadata);
   }
 
   #count(decision: 'allow' | 'deny'): void {

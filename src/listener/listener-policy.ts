@@ -47,8 +47,16 @@ export type AuthenticateCall = (
 /** That nobody was found behind a call. */
 export type Denial = Decision & { readonly allowed: false };
 
-/** Told of every decision on a call, before the call goes on or ends. */
-export type CallDecided = (caller: Caller, methodPath: string, decision: Decision) => void;
+/**
+ * Told of every decision on a call, before the call goes on or ends.
+ * @param metadata of the call; undefined where nobody was found behind it, and so no rule was asked.
+ */
+export type CallDecided = (
+  caller: Caller,
+  methodPath: string,
+  decision: Decision,
+  metadata: grpc.Metadata | undefined,
+) => void;
 
 /** What is asked of every call of a listener. */
 export interface CallRules {

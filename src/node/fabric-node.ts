@@ -9,6 +9,7 @@ import type { FabricNodeOptions } from './node-options.ts';
 import { NodeParts } from './node-parts.ts';
 import { type ApplicationService, type NodeReady, NodeServer } from './node-server.ts';
 import { checkLiveOnly, resolveOrThrow } from './reload-options.ts';
+import { servedMethods } from './served-methods.ts';
 
 export type { ClientConstructor, MemberSelector } from './member-clients.ts';
 export type { ApplicationService, NodeReady } from './node-server.ts';
@@ -62,9 +63,11 @@ export class FabricNode implements AsyncDisposable {
     const logger = parts.logger ?? createLogger({ level: settings.logLevel });
     for (const warning of warnings)
       logger.warn('config.warning', { key: warning.path.join('.'), problem: warning.problem });
-    const nodeParts = await NodeParts.open(settings, logger, parts.metrics ?? createMetrics());
+    const services = parts.services ?? [];
+    const methods = servedMethods(services.map(({ definition }) => definition));
+    const nodeParts = await NodeParts.open(settings, logger, parts.metrics ?? createMetrics(), methods);
     try {
-      const server = new NodeServer(nodeParts, parts.services ?? []);
+      const server = new NodeServer(nodeParts, services);
       const node = new FabricNode(options, nodeParts, server, await server.start());
       server.onDrainRequested = () => void node.drain();
       logger.info('node.ready', { ...node.ready });

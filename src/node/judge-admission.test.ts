@@ -106,7 +106,12 @@ async function setUp(
   const ca = authority ?? (await createAuthority());
   const trust: TrustSnapshot = await makeSnapshot(t, { authority: ca, revoked: [REVOKED] });
   const tls = tlsSettings(changes);
-  const authorization = { adminSubjectNames: [], observerSubjectNames: parsePatterns(observers) };
+  const authorization = {
+    adminSubjectNames: [],
+    observerSubjectNames: parsePatterns(observers),
+    policyFile: undefined,
+    shadowPolicyFile: undefined,
+  };
   const shown = await ca.issue(NODE_2);
   const identity = readPeerIdentity(dersOf(shown.certPem)[0] ?? Buffer.alloc(0));
   const judge = (

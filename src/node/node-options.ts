@@ -133,6 +133,13 @@ export interface AuthorizationOptions {
   readonly adminSubjectNames?: readonly string[];
   /** Patterns of those who hold the role `observer`. Default none. */
   readonly observerSubjectNames?: readonly string[];
+  /**
+   * JSON of gRFC A43: who may call which method of the application, and who may call nothing. Watched. Default: the
+   * built-in rules alone.
+   */
+  readonly policyFile?: string;
+  /** The same, of a policy that is only evaluated beside the one that holds, and reported. Default none. */
+  readonly shadowPolicyFile?: string;
 }
 
 export interface ObservabilityOptions {

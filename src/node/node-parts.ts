@@ -13,6 +13,7 @@ import { membersOutOfReach } from '../membership/unreachable-members.ts';
 import type { JudgeAdmission } from '../messaging/peer-parts.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { CallPolicies } from './call-policies.ts';
 import { Canary } from './canary.ts';
 import { CredentialSet, type CredentialTrial } from './credential-set.ts';
 import { type DataDirectory, openDataDirectory } from './data-directory.ts';
@@ -36,6 +37,8 @@ export class NodeParts {
   /** Asks peers as soon as the server has given it the means. */
   readonly canary: Canary;
   readonly credentials: CredentialSet;
+  /** What calls are decided by. */
+  readonly policies: CallPolicies;
   readonly directory: MemberDirectory;
   readonly connector: Connector;
   /** Decides on peers of the fabric listener; another function after each change of the settings. */
@@ -46,7 +49,13 @@ export class NodeParts {
   readonly #belief: MutableValue<BeliefPolicy>;
   #told: ReadonlySet<string> = new Set();
 
-  static async open(settings: NodeSettings, logger: Logger, metrics: Metrics): Promise<NodeParts> {
+  /** @param methods paths of everything that the node will serve. */
+  static async open(
+    settings: NodeSettings,
+    logger: Logger,
+    metrics: Metrics,
+    methods: readonly string[],
+  ): Promise<NodeParts> {
     const closing = new ClosingStack((name, error) =>
       logger.error('node.close_failed', { part: name, problem: messageOf(error) }),
     );
@@ -58,6 +67,10 @@ export class NodeParts {
       await credentials.adopt(settings.tls);
       const current = new MutableValue(settings);
       const problems = new NodeProblems();
+      const policies = closing.use(
+        'policies',
+        await CallPolicies.open({ settings: current, methods, logger, metrics, problems }),
+      );
       const onReload = (problem: string | undefined) => {
         problems.set('members', problem);
         metrics.membershipReloads.inc({ result: problem === undefined ? 'ok' : 'failed' });
@@ -65,6 +78,7 @@ export class NodeParts {
       const source = closing.use('members', await openMembers(current, logger, onReload));
       return new NodeParts({
         problems,
+        policies,
         settings: current,
         logger,
         metrics,
@@ -82,6 +96,7 @@ export class NodeParts {
 
   private constructor(parts: {
     problems: NodeProblems;
+    policies: CallPolicies;
     settings: MutableValue<NodeSettings>;
     logger: Logger;
     metrics: Metrics;
@@ -97,6 +112,7 @@ export class NodeParts {
     this.metrics = metrics;
     this.data = parts.data;
     this.problems = parts.problems;
+    this.policies = parts.policies;
     this.canary = parts.canary;
     this.credentials = credentials;
     this.closing = closing;
@@ -171,9 +187,16 @@ export class NodeParts {
   /** Takes new settings, live ones only. @throws credentials_invalid, config_invalid, with nothing changed. */
   async adopt(next: NodeSettings): Promise<void> {
     checkReachable(next, this.directory.members.value);
-    await this.credentials.adopt(next.tls);
+    const policies = await this.policies.prepare(next.authorization);
+    try {
+      await this.credentials.adopt(next.tls);
+    } catch (error) {
+      await policies.discard();
+      throw error;
+    }
     this.#belief.set(beliefPolicyOf(next));
     this.settings.set(next);
+    policies.take();
     this.#outbound.set(outboundPolicyOf(next, this.credentials));
   }
 }

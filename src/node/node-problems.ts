@@ -1,4 +1,7 @@
-export type ProblemSource = 'configuration' | 'members';
+/** The two policy files, as metrics, events and problems call them. */
+export type PolicyFileName = 'policy' | 'shadow_policy';
+
+export type ProblemSource = 'configuration' | 'members' | PolicyFileName;
 
 /** Files whose newest content could not be taken, each with why. The node runs on what it had. */
 export class NodeProblems {

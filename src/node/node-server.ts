@@ -22,7 +22,7 @@ import { type Candidate, clientOver } from './member-clients.ts';
 import type { NodeParts } from './node-parts.ts';
 import type { NodeSettings } from './node-settings.ts';
 import { type ObservabilityServer, startObservabilityServer } from './observability-server.ts';
-import { authorizeUnder, listenerPolicyOf, nodeIdentityOf } from './policies.ts';
+import { listenerPolicyOf, nodeIdentityOf } from './policies.ts';
 import { readinessOf } from './readiness.ts';
 import { statusProblems } from './status-problems.ts';
 import { VERSION } from './version.ts';
@@ -209,7 +209,7 @@ export class NodeServer {
     admit: ObservableValue<Admit>,
     standings: StandingListener = {},
   ): FabricListener {
-    const { settings, credentials, logger, metrics } = this.#parts;
+    const { settings, credentials, policies, logger, metrics } = this.#parts;
     return new FabricListener({
       server: this.#server,
       policy,
@@ -217,7 +217,7 @@ export class NodeServer {
       limits: settings.value.networking,
       admit,
       standings,
-      rules: { authorize: derived(settings, authorizeUnder) },
+      rules: { authorize: policies.authorize, decided: policies.decided },
       followPeer: identity => credentials.expiry.followPeer(identity),
       logger,
       metrics,
@@ -247,7 +247,7 @@ export class NodeServer {
   }
 
   #facts(): NodeFacts {
-    const { settings, data, credentials, connector } = this.#parts;
+    const { settings, data, credentials, connector, policies } = this.#parts;
     const { clusterName, nodeName, labels } = settings.value;
     return {
       clusterName,
@@ -275,6 +275,7 @@ export class NodeServer {
         return { requireClientAuth, minVersion, allowedSubjectNames: allowedSubjectNames.map(pattern => pattern.text) };
       },
       credentials: () => credentials.used,
+      shadow: () => policies.shadow,
       reloadTls: () => credentials.reload('admin'),
       drain: () => this.onDrainRequested(),
       askMember: name => clientOver(grpc.Client, connector.channel(name).impatient),

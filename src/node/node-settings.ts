@@ -86,6 +86,10 @@ export interface MembershipSettings {
 export interface AuthorizationSettings {
   readonly adminSubjectNames: readonly SubjectNamePattern[];
   readonly observerSubjectNames: readonly SubjectNamePattern[];
+  /** Undefined: the built-in rules alone. */
+  readonly policyFile: string | undefined;
+  /** Undefined: no policy is tried out. */
+  readonly shadowPolicyFile: string | undefined;
 }
 
 export interface ObservabilitySettings {

@@ -99,7 +99,12 @@ export const NODE_OPTIONS: ShapesOf<FabricNodeOptions> = {
   logLevel: 'text',
   networking: table<NetworkingOptions>(NETWORKING),
   membership: table<MembershipOptions>({ source: 'text', membersFile: 'text' }),
-  authorization: table<AuthorizationOptions>({ adminSubjectNames: 'texts', observerSubjectNames: 'texts' }),
+  authorization: table<AuthorizationOptions>({
+    adminSubjectNames: 'texts',
+    observerSubjectNames: 'texts',
+    policyFile: 'text',
+    shadowPolicyFile: 'text',
+  }),
   observability: table<ObservabilityOptions>({ bindAddress: 'text' }),
 };
 

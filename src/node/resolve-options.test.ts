@@ -69,7 +69,12 @@ test('defaults are those the documentation gives', () => {
     },
     tls: undefined,
     membership: undefined,
-    authorization: { adminSubjectNames: [], observerSubjectNames: [] },
+    authorization: {
+      adminSubjectNames: [],
+      observerSubjectNames: [],
+      policyFile: undefined,
+      shadowPolicyFile: undefined,
+    },
     observability: undefined,
   });
 });

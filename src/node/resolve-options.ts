@@ -113,7 +113,18 @@ function resolveMembership({ membership }: FabricNodeOptions, found: OptionProbl
 function resolveAuthorization({ authorization }: FabricNodeOptions, found: OptionProblems): AuthorizationSettings {
   const read = (list: 'adminSubjectNames' | 'observerSubjectNames') =>
     resolvePatterns(['authorization', list], authorization?.[list] ?? [], found);
-  return { adminSubjectNames: read('adminSubjectNames'), observerSubjectNames: read('observerSubjectNames') };
+  const file = (option: 'policyFile' | 'shadowPolicyFile') => {
+    const given = authorization?.[option];
+    return given === undefined
+      ? undefined
+      : resolve(found.required(['authorization', option], given, 'which JSON file holds the policy'));
+  };
+  return {
+    adminSubjectNames: read('adminSubjectNames'),
+    observerSubjectNames: read('observerSubjectNames'),
+    policyFile: file('policyFile'),
+    shadowPolicyFile: file('shadowPolicyFile'),
+  };
 }
 
 function resolveObservability(

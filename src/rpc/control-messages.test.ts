@@ -20,6 +20,8 @@ import {
   type RootObstacle,
   type RootStatus,
   type RootVerdict,
+  type ShadowDivergence,
+  type ShadowReportMessage,
   type Unreachable,
 } from './control-messages.ts';
 import { packageDefinition, type UnaryMethods, type UnaryService } from './service.ts';
@@ -145,6 +147,26 @@ const rootStatus: Required<RootStatus> = {
   drop: verdict,
 };
 
+const divergence: Required<ShadowDivergence> = {
+  principal: 'spiffe://dev/app',
+  method: '/a.Orders/Place',
+  decision: 'would_deny',
+  rule: 'orders',
+  count: 7,
+  firstAtMs: 1_700_000_000_000,
+  lastAtMs: 1_700_000_000_001,
+};
+const shadowReport: Required<ShadowReportMessage> = {
+  nodeName: 'node-1',
+  policy: 'next',
+  sinceMs: 1_700_000_000_000,
+  calls: 9,
+  wouldDeny: 7,
+  wouldAllow: 1,
+  divergences: [divergence],
+  overflow: 1,
+};
+
 const NODE_CONTROL: Samples<NodeControlMethods> = {
   GetStatus: { request: {}, response: nodeStatus },
   ListConnections: { request: {}, response: { connections: [connection], addressesRedacted: true } },
@@ -161,6 +183,7 @@ const NODE_CONTROL: Samples<NodeControlMethods> = {
   },
   GetCaState: { request: {}, response: caState },
   CheckMode: { request: { to: 'strict' }, response: checkMode },
+  GetShadowReport: { request: {}, response: shadowReport },
   ReloadTls: { request: {}, response: { result: 'ok', problems: ['none'], trustGeneration: 4 } },
   Drain: { request: {}, response: { state: 'draining' } },
 };
@@ -197,9 +220,20 @@ test('no message of the proto file is out of reach of the samples', () => {
     'PreflightResponse',
     'DrainResponse',
     'Expiring',
+    'ShadowReport',
+    'ShadowDivergence',
   ];
   const lists = ['ListConnectionsResponse', 'ListNodesResponse', 'ReloadTlsResponse'];
-  const requests = ['GetStatus', 'ListConnections', 'GetTlsState', 'GetCaState', 'CheckMode', 'ReloadTls', 'Drain'];
+  const requests = [
+    'GetStatus',
+    'ListConnections',
+    'GetTlsState',
+    'GetCaState',
+    'CheckMode',
+    'GetShadowReport',
+    'ReloadTls',
+    'Drain',
+  ];
   const clusterRequests = ['GetClusterStatus', 'ListNodes', 'GetCaStatus'];
   const ca = ['CaState', 'CaUsage', 'CaRoot', 'CaStatus', 'RootStatus', 'RootMember', 'RootVerdict', 'RootObstacle'];
   const reached = [

@@ -149,6 +149,29 @@ export interface CheckModeResponse {
   readonly addressesRedacted: boolean;
 }
 
+export interface ShadowReportMessage {
+  readonly nodeName: string;
+  /** Empty without a shadow policy. */
+  readonly policy: string;
+  readonly sinceMs: number;
+  readonly calls: number;
+  readonly wouldDeny: number;
+  readonly wouldAllow: number;
+  readonly divergences: readonly ShadowDivergence[];
+  readonly overflow: number;
+}
+
+export interface ShadowDivergence {
+  readonly principal: string;
+  readonly method: string;
+  /** would_deny or would_allow. */
+  readonly decision: string;
+  readonly rule: string;
+  readonly count: number;
+  readonly firstAtMs: number;
+  readonly lastAtMs: number;
+}
+
 export interface ReloadTlsResponse {
   /** ok, unchanged or failed. */
   readonly result: string;
@@ -245,6 +268,7 @@ export type NodeControlMethods = {
   readonly GetTlsState: { readonly request: EmptyRequest; readonly response: TlsState };
   readonly GetCaState: { readonly request: EmptyRequest; readonly response: CaState };
   readonly CheckMode: { readonly request: CheckModeRequest; readonly response: CheckModeResponse };
+  readonly GetShadowReport: { readonly request: EmptyRequest; readonly response: ShadowReportMessage };
   readonly ReloadTls: { readonly request: EmptyRequest; readonly response: ReloadTlsResponse };
   readonly Drain: { readonly request: EmptyRequest; readonly response: DrainResponse };
 };

@@ -20,6 +20,8 @@ export interface Metrics {
   readonly connectionsClosed: Counter<'reason'>;
   readonly handshakeDuration: Histogram;
   readonly authorizationDecisions: Counter<'service' | 'decision'>;
+  readonly policyReloads: Counter<'file' | 'result'>;
+  readonly shadowDivergences: Counter<'service' | 'decision'>;
   readonly plaintextPeers: Gauge;
   readonly serverCallsStarted: Counter<'grpc_method'>;
   readonly serverCallDuration: Histogram<'grpc_method' | 'grpc_status'>;
@@ -126,6 +128,18 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     authorizationDecisions: new Counter({
       name: 'selvedge_authorization_decisions_total',
       help: 'Decisions on calls, by service.',
+      labelNames: ['service', 'decision'],
+      registers,
+    }),
+    policyReloads: new Counter({
+      name: 'selvedge_authorization_policy_reload_total',
+      help: 'Times a changed policy file was taken or rejected.',
+      labelNames: ['file', 'result'],
+      registers,
+    }),
+    shadowDivergences: new Counter({
+      name: 'selvedge_authorization_shadow_total',
+      help: 'Calls that the shadow policy would have decided otherwise.',
       labelNames: ['service', 'decision'],
       registers,
     }),

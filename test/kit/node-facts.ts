@@ -21,6 +21,7 @@ export function nodeFacts(changes: Partial<NodeFacts> = {}): NodeFacts {
     connections: () => [],
     tls: () => undefined,
     credentials: () => [],
+    shadow: () => undefined,
     reloadTls: async () => ({ result: 'unchanged', problems: [], generation: 1 }),
     drain: () => {},
     askMember: () => new grpc.Client('127.0.0.1:1', grpc.credentials.createInsecure()),
