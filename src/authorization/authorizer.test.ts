@@ -128,6 +128,7 @@ test('headers are asked of each call, whatever the call before it had', () => {
   assert.equal(decide(caller, '/pkg.service/foo', { 'x-kind': 'evil' }), 'deny p/evil');
   assert.equal(decide(caller, '/pkg.service/foo', { 'x-kind': 'good' }), 'allow p/all');
   assert.equal(decide(caller, '/pkg.service/foo', { 'x-kind': ['a', 'b'] }), 'deny p/evil');
+  assert.equal(decide(caller, '/pkg.service/foo', { 'x-kind': 'a, b' }), 'deny p/evil', 'as Node.js joins them');
 });
 
 test('what is remembered is as much as the node serves, whatever a peer asks for', () => {

@@ -44,13 +44,20 @@ export function headerPattern(
     return { problem: `${quoted(written)} cannot be seen by a policy: the rule would never match.`, remedy: '' };
   if (!/^[0-9a-z_.-]+$/.test(key))
     return { problem: `${quoted(written)} is no key of gRPC metadata.`, remedy: 'Use a-z, 0-9, "_", "-" and ".".' };
-  return { key, values: values.map(textPattern) };
+  return { key, values: values.map(value => textPattern(asOneList(value))) };
 }
 
-/** Several values are one with commas between them. A header that is not there, or empty, matches no value but "". */
+/**
+ * Several values are one with commas between them, as A43 has it; whether a space follows a comma does not matter, since
+ * Node.js puts one there where a header came twice. A header that is not there matches no value.
+ */
 export function matchHeader({ key, values }: HeaderPattern, headers: Headers): boolean {
   const present = headers.get(key);
   if (present.length === 0) return false;
-  const value = present.join(',');
+  const value = asOneList(present.join(','));
   return values.some(pattern => pattern.matches(value));
+}
+
+function asOneList(value: string): string {
+  return value.replaceAll(/, +/g, ',');
 }

@@ -10,6 +10,7 @@ import type { Headers } from '../authorization/header-pattern.ts';
 import type { Policy } from '../authorization/policy.ts';
 import { principalOf } from '../authorization/principal.ts';
 import { divergenceOf, ShadowReport } from '../authorization/shadow-report.ts';
+import { isSelvedgeError, messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
 import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
 import type { AuthorizeCall, CallDecided } from '../listener/listener-policy.ts';
 import { printable } from '../telemetry/logger.ts';
@@ -104,16 +105,12 @@ export class CallPolicies {
     const shadow = trial.authorize(caller, methodPath, metadata);
     const differs = divergenceOf(decision, shadow);
     if (differs === undefined) return trial.report.count(undefined, Date.now());
-    // What a peer made up is no label.
-    const service = this.#methods.has(methodPath) ? methodPath.slice(1, methodPath.lastIndexOf('/')) : 'unknown';
+    // What a peer made up is no label, and nothing to keep.
+    const method = this.#methods.has(methodPath) ? methodPath : '/unknown/unknown';
+    const service = method.slice(1, method.lastIndexOf('/'));
     this.#parts.metrics.shadowDivergences.inc({ service, decision: differs });
-    const divergence = {
-      principal: printable(principalOf(caller)),
-      method: methodPath,
-      decision: differs,
-      rule: shadow.rule,
-    };
-    trial.report.count(divergence, Date.now());
+    const principal = printable(principalOf(caller));
+    trial.report.count({ principal, method, decision: differs, rule: shadow.rule }, Date.now());
   };
 
   /** Reads the files of other settings. @throws config_invalid, with nothing changed. */
@@ -129,14 +126,14 @@ export class CallPolicies {
     const discard = async (): Promise<void> => {
       await Promise.all(opened.map(source => source.close()));
     };
-    try {
-      const policy = await open(next.policyFile, 'policy');
-      const shadow = await open(next.shadowPolicyFile, 'shadow_policy');
-      return { take: () => this.#take({ policy, shadow_policy: shadow }), discard };
-    } catch (error) {
-      await discard();
-      throw error;
-    }
+    const [policy, shadow] = await Promise.allSettled([
+      open(next.policyFile, 'policy'),
+      open(next.shadowPolicyFile, 'shadow_policy'),
+    ]);
+    if (policy.status === 'fulfilled' && shadow.status === 'fulfilled')
+      return { take: () => this.#take({ policy: policy.value, shadow_policy: shadow.value }), discard };
+    await discard();
+    throw together([policy, shadow].flatMap(result => (result.status === 'rejected' ? [result.reason] : [])));
   }
 
   async close(): Promise<void> {
@@ -178,4 +175,13 @@ export class CallPolicies {
       this.#trial = { policy: shadow, strict, authorize, report };
     }
   }
+}
+
+/** The mistakes of both files as one error. */
+function together(errors: readonly unknown[]): unknown {
+  const invalid = errors.filter(error => isSelvedgeError(error, 'config_invalid'));
+  if (invalid.length < errors.length) return errors.find(error => !isSelvedgeError(error, 'config_invalid'));
+  return new SelvedgeError('config_invalid', invalid.map(messageOf).join('\n'), {
+    problems: invalid.flatMap(({ facts }) => facts.problems),
+  });
 }

@@ -72,6 +72,29 @@ test('a missing file, an expired certificate and a broken members file are probl
   assert.match(missing.stderr, /nowhere\.toml: The file cannot be read/);
 });
 
+test('policy files are checked with everything else, also those of a configuration with mistakes', async t => {
+  const node = await makeConfiguredNode(t);
+  await appendFile(node.config, 'policy-file = "policy.json"\nshadow-policy-file = "next.json"\n');
+  const example = await readFile(new URL('../../cluster-config/policy.json', import.meta.url), 'utf8');
+  await writeFile(node.path('policy.json'), example);
+  await writeFile(node.path('next.json'), example);
+  assert.equal((await runSelvedge(['check', '--config', node.config])).exitCode, 0);
+
+  await writeFile(node.path('policy.json'), example.replaceAll('NodeControl/Drain', 'NodeControl/Drian'));
+  await writeFile(node.path('next.json'), '{\n"name": "next", "allow_rules": 1}');
+  const { stderr, exitCode } = await runSelvedge(['check', '--config', node.config]);
+  assert.equal(exitCode, 78);
+  assert.match(stderr, /policy\.json:7:\d+: deny_rules\[0\]\.request\.paths\[0\]: .*nearest are .*NodeControl\/Drain,/);
+  assert.match(stderr, /next\.json:2:\d+: allow_rules: This is a number, and must be a list/);
+
+  const text = await readFile(node.config, 'utf8');
+  await writeFile(node.config, text.replace('mode = "strict"', 'mode = "strickt"').replace('next.json', 'gone.json'));
+  const more = await runSelvedge(['check', '--config', node.config]);
+  assert.match(more.stderr, /networking\.tls\.mode: .*strickt/);
+  assert.match(more.stderr, /policy\.json:7:/);
+  assert.match(more.stderr, /gone\.json: The policy cannot be read/);
+});
+
 test('what peers with the same configuration would refuse is a warning', async t => {
   const node = await makeConfiguredNode(t);
   await node.writeConfig({
