@@ -13,8 +13,11 @@ export interface ControlSession {
     method: Name,
     request: Methods[Name]['request'],
   ): Promise<Methods[Name]['response']>;
-  /** Prints `json` where JSON is wanted, and what `table` gives otherwise. */
-  print(json: unknown, table: () => string): void;
+  /**
+   * Prints `json` where JSON is wanted, and what `table` gives otherwise.
+   * @param note one line about what the answer does not hold: below the table, or on standard error beside JSON. Empty: none.
+   */
+  print(json: unknown, table: () => string, note?: string): void;
 }
 
 /** A command that talks to a node. */
@@ -42,10 +45,12 @@ export function sessionOf(command: Command, { terminal }: CommandContext): Contr
 }
 
 /** The printing half of a session, for commands that need no node. */
-export function printerOf(
-  command: Command,
-  { terminal }: Pick<CommandContext, 'terminal'>,
-): (json: unknown, table: () => string) => void {
+export function printerOf(command: Command, { terminal }: Pick<CommandContext, 'terminal'>): ControlSession['print'] {
   const format = outputFormatOf(ctlOptionsOf(command, terminal.env));
-  return (json, table) => terminal.print(format === 'json' ? jsonText(json) : table());
+  return (json, table, note = '') => {
+    terminal.print(format === 'json' ? jsonText(json) : table());
+    if (note === '') return;
+    if (format === 'json') terminal.printError(note);
+    else terminal.print(`\n${terminal.paint('quiet', note)}`);
+  };
 }

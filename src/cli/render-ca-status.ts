@@ -12,8 +12,8 @@ export function renderCaStatus(status: CaStatus, { paint, now }: Pick<Terminal, 
     redactable(root.subject, addressesRedacted),
     digitsOf(root),
     expiryCell(root.notAfterMs, now()),
-    trustedBy(root, members),
-    `${root.presented} of ${members}`,
+    redactable(addressesRedacted ? '' : trustedBy(root, members), addressesRedacted),
+    redactable(addressesRedacted ? '' : `${root.presented} of ${members}`, addressesRedacted),
     verdictCell(root.switch),
     verdictCell(root.drop),
   ]);
@@ -32,15 +32,16 @@ export interface RootAnswer extends RootVerdict {
   readonly step: 'switch' | 'drop';
   readonly subject: string;
   readonly fingerprintSha256: string;
+  readonly addressesRedacted: boolean;
 }
 
 /** The answer to one question about one root. */
 export function renderRootVerdict(answer: RootAnswer, { paint }: Pick<Terminal, 'paint'>): string {
-  const { step, safe, subject, inTheWay, obstacles } = answer;
+  const { step, safe, subject, inTheWay, obstacles, addressesRedacted } = answer;
   const what = step === 'switch' ? 'switch to' : 'drop';
   const name = `${what} ${subject === '' ? digitsOf(answer) : `${subject} (${digitsOf(answer)})`}`;
   if (safe) return paint('good', `safe to ${name}`);
-  const verdict = paint('bad', `not safe to ${name}: ${inTheWay} in the way`);
+  const verdict = paint('bad', `not safe to ${name}${addressesRedacted ? '' : `: ${inTheWay} in the way`}`);
   if (obstacles.length === 0) return verdict;
   const rows = obstacles.map(({ nodeName, reason }) => [nodeName, reason]);
   return `${renderTable(['MEMBER', 'REASON'], rows, paint)}\n\n${verdict}`;

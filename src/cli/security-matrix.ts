@@ -1,4 +1,5 @@
 import type { NodeStatus, Peer } from '../rpc/control-messages.ts';
+import { keepsPeersBack } from './redaction-note.ts';
 import { type Cell, renderTable } from './table.ts';
 import type { Paint } from './terminal.ts';
 
@@ -6,15 +7,18 @@ import type { Paint } from './terminal.ts';
 const MAX_NODES = 12;
 
 /**
- * How each node (a row) says it is connected to each other (a column). Empty for a cluster of one, or of too many.
+ * How each node (a row) says it is connected to each other (a column); those that do not say have no row. Empty for a
+ * cluster of one, or of too many.
  */
 export function renderSecurityMatrix(nodes: readonly NodeStatus[], paint: Paint): string {
   const names = [...new Set(nodes.flatMap(node => [node.nodeName, ...node.peers.map(peer => peer.nodeName)]))];
   if (names.length < 2 || names.length > MAX_NODES) return '';
-  const rows = nodes.map(node => [
-    node.nodeName,
-    ...names.map(name => (name === node.nodeName ? '·' : cellOf(node.peers.find(peer => peer.nodeName === name)))),
-  ]);
+  const rows = nodes
+    .filter(node => !keepsPeersBack(node))
+    .map(node => [
+      node.nodeName,
+      ...names.map(name => (name === node.nodeName ? '·' : cellOf(node.peers.find(peer => peer.nodeName === name)))),
+    ]);
   return renderTable(['SEEN FROM', ...names], rows, paint);
 }
 

@@ -19,7 +19,7 @@ import { peerMessage, selfAsPeer, statusOfNode } from './messages-of.ts';
 import { checkMode } from './node-control.ts';
 import type { NodeFacts } from './node-facts.ts';
 import { oneInFlight } from './one-in-flight.ts';
-import { redactCaStatus, redactCluster, redactNodes, redactUnreachable } from './redact.ts';
+import { redactCaStatus, redactCluster, redactNodes, redactPreflight } from './redact.ts';
 
 /** How long one member may take to answer. */
 const MEMBER_TIMEOUT_MS = 5_000;
@@ -28,16 +28,13 @@ const MEMBER_TIMEOUT_MS = 5_000;
 export function createClusterControl(node: NodeFacts): grpc.UntypedServiceImplementation {
   const askedCaStatus = oneInFlight(() => caStatus(node));
   return implementUnary(clusterControl, {
-    GetClusterStatus: async (_request, caller, signal) => {
-      const status = await clusterStatus(node, signal);
-      return seesTopology(caller) ? status : redactCluster(status);
-    },
+    GetClusterStatus: (_request, caller, signal) =>
+      seesTopology(caller) ? clusterStatus(node, signal) : redactCluster(statusOfNode(node)),
     ListNodes: (_request, caller) => {
-      const nodes = [selfAsPeer(node), ...node.peers().map(peerMessage)].sort((a, b) =>
-        compareNames(a.nodeName, b.nodeName),
-      );
-      const response = { nodes, addressesRedacted: false };
-      return seesTopology(caller) ? response : redactNodes(response);
+      const self = selfAsPeer(node);
+      if (!seesTopology(caller)) return redactNodes(self);
+      const nodes = [self, ...node.peers().map(peerMessage)].sort((a, b) => compareNames(a.nodeName, b.nodeName));
+      return { nodes, addressesRedacted: false };
     },
     GetCaStatus: async (_request, caller) => {
       const status = await askedCaStatus();
@@ -50,7 +47,9 @@ export function createClusterControl(node: NodeFacts): grpc.UntypedServiceImplem
       );
       const nodes = [own, ...answers].sort((a, b) => compareNames(a.nodeName, b.nodeName));
       const ready = unreachable.length === 0 && nodes.every(each => each.ready);
-      return { ready, nodes, unreachable: seesTopology(caller) ? unreachable : unreachable.map(redactUnreachable) };
+      return seesTopology(caller)
+        ? { ready, nodes, unreachable, addressesRedacted: false }
+        : redactPreflight(ready, own);
     },
   });
 }
@@ -61,7 +60,7 @@ async function clusterStatus(node: NodeFacts, signal: AbortSignal): Promise<Clus
   );
   const known = new Map(node.peers().map(entry => [entry.name, peerMessage(entry)]));
   const certificates = knownCertificates(node);
-  // Members answer a peer without addresses and names; what this node knows of them itself fills the gap.
+  // Members answer a peer without addresses, labels and their own peers; what this node knows of them itself fills the gap.
   const filled: NodeStatus[] = answers.map(answer => ({
     ...answer,
     advertisedAddresses: known.get(answer.nodeName)?.addresses ?? [],

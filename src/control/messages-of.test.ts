@@ -47,6 +47,7 @@ test('the status of a node tells what it is, whom it sees and how many connectio
     addressesRedacted: false,
     problems: [],
     expiring: [],
+    peersConnected: 'not_all',
   });
 });
 

@@ -19,6 +19,7 @@ import type { NodeFacts } from './node-facts.ts';
 /** The whole status of a node, unredacted. */
 export function statusOfNode(node: NodeFacts): NodeStatus {
   const connections = node.connections();
+  const peers = node.peers();
   return {
     clusterName: node.clusterName,
     nodeName: node.nodeName,
@@ -29,12 +30,13 @@ export function statusOfNode(node: NodeFacts): NodeStatus {
     advertisedAddresses: node.advertisedAddresses(),
     startedAtMs: node.startedAt.getTime(),
     labels: node.labels,
-    peers: node.peers().map(peerMessage),
+    peers: peers.map(peerMessage),
     connections: countConnections(connections),
     certificateExpiresAtMs: node.credentials()[0]?.store.snapshot.value.own.identity.notAfter.getTime() ?? 0,
     addressesRedacted: false,
     problems: node.problems(),
     expiring: node.expiring().slice(0, MAX_EXPIRING).map(expiringMessage),
+    peersConnected: peers.every(({ state }) => state === 'connected') ? 'all' : 'not_all',
   };
 }
 

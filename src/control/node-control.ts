@@ -2,12 +2,13 @@ import type * as grpc from '@grpc/grpc-js';
 import { seesTopology } from '../authorization/method-rules.ts';
 import { SelvedgeError } from '../errors/selvedge-error.ts';
 import { type CheckModeResponse, nodeControl, type TlsState } from '../rpc/control-messages.ts';
+import { obstacleInWords } from '../rpc/mode-obstacles.ts';
 import { implementUnary } from '../rpc/service.ts';
 import { caStateOf } from './ca-state.ts';
 import { credentialMessage, shadowReportOf, statusOfNode } from './messages-of.ts';
 import type { NodeFacts } from './node-facts.ts';
 import { obstaclesTo } from './preflight.ts';
-import { redactCaState, redactConnections, redactStatus, redactTls } from './redact.ts';
+import { REDACTED_CONNECTIONS, redactCaState, redactCheckMode, redactStatus, redactTls } from './redact.ts';
 
 /** The service that shows and steers one node. Who may call what is decided before a call arrives here. */
 export function createNodeControl(node: NodeFacts): grpc.UntypedServiceImplementation {
@@ -16,10 +17,8 @@ export function createNodeControl(node: NodeFacts): grpc.UntypedServiceImplement
       const status = statusOfNode(node);
       return seesTopology(caller) ? status : redactStatus(status);
     },
-    ListConnections: (_request, caller) => {
-      const response = { connections: node.connections(), addressesRedacted: false };
-      return seesTopology(caller) ? response : redactConnections(response);
-    },
+    ListConnections: (_request, caller) =>
+      seesTopology(caller) ? { connections: node.connections(), addressesRedacted: false } : REDACTED_CONNECTIONS,
     GetTlsState: (_request, caller) => {
       const state = tlsStateOf(node);
       return seesTopology(caller) ? state : redactTls(state);
@@ -28,7 +27,10 @@ export function createNodeControl(node: NodeFacts): grpc.UntypedServiceImplement
       const state = caStateOf(node);
       return seesTopology(caller) ? state : redactCaState(state);
     },
-    CheckMode: (request, caller) => ({ ...checkMode(node, request.to), addressesRedacted: !seesTopology(caller) }),
+    CheckMode: (request, caller) => {
+      const answer = checkMode(node, request.to);
+      return seesTopology(caller) ? answer : redactCheckMode(answer);
+    },
     GetShadowReport: () => shadowReportOf(node),
     ReloadTls: async () => {
       const { result, problems, generation } = await node.reloadTls();
@@ -41,7 +43,7 @@ export function createNodeControl(node: NodeFacts): grpc.UntypedServiceImplement
   });
 }
 
-/** Whether this node could move to `to` without cutting anybody off. Obstacles name members, never addresses. */
+/** Whether this node could move to `to` without cutting anybody off, unredacted. */
 export function checkMode(node: NodeFacts, to: string): CheckModeResponse {
   if (to !== 'plain' && to !== 'optional' && to !== 'strict') {
     throw new SelvedgeError('usage', 'to must be plain, optional or strict', { problem: 'unknown mode' });
@@ -49,7 +51,7 @@ export function checkMode(node: NodeFacts, to: string): CheckModeResponse {
   const plaintext = node
     .connections()
     .filter(each => each.direction === 'inbound' && each.securityReason === 'plaintext_peer');
-  const obstacles = obstaclesTo(to, {
+  const modeObstacles = obstaclesTo(to, {
     from: node.mode(),
     hasCredentials: node.credentials().length > 0,
     peers: node.peers(),
@@ -59,9 +61,10 @@ export function checkMode(node: NodeFacts, to: string): CheckModeResponse {
     nodeName: node.nodeName,
     from: node.mode(),
     to,
-    ready: obstacles.length === 0,
-    obstacles,
+    ready: modeObstacles.length === 0,
+    obstacles: modeObstacles.map(obstacleInWords),
     addressesRedacted: false,
+    modeObstacles,
   };
 }
 

@@ -1,4 +1,6 @@
 import type { PeerEntry } from '../messaging/peer-table.ts';
+import type { ModeObstacle } from '../rpc/control-messages.ts';
+import type { ModeObstacleCode } from '../rpc/mode-obstacles.ts';
 
 export interface PreflightFacts {
   readonly from: 'plain' | 'optional' | 'strict';
@@ -9,42 +11,35 @@ export interface PreflightFacts {
 }
 
 /**
- * What stands in the way of moving this node to a mode without cutting anybody off, one sentence each; empty: go.
- * Only what this node sees counts, so every node must be asked.
+ * What stands in the way of moving this node to a mode without cutting anybody off; empty: go. Only what this node sees
+ * counts, so every node must be asked. Obstacles name members, never addresses.
  */
-export function obstaclesTo(to: 'plain' | 'optional' | 'strict', facts: PreflightFacts): readonly string[] {
-  const obstacles: string[] = [];
-  if (to !== 'plain' && !facts.hasCredentials) {
-    obstacles.push('This node has no credentials: give it cert-file, key-file and ca-file in [networking.tls].');
-  }
+export function obstaclesTo(to: 'plain' | 'optional' | 'strict', facts: PreflightFacts): readonly ModeObstacle[] {
+  const obstacles: ModeObstacle[] = [];
+  if (to !== 'plain' && !facts.hasCredentials) obstacles.push(obstacle('no_credentials'));
   if (to === facts.from || to === 'optional') return obstacles;
-  if (facts.from !== 'optional') {
-    obstacles.push(
-      `From ${facts.from} the way to ${to} leads through optional: peers that are not there yet would be cut off.`,
-    );
-  }
+  if (facts.from !== 'optional') obstacles.push(obstacle('not_the_next_mode'));
   for (const peer of facts.peers) {
-    const obstacle = to === 'strict' ? againstStrict(peer) : againstPlain(peer);
-    if (obstacle !== undefined) obstacles.push(obstacle);
+    const code = to === 'strict' ? againstStrict(peer) : againstPlain(peer);
+    const detail = code === 'member_not_connected' ? (peer.reason ?? peer.state) : '';
+    if (code !== undefined) obstacles.push(obstacle(code, peer.name, detail));
   }
-  if (to === 'strict' && facts.plaintextInbound > 0) {
-    obstacles.push(
-      `${facts.plaintextInbound} plaintext connection(s) are open; \`selvedgectl connections\` shows whose.`,
-    );
-  }
+  if (to === 'strict' && facts.plaintextInbound > 0)
+    obstacles.push(obstacle('plaintext_connections', '', String(facts.plaintextInbound)));
   return obstacles;
 }
 
-function againstStrict(peer: PeerEntry): string | undefined {
-  if (peer.state !== 'connected')
-    return `${peer.name} is not connected (${peer.reason ?? peer.state}), so it is not known whether it speaks TLS.`;
-  if (peer.mode === 'plain') return `${peer.name} is in mode plain and could not reach this node.`;
-  if (peer.security?.kind !== 'mutual_tls') return `${peer.name} is connected without mutual TLS.`;
-  return undefined;
+function obstacle(code: ModeObstacleCode, nodeName = '', detail = ''): ModeObstacle {
+  return { code, nodeName, detail };
 }
 
-function againstPlain(peer: PeerEntry): string | undefined {
-  if (peer.state !== 'connected')
-    return `${peer.name} is not connected (${peer.reason ?? peer.state}), so its mode is not known.`;
-  return peer.mode === 'strict' ? `${peer.name} is in mode strict and would refuse this node.` : undefined;
+function againstStrict(peer: PeerEntry): ModeObstacleCode | undefined {
+  if (peer.state !== 'connected') return 'member_not_connected';
+  if (peer.mode === 'plain') return 'member_in_plain';
+  return peer.security?.kind === 'mutual_tls' ? undefined : 'member_without_mutual_tls';
+}
+
+function againstPlain(peer: PeerEntry): ModeObstacleCode | undefined {
+  if (peer.state !== 'connected') return 'member_not_connected';
+  return peer.mode === 'strict' ? 'member_in_strict' : undefined;
 }

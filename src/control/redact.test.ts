@@ -4,8 +4,7 @@ import type {
   CaRoot,
   CaState,
   CaStatus,
-  ClusterStatus,
-  Connection,
+  CheckModeResponse,
   ConnectionCounts,
   NodeStatus,
   Peer,
@@ -15,20 +14,20 @@ import type {
 import {
   redactCaState,
   redactCaStatus,
+  redactCheckMode,
   redactCluster,
-  redactConnections,
   redactNodes,
-  redactPeer,
+  redactPreflight,
   redactStatus,
   redactTls,
-  redactUnreachable,
 } from './redact.ts';
 
-// Every text that could be an address, a host name or a subject holds this word, so that one search finds a leak.
+// Every text that could be an address, a host name, a subject or the name of another holds this word, so that one search
+// finds a leak.
 const SECRET = 'hidden';
 
 const peer: Required<Peer> = {
-  nodeName: 'node-2',
+  nodeName: `node-${SECRET}`,
   state: 'refused',
   security: 'none',
   securityReason: 'peer_without_tls',
@@ -84,23 +83,7 @@ const status: Required<NodeStatus> = {
       identity: SECRET,
     },
   ],
-};
-const connection: Required<Connection> = {
-  id: 7,
-  direction: 'inbound',
-  remoteAddress: `${SECRET}:1234`,
-  security: 'mutual_tls',
-  securityReason: '',
-  tlsVersion: 'TLSv1.3',
-  cipher: 'TLS_AES_128_GCM_SHA256',
-  subject: `CN=${SECRET}`,
-  identity: `spiffe://${SECRET}/x`,
-  fingerprintSha256: `${SECRET}00`,
-  roles: ['peer'],
-  openedAtMs: 8,
-  activeCalls: 9,
-  certificateExpiresAtMs: 10,
-  nodeName: 'node-2',
+  peersConnected: 'not_all',
 };
 const certificate = {
   subject: `CN=${SECRET}`,
@@ -132,10 +115,18 @@ const tls: Required<TlsState> = {
   ],
   addressesRedacted: false,
 };
-const cluster: Required<ClusterStatus> = {
-  nodes: [status],
-  unreachable: [{ nodeName: 'node-3', reason: `14 UNAVAILABLE: connect ECONNREFUSED ${SECRET}:5122` }],
+const checkMode: Required<CheckModeResponse> = {
+  nodeName: 'node-1',
+  from: 'optional',
+  to: 'strict',
+  ready: false,
+  obstacles: [`node-${SECRET} is in mode plain.`],
   addressesRedacted: false,
+  modeObstacles: [
+    { code: 'member_in_plain', nodeName: `node-${SECRET}`, detail: SECRET },
+    { code: 'member_in_plain', nodeName: `node-${SECRET}-2`, detail: '' },
+    { code: 'plaintext_connections', nodeName: '', detail: `17 ${SECRET}` },
+  ],
 };
 const root: Required<CaRoot> = { subject: `CN=${SECRET} CA`, fingerprintSha256: 'ab'.repeat(32), notAfterMs: 11 };
 const caState: Required<CaState> = {
@@ -146,7 +137,7 @@ const caState: Required<CaState> = {
 const verdict: Required<RootVerdict> = {
   safe: false,
   inTheWay: 1,
-  obstacles: [{ nodeName: 'node-3', reason: `did not answer: connect ECONNREFUSED ${SECRET}:5122` }],
+  obstacles: [{ nodeName: `node-${SECRET}`, reason: `did not answer: connect ECONNREFUSED ${SECRET}:5122` }],
 };
 const caStatus: Required<CaStatus> = {
   roots: [
@@ -163,54 +154,67 @@ const caStatus: Required<CaStatus> = {
   ],
   members: 6,
   unknown: 1,
-  unreachable: [{ nodeName: 'node-3', reason: `connect ECONNREFUSED ${SECRET}:5122` }],
+  unreachable: [{ nodeName: `node-${SECRET}`, reason: `connect ECONNREFUSED ${SECRET}:5122` }],
   addressesRedacted: false,
 };
 
+const self: Required<Peer> = { ...peer, nodeName: 'node-1', state: 'self' };
+
 const REDACTED = {
   status: redactStatus(status),
-  peer: redactPeer(peer),
-  nodes: redactNodes({ nodes: [peer], addressesRedacted: false }),
-  connections: redactConnections({ connections: [connection], addressesRedacted: false }),
+  nodes: redactNodes(self),
   tls: redactTls(tls),
-  cluster: redactCluster(cluster),
+  cluster: redactCluster(status),
+  checkMode: redactCheckMode(checkMode),
+  preflight: redactPreflight(false, checkMode),
   caState: redactCaState(caState),
   caStatus: redactCaStatus(caStatus),
-  unreachable: cluster.unreachable.map(redactUnreachable),
 };
 
 for (const [name, message] of Object.entries(REDACTED)) {
-  test(`no address, host name or subject survives in a redacted ${name}`, () => {
+  test(`no address, host name, subject or name of another survives in a redacted ${name}, which says that it is`, () => {
     assert.doesNotMatch(JSON.stringify(message), new RegExp(SECRET));
+    assert.equal(message.addressesRedacted, true);
   });
 }
 
-test('every redacted answer says that it is', () => {
-  const { peer: _, unreachable: __, ...answers } = REDACTED;
-  for (const message of Object.values(answers)) assert.equal(message.addressesRedacted, true);
-  assert.ok(REDACTED.cluster.nodes.every(node => node.addressesRedacted));
+test('the answer is the same however many others there are', () => {
+  const alone = { ...status, peers: [], connections: { ...counts, inboundMutualTls: 0 } };
+  assert.deepEqual(redactStatus(alone), REDACTED.status);
+  const [first] = checkMode.modeObstacles;
+  const [, , last] = checkMode.modeObstacles;
+  assert.ok(first !== undefined && last !== undefined);
+  assert.deepEqual(redactCheckMode({ ...checkMode, modeObstacles: [first, last] }), REDACTED.checkMode);
 });
 
-test('what is no address stays: who is there, in which state, and how it is secured', () => {
-  assert.deepEqual(redactStatus(status), {
+test('what is of the node itself stays: its state, mode, generation, version, certificates and what stands in its way', () => {
+  assert.deepEqual(REDACTED.status, {
     ...status,
     advertisedAddresses: [],
     labels: {},
-    peers: [{ ...peer, detail: '', addresses: [], labels: {}, subject: '' }],
+    peers: [],
+    connections: null,
     addressesRedacted: true,
     problems: [],
     expiring: [
       { usage: 'server', subject: '', fingerprintSha256: 'ab', level: 'critical', expiresAtMs: 5, identity: '' },
     ],
   });
-  assert.deepEqual(redactConnections({ connections: [connection], addressesRedacted: false }).connections, [
-    { ...connection, remoteAddress: '', subject: '', identity: '', fingerprintSha256: '' },
-  ]);
+  assert.deepEqual(REDACTED.cluster.nodes, [REDACTED.status]);
+  assert.deepEqual(REDACTED.nodes.nodes, [{ ...self, detail: '', addresses: [], labels: {}, subject: '' }]);
   assert.deepEqual(REDACTED.tls, { ...tls, allowedSubjectNames: [], credentials: [], addressesRedacted: true });
-  assert.deepEqual(REDACTED.unreachable, [{ nodeName: 'node-3', reason: '' }]);
+  assert.deepEqual(REDACTED.checkMode, {
+    ...checkMode,
+    obstacles: ['A member is in mode plain and could not reach this node.', 'Plaintext connections are open.'],
+    addressesRedacted: true,
+    modeObstacles: [
+      { code: 'member_in_plain', nodeName: '', detail: '' },
+      { code: 'plaintext_connections', nodeName: '', detail: '' },
+    ],
+  });
 });
 
-test('of roots the fingerprints stay and of their status how many, so that a member can count and nobody is named', () => {
+test('of roots the fingerprints stay, so that a member can count, and of their status whether it is safe', () => {
   assert.deepEqual(REDACTED.caState, {
     ...caState,
     usages: caState.usages.map(usage => ({ ...usage, roots: [{ ...root, subject: '' }] })),
@@ -222,13 +226,17 @@ test('of roots the fingerprints stay and of their status how many, so that a mem
       {
         ...entry,
         subject: '',
+        trustedAsServer: 0,
+        trustedAsClient: 0,
+        trustedByProfiles: 0,
+        presented: 0,
         members: [],
-        switch: { safe: false, inTheWay: 1, obstacles: [] },
+        switch: { safe: false, inTheWay: 0, obstacles: [] },
         drop: { safe: true, inTheWay: 0, obstacles: [] },
       },
     ],
-    members: 6,
-    unknown: 1,
+    members: 0,
+    unknown: 0,
     unreachable: [],
     addressesRedacted: true,
   });
@@ -237,5 +245,5 @@ test('of roots the fingerprints stay and of their status how many, so that a mem
 });
 
 test('what is redacted itself is left as it was', () => {
-  assert.match(JSON.stringify([status, peer, connection, tls, cluster, caState, caStatus]), new RegExp(SECRET));
+  assert.match(JSON.stringify([status, self, tls, checkMode, caState, caStatus]), new RegExp(SECRET));
 });

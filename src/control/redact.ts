@@ -2,22 +2,25 @@ import type {
   CaRoot,
   CaState,
   CaStatus,
+  CheckModeResponse,
   ClusterStatus,
-  Connection,
   Expiring,
   ListConnectionsResponse,
   ListNodesResponse,
+  ModeObstacle,
   NodeStatus,
   Peer,
+  PreflightResponse,
   RootStatus,
   RootVerdict,
   TlsState,
-  Unreachable,
 } from '../rpc/control-messages.ts';
+import { obstacleInWords } from '../rpc/mode-obstacles.ts';
 
 /**
- * What callers who are not admin, observer or local get: the shape of the cluster without a single address, host name
- * or certificate subject. Written as whole objects, so that a new field must be decided on.
+ * What callers who are not admin, observer or local get: the node that answers, without a single address, host name or
+ * certificate subject, and nothing that tells who or how many the others are. Written as whole objects, so that a new
+ * field must be decided on.
  */
 export function redactStatus(status: NodeStatus): NodeStatus {
   return {
@@ -30,14 +33,16 @@ export function redactStatus(status: NodeStatus): NodeStatus {
     advertisedAddresses: [],
     startedAtMs: status.startedAtMs,
     labels: {},
-    peers: status.peers.map(redactPeer),
-    connections: status.connections,
+    peers: [],
+    connections: null,
     certificateExpiresAtMs: status.certificateExpiresAtMs,
     addressesRedacted: true,
     // They name files and hosts.
     problems: [],
     // Those of this node are shown to all who connect; those of others are theirs to show.
     expiring: status.expiring.filter(({ usage }) => usage !== 'peer').map(redactExpiring),
+    // One word for all, however many they are.
+    peersConnected: status.peersConnected,
   };
 }
 
@@ -45,53 +50,29 @@ function redactExpiring({ usage, fingerprintSha256, level, expiresAtMs }: Expiri
   return { usage, subject: '', fingerprintSha256, level, expiresAtMs, identity: '' };
 }
 
-export function redactPeer(peer: Peer): Peer {
-  return {
-    nodeName: peer.nodeName,
-    state: peer.state,
-    security: peer.security,
-    securityReason: peer.securityReason,
-    // A code; the words beside it may name an address.
-    reason: peer.reason,
+/** @param self the node that answers, the only one that is told. */
+export function redactNodes(self: Peer): ListNodesResponse {
+  const redacted: Peer = {
+    nodeName: self.nodeName,
+    state: self.state,
+    security: self.security,
+    securityReason: self.securityReason,
+    reason: self.reason,
     detail: '',
-    generation: peer.generation,
-    mode: peer.mode,
+    generation: self.generation,
+    mode: self.mode,
     addresses: [],
     labels: {},
-    version: peer.version,
-    direction: peer.direction,
-    sinceMs: peer.sinceMs,
+    version: self.version,
+    direction: self.direction,
+    sinceMs: self.sinceMs,
     subject: '',
   };
+  return { nodes: [redacted], addressesRedacted: true };
 }
 
-export function redactNodes(response: ListNodesResponse): ListNodesResponse {
-  return { nodes: response.nodes.map(redactPeer), addressesRedacted: true };
-}
-
-export function redactConnections(response: ListConnectionsResponse): ListConnectionsResponse {
-  return { connections: response.connections.map(redactConnection), addressesRedacted: true };
-}
-
-function redactConnection(connection: Connection): Connection {
-  return {
-    id: connection.id,
-    direction: connection.direction,
-    remoteAddress: '',
-    security: connection.security,
-    securityReason: connection.securityReason,
-    tlsVersion: connection.tlsVersion,
-    cipher: connection.cipher,
-    subject: '',
-    identity: '',
-    fingerprintSha256: '',
-    roles: connection.roles,
-    openedAtMs: connection.openedAtMs,
-    activeCalls: connection.activeCalls,
-    certificateExpiresAtMs: connection.certificateExpiresAtMs,
-    nodeName: connection.nodeName,
-  };
-}
+/** Open connections are all of others, and their number is how many these are. */
+export const REDACTED_CONNECTIONS: ListConnectionsResponse = { connections: [], addressesRedacted: true };
 
 export function redactTls(state: TlsState): TlsState {
   return {
@@ -104,17 +85,29 @@ export function redactTls(state: TlsState): TlsState {
   };
 }
 
-export function redactCluster(status: ClusterStatus): ClusterStatus {
+/** @param own of the node that answers, the only one that is told. */
+export function redactCluster(own: NodeStatus): ClusterStatus {
+  return { nodes: [redactStatus(own)], unreachable: [], addressesRedacted: true };
+}
+
+/** What stands in the way, by kind: not who, and not how often. */
+export function redactCheckMode(answer: CheckModeResponse): CheckModeResponse {
+  const codes = new Set(answer.modeObstacles.map(({ code }) => code));
+  const modeObstacles = [...codes].map((code): ModeObstacle => ({ code, nodeName: '', detail: '' }));
   return {
-    nodes: status.nodes.map(redactStatus),
-    unreachable: status.unreachable.map(redactUnreachable),
+    nodeName: answer.nodeName,
+    from: answer.from,
+    to: answer.to,
+    ready: answer.ready,
+    obstacles: modeObstacles.map(obstacleInWords),
     addressesRedacted: true,
+    modeObstacles,
   };
 }
 
-/** Why a member did not answer is told in words of the network, with its address. */
-export function redactUnreachable({ nodeName }: Unreachable): Unreachable {
-  return { nodeName, reason: '' };
+/** @param ready whether all members are. */
+export function redactPreflight(ready: boolean, own: CheckModeResponse): PreflightResponse {
+  return { ready, nodes: [redactCheckMode(own)], unreachable: [], addressesRedacted: true };
 }
 
 /** Fingerprints of roots stay: they name nobody, and a node that asks as a member counts by them. */
@@ -131,12 +124,12 @@ export function redactCaState(state: CaState): CaState {
   };
 }
 
-/** How many, and not who. */
+/** Which roots there are and what is safe to do with them; neither who stands in the way nor how many. */
 export function redactCaStatus(status: CaStatus): CaStatus {
   return {
     roots: status.roots.map(redactRootStatus),
-    members: status.members,
-    unknown: status.unknown,
+    members: 0,
+    unknown: 0,
     unreachable: [],
     addressesRedacted: true,
   };
@@ -149,10 +142,10 @@ function redactRoot({ fingerprintSha256, notAfterMs }: CaRoot): CaRoot {
 function redactRootStatus(root: RootStatus): RootStatus {
   return {
     ...redactRoot(root),
-    trustedAsServer: root.trustedAsServer,
-    trustedAsClient: root.trustedAsClient,
-    trustedByProfiles: root.trustedByProfiles,
-    presented: root.presented,
+    trustedAsServer: 0,
+    trustedAsClient: 0,
+    trustedByProfiles: 0,
+    presented: 0,
     members: [],
     switch: redactVerdict(root.switch),
     drop: redactVerdict(root.drop),
@@ -160,5 +153,5 @@ function redactRootStatus(root: RootStatus): RootStatus {
 }
 
 function redactVerdict(verdict: RootVerdict | null): RootVerdict | null {
-  return verdict === null ? null : { safe: verdict.safe, inTheWay: verdict.inTheWay, obstacles: [] };
+  return verdict === null ? null : { safe: verdict.safe, inTheWay: 0, obstacles: [] };
 }

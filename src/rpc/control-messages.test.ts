@@ -12,6 +12,7 @@ import {
   type CredentialState,
   clusterControl,
   type Expiring,
+  type ModeObstacle,
   type NodeControlMethods,
   type NodeStatus,
   nodeControl,
@@ -81,6 +82,7 @@ const nodeStatus: Required<NodeStatus> = {
   addressesRedacted: true,
   problems: ['members: no member is listed'],
   expiring: [expiring],
+  peersConnected: 'all',
 };
 const connection: Required<Connection> = {
   id: 7,
@@ -120,6 +122,7 @@ const credentialState: Required<CredentialState> = {
   warnings: ['expires soon'],
   place: '/run/spire/svids/svid.pem',
 };
+const modeObstacle: Required<ModeObstacle> = { code: 'member_in_plain', nodeName: 'node-3', detail: 'why' };
 const checkMode: Required<CheckModeResponse> = {
   nodeName: 'node-1',
   from: 'optional',
@@ -127,6 +130,7 @@ const checkMode: Required<CheckModeResponse> = {
   ready: true,
   obstacles: ['node-3 speaks no TLS'],
   addressesRedacted: true,
+  modeObstacles: [modeObstacle],
 };
 const unreachable: Required<Unreachable> = { nodeName: 'node-3', reason: 'connection refused' };
 
@@ -199,7 +203,7 @@ const CLUSTER_CONTROL: Samples<ClusterControlMethods> = {
   },
   Preflight: {
     request: { to: 'optional' },
-    response: { ready: true, nodes: [checkMode], unreachable: [unreachable] },
+    response: { ready: true, nodes: [checkMode], unreachable: [unreachable], addressesRedacted: true },
   },
 };
 
@@ -222,6 +226,7 @@ test('no message of the proto file is out of reach of the samples', () => {
     'Expiring',
     'ShadowReport',
     'ShadowDivergence',
+    'ModeObstacle',
   ];
   const lists = ['ListConnectionsResponse', 'ListNodesResponse', 'ReloadTlsResponse'];
   const requests = [

@@ -19,7 +19,7 @@ export interface NodeStatus {
   readonly startedAtMs: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly peers: readonly Peer[];
-  /** Null when a caller of the wire left it out; our own nodes always send it. */
+  /** Null where topology is redacted. */
   readonly connections: ConnectionCounts | null;
   /** Unix milliseconds; 0 without TLS. */
   readonly certificateExpiresAtMs: number;
@@ -28,6 +28,8 @@ export interface NodeStatus {
   readonly problems: readonly string[];
   /** Certificates that end before long, the first to end first. */
   readonly expiring: readonly Expiring[];
+  /** all or not_all; empty from older versions. */
+  readonly peersConnected: string;
 }
 
 export interface Expiring {
@@ -145,8 +147,18 @@ export interface CheckModeResponse {
   readonly from: string;
   readonly to: string;
   readonly ready: boolean;
+  /** `modeObstacles` as sentences. */
   readonly obstacles: readonly string[];
   readonly addressesRedacted: boolean;
+  /** Empty from older versions. */
+  readonly modeObstacles: readonly ModeObstacle[];
+}
+
+export interface ModeObstacle {
+  /** One of `MODE_OBSTACLES`, or of a newer version. */
+  readonly code: string;
+  readonly nodeName: string;
+  readonly detail: string;
 }
 
 export interface ShadowReportMessage {
@@ -204,6 +216,7 @@ export interface PreflightResponse {
   readonly ready: boolean;
   readonly nodes: readonly CheckModeResponse[];
   readonly unreachable: readonly Unreachable[];
+  readonly addressesRedacted: boolean;
 }
 
 export interface CaState {

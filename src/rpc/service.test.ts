@@ -13,8 +13,19 @@ test('a call reaches its handler with request and caller, and its answer comes b
   const client = await serve(t, {
     Preflight: ({ to }, caller) => ({
       ready: caller.roles.has('observer'),
-      nodes: [{ nodeName: 'node-1', from: 'plain', to, ready: true, obstacles: [], addressesRedacted: false }],
+      nodes: [
+        {
+          nodeName: 'node-1',
+          from: 'plain',
+          to,
+          ready: true,
+          obstacles: [],
+          addressesRedacted: false,
+          modeObstacles: [],
+        },
+      ],
       unreachable: [],
+      addressesRedacted: false,
     }),
   });
   const answer = await callUnary(client, clusterControl, 'Preflight', { to: 'strict' });

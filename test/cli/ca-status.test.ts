@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { CaStatus, RootObstacle, RootStatus, RootVerdict } from '../../src/rpc/control-messages.ts';
 import { startFakeNode } from './fake-node.ts';
 import { runCtl } from './programs.ts';
-import { DAY_MS, NOW } from './samples.ts';
+import { DAY_MS, NOW, REDACTED } from './samples.ts';
 
 const YES: RootVerdict = { safe: true, inTheWay: 0, obstacles: [] };
 const no = (...obstacles: readonly RootObstacle[]): RootVerdict => ({
@@ -64,17 +64,25 @@ test('ca status shows each root by its fingerprint, what is safe, and who is in 
   assert.equal(JSON.parse(json.stdout).roots[1].trusted_as_client, 2);
 });
 
-test('ca status of a caller who may not see names says how many', async t => {
-  const hidden = { ...NEW, subject: '', switch: { safe: false, inTheWay: 2, obstacles: [] } };
+test('ca status of a caller who may not see names says what is safe, and that the rest is kept back', async t => {
+  const hidden = {
+    ...NEW,
+    subject: '',
+    trustedAsServer: 0,
+    trustedAsClient: 0,
+    trustedByProfiles: 0,
+    switch: { safe: false, inTheWay: 0, obstacles: [] },
+  };
   const node = await startFakeNode(t, {
-    GetCaStatus: { roots: [hidden], members: 4, unknown: 1, unreachable: [], addressesRedacted: true },
+    GetCaStatus: { roots: [hidden], members: 0, unknown: 0, unreachable: [], addressesRedacted: true },
   });
   const { stdout } = await runCtl(['ca', 'status', '-s', node.address], { now: NOW });
-  assert.match(stdout, /^\(redacted\) +abcdff0123456789 /m);
-  assert.match(stdout, /^1 of 4 did not answer$/m);
+  assert.match(stdout, /^\(redacted\) +abcdff0123456789 +expires in 2y +\(redacted\) +\(redacted\) +no +yes$/m);
+  assert.match(stdout, REDACTED);
   const asked = await runCtl(['ca', 'status', '-s', node.address, '--safe-to', 'switch', '--root', 'abcdff']);
   assert.equal(asked.exitCode, 3);
-  assert.equal(asked.stdout, 'not safe to switch to abcdff0123456789: 2 in the way\n');
+  assert.match(asked.stdout, /^not safe to switch to abcdff0123456789$/m);
+  assert.match(asked.stdout, REDACTED);
 });
 
 test('ca status --safe-to exits 0 when it is safe, and 3 with names when it is not', async t => {
@@ -102,6 +110,7 @@ test('ca status --safe-to exits 0 when it is safe, and 3 with names when it is n
       { node_name: 'node-1', reason: 'presents a certificate of it as server, client' },
       { node_name: 'node-2', reason: 'presents a certificate of it as server, client' },
     ],
+    addresses_redacted: false,
   });
 });
 

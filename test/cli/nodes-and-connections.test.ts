@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startFakeNode } from './fake-node.ts';
 import { runCtl } from './programs.ts';
-import { NOW, sampleConnection, samplePeer } from './samples.ts';
+import { NOW, REDACTED, sampleConnection, samplePeer } from './samples.ts';
 
 test('nodes list shows how each member is connected, and why one is not', async t => {
   const node = await startFakeNode(t, {
@@ -27,7 +27,8 @@ test('nodes list -o json is an array that says whether addresses were kept back'
   const node = await startFakeNode(t, {
     ListNodes: { nodes: [samplePeer({ addresses: [], labels: {} })], addressesRedacted: true },
   });
-  const { stdout } = await runCtl(['nodes', 'list', '-s', node.address, '-o', 'json']);
+  const { stdout, stderr } = await runCtl(['nodes', 'list', '-s', node.address, '-o', 'json']);
+  assert.match(stderr, REDACTED);
   const [first] = JSON.parse(stdout);
   assert.equal(first.addresses_redacted, true);
   assert.equal(first.since_ms, samplePeer().sinceMs);
@@ -70,7 +71,16 @@ test('connections shows who is at the other end and for how long its certificate
   assert.equal(second?.at(-1), '-');
 });
 
-test('a redacted connection without TLS has no identity to keep back', async t => {
+test('connections that are kept back are said to be, in the table and beside an empty array', async t => {
+  const node = await startFakeNode(t, { ListConnections: { connections: [], addressesRedacted: true } });
+  const { stdout } = await runCtl(['connections', '-s', node.address]);
+  assert.match(stdout, REDACTED);
+  const json = await runCtl(['connections', '-o', 'json', '-s', node.address]);
+  assert.deepEqual([json.exitCode, JSON.parse(json.stdout)], [0, []]);
+  assert.match(json.stderr, REDACTED);
+});
+
+test('a redacted connection of an older version that has no TLS has no identity to keep back', async t => {
   const kept = { remoteAddress: '', identity: '', subject: '', fingerprintSha256: '' };
   const node = await startFakeNode(t, {
     ListConnections: {

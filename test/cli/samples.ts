@@ -2,6 +2,8 @@ import type { Connection, NodeStatus, Peer } from '../../src/rpc/control-message
 
 /** The time at which the tests of tables look. */
 export const NOW: Date = new Date('2030-01-01T00:00:00Z');
+/** The line under an answer that is redacted for the one who asks. */
+export const REDACTED: RegExp = /^Redacted: .* admin and observer .* --config\)\.$/m;
 export const MINUTE_MS = 60_000;
 export const DAY_MS = 86_400_000;
 
@@ -47,6 +49,7 @@ export function sampleStatus(given: Partial<NodeStatus> = {}): NodeStatus {
     },
     problems: [],
     expiring: [],
+    peersConnected: 'all',
     certificateExpiresAtMs: NOW.getTime() + 29 * DAY_MS,
     addressesRedacted: false,
     ...given,

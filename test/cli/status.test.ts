@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Expiring } from '../../src/rpc/control-messages.ts';
 import { startFakeNode } from './fake-node.ts';
 import { runCtl } from './programs.ts';
-import { DAY_MS, NOW, samplePeer, sampleStatus } from './samples.ts';
+import { DAY_MS, NOW, REDACTED, samplePeer, sampleStatus } from './samples.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -132,15 +132,65 @@ test('status --node shows the certificates near their end that the node knows of
   ]);
 });
 
-test('what a node keeps back is shown as redacted', async t => {
+test('what other nodes keep back from the one that is asked is said, and who shows it', async t => {
+  const kept = { peers: [], connections: null, addressesRedacted: true };
+  const nodes = [
+    sampleStatus(),
+    sampleStatus({ ...kept, nodeName: 'node-2', peersConnected: 'not_all' }),
+    sampleStatus({ ...kept, nodeName: 'node-3' }),
+    // Of an older version, which tells its peers to everybody.
+    sampleStatus({ nodeName: 'node-4', addressesRedacted: true, peersConnected: '' }),
+  ];
+  const node = await startFakeNode(t, { GetClusterStatus: { nodes, unreachable: [], addressesRedacted: false } });
+  const { stdout } = await runCtl(['status', '-s', node.address], { now: NOW });
+  const lines = stdout.split('\n').map(columns);
+  assert.deepEqual(
+    lines.slice(1, 5).map(([name, , , peers]) => [name, peers]),
+    [
+      ['node-1', '1/1'],
+      ['node-2', 'not all'],
+      ['node-3', 'all'],
+      ['node-4', '1/1'],
+    ],
+  );
+  const from = lines.findIndex(([heading]) => heading === 'SEEN FROM');
+  assert.deepEqual(
+    lines.slice(from).map(([name]) => name),
+    [
+      'SEEN FROM',
+      'node-1',
+      'node-4',
+      '',
+      'Redacted: other nodes are not told the peers of node-2, node-3; `selvedgectl status --node -s ADDRESS` as admin or observer shows them, with the address of the node.',
+      '',
+    ],
+  );
+});
+
+test('what a node keeps back is shown as redacted, in a line below the table or beside the JSON', async t => {
   const kept = [expiring({ subject: '', identity: '' })];
-  const status = sampleStatus({ advertisedAddresses: [], expiring: kept, addressesRedacted: true });
+  const status = sampleStatus({
+    advertisedAddresses: [],
+    peers: [],
+    connections: null,
+    expiring: kept,
+    addressesRedacted: true,
+  });
   const node = await startFakeNode(t, {
     GetClusterStatus: { nodes: [status], unreachable: [], addressesRedacted: true },
+    GetStatus: status,
   });
   const { stdout } = await runCtl(['status', '-s', node.address], { now: NOW });
   assert.equal(columns(stdout.split('\n')[1] ?? '').at(-1), '(redacted)');
   assert.match(stdout, /^\(redacted\) +critical +expires in 3h +server of node-1 +abab/m);
+  assert.match(stdout, REDACTED);
+  assert.doesNotMatch(stdout, /SEEN FROM/);
+  const alone = await runCtl(['status', '--node', '-s', node.address], { now: NOW });
+  for (const expected of [/^peers +all$/m, /^inbound +\(redacted\)$/m, /^outbound +\(redacted\)$/m, REDACTED])
+    assert.match(alone.stdout, expected);
+  const json = await runCtl(['status', '-o', 'json', '-s', node.address]);
+  assert.equal(JSON.parse(json.stdout)[0].addresses_redacted, true);
+  assert.match(json.stderr, REDACTED);
 });
 
 test('the text of a peer cannot write control sequences to the terminal', async t => {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { CertificateState, CredentialState } from '../../src/rpc/control-messages.ts';
 import { startFakeNode } from './fake-node.ts';
 import { runCtl } from './programs.ts';
-import { DAY_MS, MINUTE_MS, NOW } from './samples.ts';
+import { DAY_MS, MINUTE_MS, NOW, REDACTED } from './samples.ts';
 
 const certificate: CertificateState = {
   subject: 'CN=node-1',
@@ -72,6 +72,7 @@ test('tls status of a caller who may not see names says so', async t => {
   const node = await startFakeNode(t, { GetTlsState: redacted });
   const { stdout } = await runCtl(['tls', 'status', '-s', node.address], { now: NOW });
   assert.match(stdout, /^allowed names +\(redacted\)$/m);
+  assert.match(stdout, REDACTED);
 });
 
 test('tls reload exits 1 and lists the problems when the files cannot be used', async t => {
@@ -100,28 +101,47 @@ test('tls preflight exits 3 and lists every obstacle, a member that did not answ
           ...answer,
           nodeName: 'node-1',
           ready: false,
-          obstacles: ['node-3 is in mode plain.', 'Two clients speak plaintext.'],
+          addressesRedacted: false,
+          obstacles: [],
+          modeObstacles: [
+            { code: 'member_in_plain', nodeName: 'node-3', detail: '' },
+            { code: 'plaintext_connections', nodeName: '', detail: '2' },
+          ],
         },
-        { ...answer, nodeName: 'node-2', ready: true, obstacles: [] },
+        { ...answer, nodeName: 'node-2', ready: true, obstacles: [], modeObstacles: [] },
+        {
+          ...answer,
+          nodeName: 'node-4',
+          ready: false,
+          obstacles: [],
+          modeObstacles: [{ code: 'member_without_mutual_tls', nodeName: '', detail: '' }],
+        },
+        { ...answer, nodeName: 'old', ready: false, obstacles: ['node-5 is elsewhere.'], modeObstacles: [] },
       ],
       unreachable: [{ nodeName: 'node-3', reason: 'silent' }],
+      addressesRedacted: false,
     },
   });
   const { stdout, exitCode } = await runCtl(['tls', 'preflight', '--to', 'strict', '-s', node.address]);
   assert.equal(exitCode, 3);
   assert.deepEqual(node.calls, [['Preflight', { to: 'strict' }]]);
   for (const expected of [
-    /^node-1 +optional +no +node-3 is in mode plain\.$/m,
-    /^ +Two clients speak plaintext\.$/m,
+    /^node-1 +optional +no +node-3 is in mode plain and could not reach this node\.$/m,
+    /^ +2 plaintext connection\(s\) are open; `selvedgectl connections` shows whose\.$/m,
     /^node-2 +optional +yes +-$/m,
+    /^node-4 +optional +no +A member is connected without mutual TLS\.$/m,
+    /^old +optional +no +node-5 is elsewhere\.$/m,
     /^node-3 +- +no +it did not answer: silent$/m,
     /^not ready for strict$/m,
+    /^Redacted: other nodes are not told whom node-4 would cut off; `selvedgectl tls preflight --to strict -s ADDRESS` /m,
   ])
     assert.match(stdout, expected);
 });
 
 test('tls preflight of a cluster that is ready exits 0', async t => {
-  const node = await startFakeNode(t, { Preflight: { ready: true, nodes: [], unreachable: [] } });
+  const node = await startFakeNode(t, {
+    Preflight: { ready: true, nodes: [], unreachable: [], addressesRedacted: false },
+  });
   const { stdout, exitCode } = await runCtl(['tls', 'preflight', '--to', 'optional', '-s', node.address, '-o', 'json']);
   assert.equal(exitCode, 0);
   assert.equal(JSON.parse(stdout).ready, true);

@@ -4,6 +4,7 @@ import { usageFailure } from '../command-failure.ts';
 import { onlineCommand, sessionOf } from '../ctl-command.ts';
 import { EXIT } from '../exit-codes.ts';
 import { findRoot } from '../find-root.ts';
+import { redactionNote } from '../redaction-note.ts';
 import { renderCaStatus, renderRootVerdict } from '../render-ca-status.ts';
 import type { CommandContext } from '../run-program.ts';
 
@@ -36,14 +37,15 @@ With --safe-to it exits 3 when it is not safe.`,
     const session = sessionOf(command, context);
     const status = await session.call(clusterControl, 'GetCaStatus', {});
     if (safeTo === undefined || wanted === undefined) {
-      session.print(status, () => renderCaStatus(status, context.terminal));
+      session.print(status, () => renderCaStatus(status, context.terminal), redactionNote(status));
       return;
     }
     const root = findRoot(status.roots, wanted);
     const { subject, fingerprintSha256 } = root;
     const { safe = false, inTheWay = 0, obstacles = [] } = root[safeTo] ?? {};
-    const answer = { step: safeTo, safe, subject, fingerprintSha256, inTheWay, obstacles };
-    session.print(answer, () => renderRootVerdict(answer, context.terminal));
+    const { addressesRedacted } = status;
+    const answer = { step: safeTo, safe, subject, fingerprintSha256, inTheWay, obstacles, addressesRedacted };
+    session.print(answer, () => renderRootVerdict(answer, context.terminal), redactionNote(status));
     if (!safe) context.finish(EXIT.checkSaidNo);
   });
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { type Connection, type ListConnectionsResponse, nodeControl } from '../../rpc/control-messages.ts';
 import { expiryCell, redactable, securityCell, timeCell } from '../cells.ts';
 import { onlineCommand, sessionOf } from '../ctl-command.ts';
+import { redactionNote } from '../redaction-note.ts';
 import type { CommandContext } from '../run-program.ts';
 import { type Cell, renderTable } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
@@ -19,6 +20,7 @@ export function connectionsCommand(context: CommandContext): Command {
     session.print(
       connections.map(connection => ({ ...connection, addressesRedacted })),
       () => renderConnections(response, context.terminal),
+      redactionNote(response),
     );
   });
 }

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { clusterControl, type Peer } from '../../rpc/control-messages.ts';
 import { labelsText, redactable, securityCell, timeCell, wordCell } from '../cells.ts';
 import { onlineCommand, sessionOf } from '../ctl-command.ts';
+import { redactionNote } from '../redaction-note.ts';
 import type { CommandContext } from '../run-program.ts';
 import { renderTable } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
@@ -22,6 +23,7 @@ function nodesListCommand(context: CommandContext): Command {
     session.print(
       nodes.map(node => ({ ...node, addressesRedacted })),
       () => renderPeers(nodes, addressesRedacted, context.terminal),
+      redactionNote({ addressesRedacted }),
     );
   });
 }

@@ -3,6 +3,7 @@ import { type ClusterStatus, clusterControl, type NodeStatus, nodeControl } from
 import { expiryCell, labelsText, redactable, timeCell, wordCell } from '../cells.ts';
 import { onlineCommand, sessionOf } from '../ctl-command.ts';
 import { renderExpiring } from '../expiring-table.ts';
+import { keepsPeersBack, redactionNote, silentMembersNote } from '../redaction-note.ts';
 import type { CommandContext } from '../run-program.ts';
 import { renderSecurityMatrix } from '../security-matrix.ts';
 import { type Cell, renderFields, renderTable } from '../table.ts';
@@ -21,10 +22,11 @@ export function statusCommand(context: CommandContext): Command {
     const session = sessionOf(command, context);
     if (node === true) {
       const status = await session.call(nodeControl, 'GetStatus', {});
-      session.print(status, () => renderNode(status, terminal));
+      session.print(status, () => renderNode(status, terminal), redactionNote(status));
     } else {
       const status = await session.call(clusterControl, 'GetClusterStatus', {});
-      session.print(rowsAsJson(status), () => renderCluster(status, terminal));
+      const note = redactionNote(status) || silentMembersNote(status.nodes);
+      session.print(rowsAsJson(status), () => renderCluster(status, terminal), note);
     }
   });
 }
@@ -71,12 +73,18 @@ function clusterRow(node: NodeStatus, now: Date): Cell[] {
   ];
 }
 
-/** `2/2`: connected peers of all. */
-function peersCell({ peers }: NodeStatus): Cell {
-  const others = peers.filter(peer => peer.state !== 'self');
+/** `2/2`: connected peers of all. One word where they are not told. */
+function peersCell(node: NodeStatus): Cell {
+  if (keepsPeersBack(node)) return redactedPeersCell(node);
+  const others = node.peers.filter(peer => peer.state !== 'self');
   const connected = others.filter(peer => peer.state === 'connected').length;
   const text = `${connected}/${others.length}`;
   return connected === others.length ? text : { text, colour: 'warning' };
+}
+
+function redactedPeersCell({ peersConnected, addressesRedacted }: NodeStatus): Cell {
+  if (peersConnected === 'not_all') return { text: 'not all', colour: 'warning' };
+  return redactable(peersConnected, addressesRedacted);
 }
 
 function renderNode(node: NodeStatus, { paint, now }: Terminal): string {
@@ -92,8 +100,9 @@ function renderNode(node: NodeStatus, { paint, now }: Terminal): string {
       ['certificate', ownExpiryCell(node, now())],
       ['addresses', addressCells(node)],
       ['labels', labelsText(node.labels)],
-      ['inbound', countsText(node, 'inbound')],
-      ['outbound', countsText(node, 'outbound')],
+      ['peers', keepsPeersBack(node) ? redactedPeersCell(node) : ''],
+      ['inbound', redactable(countsText(node, 'inbound'), node.addressesRedacted)],
+      ['outbound', redactable(countsText(node, 'outbound'), node.addressesRedacted)],
     ],
     paint,
   );

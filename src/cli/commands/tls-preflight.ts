@@ -1,9 +1,11 @@
 import { type Command, Option } from 'commander';
 import { TLS_MODES } from '../../node/node-options.ts';
 import { clusterControl, type PreflightResponse } from '../../rpc/control-messages.ts';
+import { obstacleInWords } from '../../rpc/mode-obstacles.ts';
 import { wordCell } from '../cells.ts';
 import { onlineCommand, sessionOf } from '../ctl-command.ts';
 import { EXIT } from '../exit-codes.ts';
+import { redactionNote, silentObstaclesNote } from '../redaction-note.ts';
 import type { CommandContext } from '../run-program.ts';
 import { type Cell, renderTable } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
@@ -19,15 +21,17 @@ export function tlsPreflightCommand(context: CommandContext): Command {
   return command.action(async ({ to }: { to: string }) => {
     const session = sessionOf(command, context);
     const response = await session.call(clusterControl, 'Preflight', { to });
-    session.print(response, () => renderPreflight(response, to, context.terminal));
+    const note = redactionNote(response) || silentObstaclesNote(response.nodes, to);
+    session.print(response, () => renderPreflight(response, to, context.terminal), note);
     if (!response.ready) context.finish(EXIT.checkSaidNo);
   });
 }
 
 function renderPreflight({ ready, nodes, unreachable }: PreflightResponse, to: string, { paint }: Terminal): string {
   const rows: Cell[][] = [
-    ...nodes.flatMap(({ nodeName, from, ready: isReady, obstacles }) => {
-      const [first = '', ...more] = obstacles;
+    ...nodes.flatMap(({ nodeName, from, ready: isReady, obstacles, modeObstacles }) => {
+      // One of an older version tells sentences alone.
+      const [first = '', ...more] = modeObstacles.length === 0 ? obstacles : modeObstacles.map(obstacleInWords);
       const word = wordCell(isReady ? 'yes' : 'no');
       return [[nodeName, from, word, first], ...more.map((obstacle): Cell[] => [' ', ' ', ' ', obstacle])];
     }),

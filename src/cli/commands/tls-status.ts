@@ -3,6 +3,7 @@ import { expiryLevelAt } from '../../credentials/expiry.ts';
 import { type CertificateState, type CredentialState, nodeControl, type TlsState } from '../../rpc/control-messages.ts';
 import { expiryCell, levelCell, redactable, timeCell } from '../cells.ts';
 import { onlineCommand, sessionOf } from '../ctl-command.ts';
+import { redactionNote } from '../redaction-note.ts';
 import type { CommandContext } from '../run-program.ts';
 import { type Cell, renderFields, renderTable } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
@@ -16,7 +17,7 @@ export function tlsStatusCommand(context: CommandContext): Command {
   return command.action(async () => {
     const session = sessionOf(command, context);
     const state = await session.call(nodeControl, 'GetTlsState', {});
-    session.print(state, () => renderTlsState(state, context.terminal));
+    session.print(state, () => renderTlsState(state, context.terminal), redactionNote(state));
   });
 }
 
