@@ -140,8 +140,8 @@ function call(channel: PeerChannel, node: string): grpc.ClientDuplexStream<Frame
 
 function welcomed(answer: Frame, frames: FrameStream, security: Security, parts: DialPeerParts): DialOutcome {
   const { node, self, connector } = parts;
-  const refuse = (reason: RefusalReason, detail: string): DialOutcome => {
-    frames.send({ goodbye: { reason, detail } });
+  const refuse = (reason: RefusalReason, detail: string, told: string): DialOutcome => {
+    frames.send({ goodbye: { reason, detail: told } });
     void frames.end();
     parts.refused(reason);
     return { kind: 'refused', reason, detail, by: 'us' };
@@ -158,7 +158,7 @@ function welcomed(answer: Frame, frames: FrameStream, security: Security, parts:
         knownGeneration: parts.knownGeneration(security.kind === 'mutual_tls'),
       },
     );
-    if (!verdict.ok) return refuse(verdict.reason, verdict.detail);
+    if (!verdict.ok) return refuse(verdict.reason, verdict.detail, verdict.told);
     const { protocol } = verdict;
     const identity = connector.connections.findLast(
       connection => connection.nodeName === node && connection.security === security,
@@ -166,7 +166,7 @@ function welcomed(answer: Frame, frames: FrameStream, security: Security, parts:
     return { kind: 'welcomed', self, frames, introduction, protocol, security, identity };
   } catch (error) {
     if (!isSelvedgeError(error, 'refused')) throw error;
-    return refuse(error.facts.reason, error.facts.detail);
+    return refuse(error.facts.reason, error.facts.detail, error.facts.detail);
   }
 }
 

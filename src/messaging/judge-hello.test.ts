@@ -77,6 +77,47 @@ test('a peer whose certificate does not prove its name is not told what would', 
   assert.doesNotMatch(result.told, /spiffe/);
 });
 
+test('no refusal tells a peer more than it claims itself: neither the newest generation, nor our name, nor whom we dialled', () => {
+  const told: string[] = [];
+  const hello = (peer: Partial<WireIntroduction>, context: Partial<HelloContext>, protocol = 1) => {
+    const introduction = parseIntroduction(introductionOf('node-b', peer));
+    const verdict = judgeHello(
+      { introduction, protocolMin: protocol, protocolMax: protocol },
+      { ...CONTEXT, ...context },
+    );
+    assert.ok(!verdict.ok);
+    told.push(verdict.told);
+  };
+  hello({ clusterName: 'other' }, {});
+  hello({}, { target: 'node-c' });
+  hello({ generation: 4 }, { knownGeneration: 777 });
+  hello({}, { isMember: false });
+  hello({}, { proof: { ok: false, detail: 'wants node-z' } });
+  hello({}, {}, 9);
+  for (const generation of [9, 11]) {
+    const self = parseIntroduction(introductionOf('node-b', { generation: 777 }));
+    hello({ generation: generation * 100 }, { self });
+  }
+  for (const peer of [{ nodeName: 'node-b' }, { clusterName: 'other' }, { nodeName: 'node-x', generation: 3 }]) {
+    const introduction = parseIntroduction(introductionOf('node-b', peer));
+    const target = 'nodeName' in peer && peer.nodeName === 'node-x' ? 'node-x' : 'node-q';
+    const context = { self: SELF, target, withdrawal: undefined, knownGeneration: 777 };
+    const verdict = judgeWelcome({ introduction, protocol: 1 }, context);
+    assert.ok(!verdict.ok);
+    told.push(verdict.told);
+  }
+  assert.equal(told.length, 11);
+  assert.deepEqual(
+    told.filter(text => /777|node-a|node-c|node-q|node-z/.test(text)),
+    [],
+  );
+});
+
+test('who does not prove its name is not told whether that is a member', () => {
+  const proof = { ok: false, detail: '' } as const;
+  for (const isMember of [true, false]) assert.equal(verdict({}, { proof, isMember }), 'node_identity_mismatch');
+});
+
 test('a Welcome must come from the node that was dialled', () => {
   const reason = (peer: Partial<WireIntroduction>, protocol = 1, knownGeneration = 5) => {
     const introduction = parseIntroduction(introductionOf('node-b', { generation: 5, ...peer }));

@@ -37,13 +37,16 @@ export interface HelloRefusal {
   readonly reason: RefusalReason;
   /** For our log. */
   readonly detail: string;
-  /** For the peer: never says what would be allowed. */
+  /** For the peer: its own claim and what is wrong with it, never what would be allowed nor what is known of others. */
   readonly told: string;
 }
 
 export type HelloVerdict = { readonly ok: true; readonly protocol: number } | HelloRefusal;
 
-/** Whether a Hello may become a stream. Pure; the first thing that is wrong counts. */
+/**
+ * Whether a Hello may become a stream. Pure; the first thing that is wrong counts. The proof comes before the membership,
+ * so that who proves no name cannot ask which names are members.
+ */
 export function judgeHello(hello: Hello, context: HelloContext): HelloVerdict {
   const { introduction: peer } = hello;
   const { self, target, withdrawal } = context;
@@ -51,13 +54,15 @@ export function judgeHello(hello: Hello, context: HelloContext): HelloVerdict {
   if (peer.clusterName !== self.clusterName)
     return refuse('cluster_mismatch', `the Hello is of the cluster ${JSON.stringify(peer.clusterName)}`);
   if (target !== undefined && target !== self.nodeName)
-    return refuse('node_identity_mismatch', `the dialler looks for another node; this one is ${self.nodeName}`);
+    return refuse(
+      'node_identity_mismatch',
+      `the dialler looks for another node; this one is ${self.nodeName}`,
+      'this is another node',
+    );
   if (peer.nodeName === self.nodeName) return judgeNamesake(peer, self);
+  if (!context.proof.ok)
+    return refuse('node_identity_mismatch', context.proof.detail, `the certificate is not that of ${peer.nodeName}`);
   if (context.lists && !context.isMember) return refuse('not_a_member', `${peer.nodeName} is not a member`);
-  if (!context.proof.ok) {
-    const told = `the certificate is not that of ${peer.nodeName}`;
-    return { ok: false, reason: 'node_identity_mismatch', detail: context.proof.detail, told };
-  }
   if (context.knownGeneration !== undefined && peer.generation < context.knownGeneration)
     return staleGeneration(peer, context.knownGeneration);
   const protocol = Math.min(hello.protocolMax, PROTOCOL.max);
@@ -85,7 +90,11 @@ export function judgeWelcome(
   if (peer.clusterName !== self.clusterName)
     return refuse('cluster_mismatch', `the Welcome is of the cluster ${JSON.stringify(peer.clusterName)}`);
   if (peer.nodeName !== target)
-    return refuse('server_identity_mismatch', `at the address of ${target} answers ${peer.nodeName}`);
+    return refuse(
+      'server_identity_mismatch',
+      `at the address of ${target} answers ${peer.nodeName}`,
+      'another node was dialled',
+    );
   if (knownGeneration !== undefined && peer.generation < knownGeneration) return staleGeneration(peer, knownGeneration);
   if (protocol < PROTOCOL.min || protocol > PROTOCOL.max)
     return refuse('protocol_version', `${peer.nodeName} answered in stream protocol version ${protocol}`);
@@ -97,14 +106,16 @@ function judgeNamesake(peer: Introduction, self: Introduction): HelloRefusal {
   if (peer.generation === self.generation) return refuse('not_a_member', 'a node does not connect to itself');
   if (peer.generation < self.generation) return staleGeneration(peer, self.generation);
   const both = `generation ${peer.generation} there, ${self.generation} here`;
-  return refuse('not_a_member', `two processes are called ${self.nodeName}: ${both}`);
+  const told = `another process is called ${peer.nodeName}`;
+  return refuse('not_a_member', `two processes are called ${self.nodeName}: ${both}`, told);
 }
 
 function staleGeneration(peer: Introduction, newest: number): HelloRefusal {
   const detail = `${peer.nodeName} was seen with generation ${newest}, which is newer than ${peer.generation}`;
-  return refuse('stale_generation', detail);
+  const told = `generation ${peer.generation} of ${peer.nodeName} is not the newest`;
+  return refuse('stale_generation', detail, told);
 }
 
-function refuse(reason: RefusalReason, detail: string): HelloRefusal {
-  return { ok: false, reason, detail, told: detail };
+function refuse(reason: RefusalReason, detail: string, told = detail): HelloRefusal {
+  return { ok: false, reason, detail, told };
 }
