@@ -1,65 +1,63 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { APPLICATION_ROW, documentedMethods, type MethodColumn } from '../../test/architecture/documented-tables.ts';
 import { type Caller, ROLES, type Role } from '../rpc/caller.ts';
 import { packageDefinition } from '../rpc/service.ts';
 import { BUILT_IN_RULES, decideByRole, seesTopology } from './method-rules.ts';
 
-/** What the contract says under Roles, one line a kind of method. */
-const READING = [
-  '/selvedge.control.v1.NodeControl/GetStatus',
-  '/selvedge.control.v1.NodeControl/ListConnections',
-  '/selvedge.control.v1.NodeControl/GetTlsState',
-  '/selvedge.control.v1.NodeControl/GetCaState',
-  '/selvedge.control.v1.NodeControl/CheckMode',
-  '/selvedge.control.v1.ClusterControl/GetClusterStatus',
-  '/selvedge.control.v1.ClusterControl/ListNodes',
-  '/selvedge.control.v1.ClusterControl/GetCaStatus',
-  '/selvedge.control.v1.ClusterControl/Preflight',
-];
-const PRIVATE_READING = ['/selvedge.control.v1.NodeControl/GetShadowReport'];
-const CHANGING = ['/selvedge.control.v1.NodeControl/ReloadTls', '/selvedge.control.v1.NodeControl/Drain'];
-const HEALTH = ['/grpc.health.v1.Health/Check', '/grpc.health.v1.Health/Watch'];
-const REFLECTION = [
-  '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
-  '/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo',
-];
-const FABRIC = ['/selvedge.fabric.v1.Fabric/Connect'];
-const APPLICATION = ['/acme.shop.v1.Orders/Place', '/Unqualified/Method', '/selvedgeish.v1.Service/Method'];
+const METHODS = documentedMethods();
+/** Of applications, and one that only looks like ours. */
+const APPLICATION = ['acme.shop.v1.Orders/Place', 'Unqualified/Method', 'selvedgeish.v1.Service/Method'];
+const CHANGING = '/selvedge.control.v1.NodeControl/Drain';
 
-type Row = { readonly [R in Role]: boolean };
-const EVERYBODY: Row = { peer: true, admin: true, observer: true, anonymous: true, local: true };
-const OPERATORS: Row = { peer: false, admin: true, observer: true, anonymous: false, local: true };
-const ADMINS: Row = { peer: false, admin: true, observer: false, anonymous: false, local: true };
-const PEERS: Row = { peer: true, admin: false, observer: false, anonymous: true, local: false };
+const COLUMN_OF: Readonly<Record<Exclude<Role, 'anonymous'>, MethodColumn>> = {
+  peer: 'peer',
+  admin: 'admin',
+  observer: 'observer',
+  local: 'local',
+};
 
-const TABLE: readonly { methods: readonly string[]; relaxed: Row; strict: Row }[] = [
-  { methods: [...HEALTH, ...REFLECTION, ...READING], relaxed: EVERYBODY, strict: EVERYBODY },
-  { methods: PRIVATE_READING, relaxed: OPERATORS, strict: OPERATORS },
-  { methods: CHANGING, relaxed: ADMINS, strict: ADMINS },
-  { methods: [...FABRIC, ...APPLICATION], relaxed: PEERS, strict: { ...PEERS, anonymous: false } },
-];
-
-for (const { methods, relaxed, strict } of TABLE) {
-  for (const method of methods) {
-    test(`${method} is open to exactly the roles of the table, in every mode`, () => {
-      for (const role of ROLES) {
-        assert.equal(mayCall({ roles: new Set([role]) }, method, false), relaxed[role], `${role}, not strict`);
-        assert.equal(mayCall({ roles: new Set([role]) }, method, true), strict[role], `${role}, strict`);
-      }
+for (const [row, words] of METHODS) {
+  for (const method of row === APPLICATION_ROW ? APPLICATION : [row]) {
+    test(`${method} is open to exactly the roles that docs/security.md says, in every mode`, () => {
+      const may = (role: Role, strict: boolean) => mayCall({ roles: new Set([role]) }, `/${method}`, strict);
+      for (const [role, column] of Object.entries(COLUMN_OF) as [keyof typeof COLUMN_OF, MethodColumn][])
+        for (const strict of [true, false]) assert.equal(may(role, strict), words[column] !== '-', role);
+      assert.equal(may('anonymous', false), words.plaintext !== '-');
+      assert.equal(words.tls !== '-', words.plaintext !== '-', 'anonymous is one role');
+      assert.equal(may('anonymous', true), words.tls !== '-' && words.tls !== 'not strict');
     });
   }
 }
 
-test('every method of our proto files is in the table above and has a rule of its own', () => {
+test('docs/security.md says full and redacted of exactly the methods whose answer can be redacted, by who sees topology', () => {
+  for (const [method, words] of METHODS) {
+    const redacting = answersOf(method)?.some(field => field === 'addressesRedacted') ?? false;
+    for (const [column, word] of Object.entries(words)) {
+      const sees = column !== 'plaintext' && column !== 'tls' && seesTopology({ roles: new Set([column as Role]) });
+      if (word !== '-') assert.equal(word === 'full' || word === 'redacted', redacting, `${method} to ${column}`);
+      if (redacting && word !== '-') assert.equal(word, sees ? 'full' : 'redacted', `${method} to ${column}`);
+    }
+  }
+});
+
+test('every method of our proto files stands in docs/security.md and has a rule of its own', () => {
   const methods = ownMethods();
   assert.ok(methods.length >= 10);
-  const listed = TABLE.flatMap(row => row.methods);
   for (const method of methods) {
-    assert.ok(listed.includes(method), `${method} is missing in the table of this test`);
     const name = method.slice(1);
+    assert.ok(METHODS.has(name), `${name} has no row in the table of methods of docs/security.md`);
     const service = name.slice(0, name.indexOf('/'));
     assert.ok(BUILT_IN_RULES.has(name) || BUILT_IN_RULES.has(service), `${method} has no rule`);
   }
+});
+
+test('every rule has its rows', () => {
+  for (const rule of BUILT_IN_RULES.keys())
+    assert.ok(
+      [...METHODS.keys()].some(method => method === rule || method.startsWith(`${rule}/`)),
+      `${rule} has no row in the table of methods of docs/security.md`,
+    );
 });
 
 test('no rule is for a method of ours that does not exist', () => {
@@ -82,22 +80,28 @@ test('one role of several that may is enough, and roles never take anything away
     true,
   );
   assert.equal(mayCall({ roles: new Set<Role>(['anonymous', 'peer']) }, '/acme.Shop/Buy', true), true);
-  assert.equal(mayCall({ roles: new Set<Role>(['peer', 'observer']) }, CHANGING[0] ?? '', false), false);
+  assert.equal(mayCall({ roles: new Set<Role>(['peer', 'observer']) }, CHANGING, false), false);
 });
 
 test('no role may call nothing', () => {
-  for (const { methods } of TABLE) {
-    for (const method of methods) assert.equal(mayCall({ roles: new Set() }, method, false), false);
-  }
+  for (const method of METHODS.keys()) assert.equal(mayCall({ roles: new Set() }, `/${method}`, false), false);
 });
 
 test('a decision names the group of the table, whichever way it went', () => {
   const asked = { roles: new Set<Role>(['observer']) };
   const decisionOn = (method: string) => decideByRole(asked, method, true);
-  assert.deepEqual(decisionOn(CHANGING[0] ?? ''), { allowed: false, policy: 'built-in', rule: 'changing' });
-  assert.deepEqual(decisionOn(READING[0] ?? ''), { allowed: true, policy: 'built-in', rule: 'reading' });
-  assert.deepEqual(decisionOn(HEALTH[0] ?? ''), { allowed: true, policy: 'built-in', rule: 'public' });
-  assert.deepEqual(decisionOn(FABRIC[0] ?? ''), { allowed: false, policy: 'built-in', rule: 'fabric' });
+  assert.deepEqual(decisionOn(CHANGING), { allowed: false, policy: 'built-in', rule: 'changing' });
+  assert.deepEqual(decisionOn('/selvedge.control.v1.NodeControl/GetStatus'), {
+    allowed: true,
+    policy: 'built-in',
+    rule: 'reading',
+  });
+  assert.deepEqual(decisionOn('/grpc.health.v1.Health/Check'), { allowed: true, policy: 'built-in', rule: 'public' });
+  assert.deepEqual(decisionOn('/selvedge.fabric.v1.Fabric/Connect'), {
+    allowed: false,
+    policy: 'built-in',
+    rule: 'fabric',
+  });
   assert.deepEqual(decisionOn('/acme.Shop/Buy'), { allowed: false, policy: 'built-in', rule: 'application' });
 });
 
@@ -108,6 +112,16 @@ test('addresses are shown to admin, observer and local alone', () => {
   );
   assert.equal(seesTopology({ roles: new Set<Role>(['peer', 'observer']) }), true);
 });
+
+/** The fields of the answer of a method of ours. */
+function answersOf(method: string): readonly string[] | undefined {
+  const [service = '', name = ''] = method.split('/');
+  const definition = packageDefinition[service];
+  if (definition === undefined || 'format' in definition) return undefined;
+  const type: unknown = definition[name]?.responseType;
+  const fields = (type as { readonly type?: { readonly field?: readonly { readonly name: string }[] } }).type?.field;
+  return fields?.map(field => field.name);
+}
 
 function ownMethods(): readonly string[] {
   return Object.entries(packageDefinition).flatMap(([name, definition]) =>

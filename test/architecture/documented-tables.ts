@@ -32,6 +32,22 @@ export function documentedDependencies(): readonly DocumentedDependency[] {
   }));
 }
 
+/** The columns of the table of methods: roles, and `anonymous` over plaintext and over TLS without a certificate. */
+export const METHOD_COLUMNS = ['peer', 'admin', 'observer', 'local', 'plaintext', 'tls'] as const;
+export type MethodColumn = (typeof METHOD_COLUMNS)[number];
+
+/** The row of the table of methods that stands for all methods of applications. */
+export const APPLICATION_ROW = 'services of the application, without a policy';
+
+/** The table of methods of `docs/security.md`: for each method, as `package.Service/Method`, the word of each column. */
+export function documentedMethods(): ReadonlyMap<string, Readonly<Record<MethodColumn, string>>> {
+  const rows = rowsOf('docs/security.md', 'method').map(([method = '', ...words]) => {
+    const cells = METHOD_COLUMNS.map((column, index) => [column, words[index] ?? '']);
+    return [codeOf(method)[0] ?? method, Object.fromEntries(cells)] as const;
+  });
+  return new Map(rows);
+}
+
 /** The cells of every row of the one table whose first heading is `heading`. */
 function rowsOf(file: string, heading: string): readonly (readonly string[])[] {
   const lines = readFileSync(join(PROJECT, file), 'utf8').split('\n');

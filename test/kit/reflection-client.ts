@@ -51,10 +51,17 @@ export class ReflectionClient implements Disposable {
 }
 
 function infoMethod(): grpc.MethodDefinition<object, object> {
-  const entry = createRequire(import.meta.url).resolve('@grpc/reflection');
-  const file = join(dirname(entry), '../proto/grpc/reflection/v1/reflection.proto');
-  const service = loadSync(file, { oneofs: true })[SERVICE] as grpc.ServiceDefinition | undefined;
-  const method = service?.ServerReflectionInfo;
+  const method = reflectionMethods().find(({ path }) => path.startsWith(`/${SERVICE}/`));
   if (method === undefined) throw new TypeError('the reflection proto has no ServerReflectionInfo');
   return method;
+}
+
+/** The methods of both versions of reflection, which it does not list itself. */
+export function reflectionMethods(): readonly grpc.MethodDefinition<object, object>[] {
+  const entry = createRequire(import.meta.url).resolve('@grpc/reflection');
+  return ['v1', 'v1alpha'].flatMap(version => {
+    const file = join(dirname(entry), `../proto/grpc/reflection/${version}/reflection.proto`);
+    const service = loadSync(file, { oneofs: true })[`grpc.reflection.${version}.ServerReflection`];
+    return Object.values((service ?? {}) as grpc.ServiceDefinition);
+  });
 }
