@@ -10,7 +10,7 @@ const REQUESTS: Readonly<Record<string, (caller: { readonly claims: string }) =>
   'grpc.health.v1.Health/List': () => [{}],
   'grpc.reflection.v1.ServerReflection/ServerReflectionInfo': () => REFLECTED,
   'grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo': () => REFLECTED,
-  'selvedge.fabric.v1.Fabric/Connect': ({ claims }) => [helloOf(claims, { clusterName: 'dev' })],
+  'selvedge.fabric.v1.Fabric/Connect': ({ claims }) => [helloAsDescribed(claims)],
   'selvedge.control.v1.NodeControl/GetStatus': () => [{}],
   'selvedge.control.v1.NodeControl/ListConnections': () => [{}],
   'selvedge.control.v1.NodeControl/GetTlsState': () => [{}],
@@ -24,6 +24,12 @@ const REQUESTS: Readonly<Record<string, (caller: { readonly claims: string }) =>
   'selvedge.control.v1.ClusterControl/GetCaStatus': () => [{}],
   'selvedge.control.v1.ClusterControl/Preflight': () => MODES,
 };
+
+/** The reader of descriptors takes a map for a list of entries. */
+function helloAsDescribed(claims: string): object {
+  const { hello } = helloOf(claims, { clusterName: 'dev' });
+  return { hello: { ...hello, introduction: { ...hello?.introduction, labels: [] } } };
+}
 
 const MODES = ['plain', 'optional', 'strict', 'no such mode'].map(to => ({ to }));
 const REFLECTED = [
