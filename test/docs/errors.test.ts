@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import * as grpc from '@grpc/grpc-js';
 import { CLOSE_REASONS, REFUSAL_REASONS } from '../../src/errors/refusal-reason.ts';
 import { ERROR_SUMMARIES } from '../../src/errors/selvedge-error.ts';
+import { MODE_OBSTACLES } from '../../src/rpc/mode-obstacles.ts';
 import { STATUS_OF_CODE } from '../../src/rpc/status.ts';
 import { PROJECT } from './tracked-files.ts';
 
@@ -42,4 +43,8 @@ test('docs/errors.md explains every refusal reason, and knows no other', () => {
 
 test('docs/errors.md explains every close reason, and knows no other', () => {
   assert.deepEqual(firstCells('Close reasons'), CLOSE_REASONS);
+});
+
+test('docs/errors.md explains every obstacle of a preflight, and knows no other', () => {
+  assert.deepEqual(firstCells('Preflight obstacles'), MODE_OBSTACLES);
 });
