@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test';
 import * as grpc from '@grpc/grpc-js';
 import type { Daemon } from '../../scripts/kit/daemon.ts';
 import { documentedMethods } from '../architecture/documented-tables.ts';
+import { runCtl } from '../cli/programs.ts';
 import { bareClient, createSslClient } from '../kit/bare-grpc.ts';
 import { everyMethodOf, type Heard, hear, hearAll, type ServedMethod } from '../kit/every-method.ts';
 import { askLocally, closedPort, fabricPort, peerOnce, TestCluster } from './test-cluster.ts';
@@ -72,6 +73,31 @@ for (const mode of ['strict', 'optional'] as const) {
         assert.deepEqual(leaksOf(text, withoutPorts({ ...own, ...others })), [], path);
       }
     });
+
+    if (mode === 'strict')
+      await t.test(
+        'an operator has in full what the node that is asked sees, and is told whom to ask for the rest',
+        async () => {
+          const config = ['--config', cluster.path('node-1.toml')];
+          const preflight = await runCtl(['tls', 'preflight', '--to', 'plain', ...config]);
+          assert.equal(preflight.exitCode, 3, preflight.stderr);
+          for (const expected of [
+            /^ +node-2 is in mode strict and would refuse this node\.$/m,
+            /^node-3 +strict +no +The way leads through optional/m,
+            /^ +A member is in mode strict and would refuse this node\.$/m,
+            /^node-4 +- +no +it did not answer: /m,
+            /^Redacted: .* whom node-2, node-3 would cut off; `selvedgectl tls preflight --to plain -s ADDRESS`/m,
+          ])
+            assert.match(preflight.stdout, expected);
+          const status = await runCtl(['status', ...config]);
+          for (const expected of [
+            /^node-1 +ready +strict +2\/3 /m,
+            /^node-2 +ready +strict +all .* https:\/\/127\.0\.0\.1:\d+ /m,
+            /^Redacted: .* the peers of node-2, node-3; `selvedgectl status --node -s ADDRESS`/m,
+          ])
+            assert.match(status.stdout, expected);
+        },
+      );
 
     if (mode === 'strict')
       await t.test('a refused plaintext client is told the reason and nothing of it', async () => {
