@@ -17,10 +17,9 @@ export function openConnector(port: number, trust: ObservableValue<TrustSnapshot
   const policy: OutboundPolicy = {
     mode: 'strict',
     minVersion: settings.tls?.minVersion ?? 'TLSv1.3',
-    profiles: [{ name: 'default', destinations: [], trust, serverSubjectNames: [] }],
+    profiles: [{ name: 'default', destinations: [], trust, serverSubjectNames: [], nodeIdentity: undefined }],
     withdrawalGraceMs: 5_000,
     denied: [],
-    nodeIdentity: undefined,
   };
   return new Connector({
     directory: { members: constant(undefined), member: () => ({ addresses }), learnTls: () => {} },

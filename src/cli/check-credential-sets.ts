@@ -6,12 +6,13 @@ import { type CredentialSpec, openCredentialSource } from '../credentials/open-c
 import type { OwnCertificate } from '../credentials/own-certificate.ts';
 import type { TrustAnchor } from '../credentials/trust-anchors.ts';
 import type { ConfigProblem } from '../errors/selvedge-error.ts';
+import { profileUsage } from '../node/credential-set.ts';
 import type { TlsSettings } from '../node/node-settings.ts';
 import { silentLogger } from '../telemetry/logger.ts';
 
 /** A set of credentials that can be used. */
 export interface CheckedSet {
-  /** `server`, `client` where it differs, `profile 1`, ... */
+  /** `server`, `client` where it differs, `profile blue`, ... */
   readonly usage: string;
   readonly own: OwnCertificate;
   readonly anchors: readonly TrustAnchor[];
@@ -58,10 +59,10 @@ function setsOf({ serverCredentials, clientCredentials, profiles }: NamedSets): 
   const all = [
     server,
     client,
-    ...profiles.map(({ credentials: spec }, index) => ({
-      usage: `profile ${index + 1}`,
-      table: 'networking.tls.profile',
-      spec,
+    ...profiles.map((profile, index) => ({
+      usage: profileUsage(profile),
+      table: `networking.tls.profile[${index}]`,
+      spec: profile.credentials,
     })),
   ];
   return all.filter(({ spec }, index) => all.findIndex(other => isDeepStrictEqual(other.spec, spec)) === index);

@@ -94,8 +94,11 @@ function interpret(
     const where = position === undefined ? override : `${file}:${position.line}:${position.column}`;
     return { key: keyText(path), place: where ?? file, problem, remedy, position };
   };
-  const placeOption = ({ path, problem, remedy }: OptionProblem): PlacedProblem =>
-    place(keyPathOf(path), inWordsOfTheFile(problem), inWordsOfTheFile(remedy));
+  const placeOption = ({ path, problem, remedy, others }: OptionProblem): PlacedProblem => {
+    const elsewhere = others.map(other => place(keyPathOf(other), '', '').place).join(', ');
+    const whole = elsewhere === '' ? problem : `${problem} See ${elsewhere}.`;
+    return place(keyPathOf(path), inWordsOfTheFile(whole), inWordsOfTheFile(remedy));
+  };
 
   const read = CONFIG_SCHEMA.read(tree.root, [], {
     baseDir: dirname(resolve(file)),

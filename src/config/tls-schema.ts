@@ -10,6 +10,10 @@ import { type Field, table, tableList, value } from './field.ts';
 import { duration, flag, oneOf, path, pathList, socketPath, text, textList } from './value-types.ts';
 
 const profile = tableList<TlsProfileOptions>('profile', {
+  name: value('name', text, {
+    meaning: 'What it is called in status, logs and metrics, as in `profile blue`.',
+    otherwise: 'its place in the list, from 1',
+  }),
   destinations: value('destinations', textList, {
     meaning: 'Which dialled addresses the profile is for, such as `https://*.blue.example:*`.',
     otherwise: 'required in each profile',
@@ -49,6 +53,11 @@ const profile = tableList<TlsProfileOptions>('profile', {
   }),
   serverSubjectNames: value('server-subject-names', textList, {
     meaning: 'Who may answer at these destinations. Empty: the dialled host must be in the certificate.',
+    otherwise: 'that of `networking.tls`',
+  }),
+  nodeIdentity: value('node-identity', text, {
+    meaning:
+      'The name that a member at these destinations must prove, in both directions, with `{node-name}` in it. Empty: not checked for them.',
     otherwise: 'that of `networking.tls`',
   }),
 });

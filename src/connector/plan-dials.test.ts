@@ -60,8 +60,8 @@ test('the first profile that matches the destination wins', () => {
 test('without server names the dialled host is expected; the name of a node replaces every other expectation', () => {
   assert.deepEqual(dials(policy({ mode: 'strict', profiles: [profile()] }), ['a:1']).map(expected), ['host']);
   const nodeIdentity = (name: string) => parsePattern(`uri:spiffe://dev/fabric/${name}`);
-  const profiles = [profile({ serverSubjectNames: parsePatterns(['cn:rest']) })];
-  assert.deepEqual(dials(policy({ mode: 'strict', profiles, nodeIdentity }), ['a:1']).map(expected), [
+  const profiles = [profile({ serverSubjectNames: parsePatterns(['cn:rest']), nodeIdentity })];
+  assert.deepEqual(dials(policy({ mode: 'strict', profiles }), ['a:1']).map(expected), [
     'uri:spiffe://dev/fabric/node-2',
   ]);
 });
@@ -87,7 +87,7 @@ test('an address, a scheme, the version floor and what is shown are an epoch; wh
     base,
     under({ ...one, contentHash: 'another bundle of anchors' }),
     under(one, { serverSubjectNames: parsePatterns(['cn:x']) }),
-    { ...base, nodeIdentity: (name: string) => parsePattern(`cn:${name}`) },
+    under(one, { nodeIdentity: name => parsePattern(`cn:${name}`) }),
     { ...base, denied: [parseDeniedCertificate('serial:01')] },
   ].map(each => dials(each, ['https://a:1'])[0] ?? assert.fail());
   assert.deepEqual(new Set(standards.map(each => each.epoch)), new Set([epochs[0]]), 'an open connection stays');
@@ -135,7 +135,14 @@ const SOME_TRUST: TrustSnapshot = {
 };
 
 function profile(changes: Partial<TrustProfile> = {}): TrustProfile {
-  return { name: 'default', destinations: [], trust: constant(SOME_TRUST), serverSubjectNames: [], ...changes };
+  return {
+    name: 'default',
+    destinations: [],
+    trust: constant(SOME_TRUST),
+    serverSubjectNames: [],
+    nodeIdentity: undefined,
+    ...changes,
+  };
 }
 
 function policy(changes: Partial<OutboundPolicy> = {}): OutboundPolicy {
@@ -145,7 +152,6 @@ function policy(changes: Partial<OutboundPolicy> = {}): OutboundPolicy {
     profiles: [],
     withdrawalGraceMs: 5_000,
     denied: [],
-    nodeIdentity: undefined,
     ...changes,
   };
 }

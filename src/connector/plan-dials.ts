@@ -39,7 +39,7 @@ export function securityFor(
     kind: 'mutual_tls',
     trust: profile.trust,
     minVersion,
-    expectation: expectationFor(nodeName, profile, policy),
+    expectation: expectationFor(nodeName, profile),
     denied,
   };
 }
@@ -59,9 +59,9 @@ function planOne(nodeName: string, target: DialTarget, policy: OutboundPolicy): 
   };
 }
 
-function expectationFor(nodeName: string, profile: TrustProfile, policy: OutboundPolicy): ServerExpectation {
-  if (policy.nodeIdentity !== undefined) return { kind: 'names', patterns: [policy.nodeIdentity(nodeName)] };
-  if (profile.serverSubjectNames.length > 0) return { kind: 'names', patterns: profile.serverSubjectNames };
+function expectationFor(nodeName: string, { nodeIdentity, serverSubjectNames }: TrustProfile): ServerExpectation {
+  if (nodeIdentity !== undefined) return { kind: 'names', patterns: [nodeIdentity(nodeName)] };
+  if (serverSubjectNames.length > 0) return { kind: 'names', patterns: serverSubjectNames };
   return { kind: 'host' };
 }
 

@@ -8,13 +8,15 @@ import type { DialMode } from './dial-target.ts';
 
 /** Which credentials to show, which anchors to trust and whom to expect at some destinations. */
 export interface TrustProfile {
-  /** For people: `default`, or `profile 1` and so on. */
+  /** For people: `default`, or `profile blue` and so on. */
   readonly name: string;
   /** Empty: every destination. */
   readonly destinations: readonly DestinationPattern[];
   readonly trust: ObservableValue<TrustSnapshot>;
   /** Empty: the dialled host must be in the certificate. */
   readonly serverSubjectNames: readonly SubjectNamePattern[];
+  /** The name a member must prove; it replaces the other expectations. Undefined: not checked. */
+  readonly nodeIdentity: ((nodeName: string) => SubjectNamePattern) | undefined;
 }
 
 /** What this node dials and how; changes while it runs. */
@@ -27,8 +29,6 @@ export interface OutboundPolicy {
   readonly withdrawalGraceMs: number;
   /** Servers that are refused although all else is good. */
   readonly denied: readonly DeniedCertificate[];
-  /** The name a member must prove; for members it replaces the other expectations. Undefined: not checked. */
-  readonly nodeIdentity: ((nodeName: string) => SubjectNamePattern) | undefined;
 }
 
 export function profileFor(profiles: readonly TrustProfile[], address: TcpAddress): TrustProfile | undefined {

@@ -1,12 +1,9 @@
 import { SelvedgeError } from '../errors/selvedge-error.ts';
-import { asciiLowerCase, canonicalDnsName, parseDnsName } from './dns-name.ts';
-import { parseIpAddress } from './ip-address.ts';
+import { canonicalDnsName, parseDnsName } from './dns-name.ts';
+import { DEFAULT_PORT, parsePort, splitAddress } from './host-port.ts';
 import { quoted, withoutKey } from './quoted.ts';
 
 export type Scheme = 'http' | 'https';
-
-/** The port where an address names none. */
-export const DEFAULT_PORT = 5122;
 
 /** Longest path of a unix socket, in bytes; Node would cut a longer one without a word. */
 export const MAX_SOCKET_PATH_BYTES = 107;
@@ -44,11 +41,16 @@ export function parseAddress(text: string): Address {
   if (text === '') return refuse('it is empty');
   if (text.startsWith('unix:')) return parseUnix(text.slice('unix:'.length), refuse);
   if (/[\s\p{Cc}]/u.test(text)) return refuse('it holds a space or control character');
-  const [, schemeText, rest = ''] = /^(?:([^/]*):\/\/)?(.*)$/.exec(text) ?? [];
-  const scheme = schemeText === undefined ? undefined : asciiLowerCase(schemeText);
+  const { scheme, host, ip, port: portText } = splitAddress(text, refuse);
   if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
     return refuse(`the scheme ${quoted(scheme)} is not known; use https, http or unix`);
-  return parseHostPort(scheme, rest, refuse);
+  const port = portText === undefined ? DEFAULT_PORT : parsePort(portText, 0);
+  if (port === undefined) return refuse('the port is not a number from 0 to 65535');
+  if (host === '') refuse('the host is missing; to listen on every address, write 0.0.0.0 or [::]');
+  if (ip !== undefined)
+    return { kind: 'tcp', scheme, host: ip.text, hostKind: ip.family === 4 ? 'ipv4' : 'ipv6', port };
+  if (parseDnsName(host) === undefined) refuse(`${quoted(host)} is neither a host name nor an IP address`);
+  return { kind: 'tcp', scheme, host: canonicalDnsName(host), hostKind: 'name', port };
 }
 
 /** The canonical text: with the scheme where there is one, always with the port. {@link parseAddress} reads it back. */
@@ -88,33 +90,4 @@ function parseUnix(text: string, refuse: RefuseAddress): UnixAddress {
   if (bytes > MAX_SOCKET_PATH_BYTES)
     refuse(`the socket path has ${bytes} bytes, and ${MAX_SOCKET_PATH_BYTES} is the most the system takes`);
   return { kind: 'unix', path };
-}
-
-function parseHostPort(scheme: Scheme | undefined, text: string, refuse: RefuseAddress): TcpAddress {
-  if (text.includes('@')) refuse('it has no place for a user or password');
-  if (/[/?#]/.test(text)) refuse('nothing may follow the port: no path, query or fragment');
-  const [, bracketed, bracketedPort] = /^\[([^\]]*)\](?::(.*))?$/.exec(text) ?? [];
-  if (bracketed !== undefined) {
-    const address = parseIpAddress(bracketed);
-    if (address === undefined || !bracketed.includes(':'))
-      return refuse('there is no IPv6 address between the brackets');
-    const hostKind = address.family === 4 ? 'ipv4' : 'ipv6';
-    return { kind: 'tcp', scheme, host: address.text, hostKind, port: parsePort(bracketedPort, refuse) };
-  }
-  if (/:.*:/.test(text)) return refuse(`an IPv6 address is written in brackets, as in [::1]:${DEFAULT_PORT}`);
-  const colon = text.indexOf(':');
-  const host = colon < 0 ? text : text.slice(0, colon);
-  const port = parsePort(colon < 0 ? undefined : text.slice(colon + 1), refuse);
-  if (host === '') refuse('the host is missing; to listen on every address, write 0.0.0.0 or [::]');
-  const address = parseIpAddress(host);
-  if (address !== undefined) return { kind: 'tcp', scheme, host: address.text, hostKind: 'ipv4', port };
-  if (parseDnsName(host) === undefined) refuse(`${quoted(host)} is neither a host name nor an IP address`);
-  return { kind: 'tcp', scheme, host: canonicalDnsName(host), hostKind: 'name', port };
-}
-
-function parsePort(text: string | undefined, refuse: RefuseAddress): number {
-  if (text === undefined) return DEFAULT_PORT;
-  const port = Number(text);
-  if (!/^(0|[1-9][0-9]{0,4})$/.test(text) || port > 65_535) refuse('the port is not a number from 0 to 65535');
-  return port;
 }

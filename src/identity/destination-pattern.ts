@@ -1,8 +1,8 @@
 import { SelvedgeError } from '../errors/selvedge-error.ts';
-import { DEFAULT_PORT, type Scheme, type TcpAddress } from './address.ts';
+import type { TcpAddress } from './address.ts';
 import { parseDnsGlob } from './dns-glob.ts';
-import { asciiLowerCase } from './dns-name.ts';
-import { type IpAddress, parseIpAddress } from './ip-address.ts';
+import { DEFAULT_PORT, parsePort, splitAddress } from './host-port.ts';
+import type { IpAddress } from './ip-address.ts';
 import { compareParts, type NameGlob, type Refuse } from './name-glob.ts';
 import { quoted } from './quoted.ts';
 
@@ -10,8 +10,6 @@ import { quoted } from './quoted.ts';
 export interface DestinationPattern {
   /** As it was written. */
   readonly text: string;
-  /** Undefined: either. */
-  readonly scheme: Scheme | undefined;
   readonly host: DestinationHost;
   /** Undefined: any. */
   readonly port: number | undefined;
@@ -23,9 +21,10 @@ type DestinationHost =
   | { readonly kind: 'ip'; readonly address: IpAddress };
 
 /**
- * Reads `[scheme://]host[:port]`: the host is a name whose labels may hold `*` (and begin with `**.`), an IP address
+ * Reads `[https://]host[:port]`: the host is a name whose labels may hold `*` (and begin with `**.`), an IP address
  * (IPv6 in brackets), or `*` alone for any host; the port is a number, or `*` for any. Port left out: 5122, as in every
- * address. Throws `pattern_invalid`.
+ * address. Hosts and ports are read as those of addresses are, so that each way to write an address picks the same
+ * profile; a name is never resolved. Throws `pattern_invalid`.
  */
 export function parseDestination(text: string): DestinationPattern {
   const refuse: Refuse = problem => {
@@ -34,20 +33,17 @@ export function parseDestination(text: string): DestinationPattern {
       problem,
     });
   };
-  const [, schemeText, rest = ''] = /^(?:([^/]*):\/\/)?(.*)$/s.exec(text) ?? [];
-  const scheme = schemeText === undefined ? undefined : asciiLowerCase(schemeText);
-  if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
-    return refuse('the scheme is https or http; unix sockets have no TLS');
-  if (/[/?#@]/.test(rest)) refuse('it is a host and a port; address ranges, users and paths have no place in it');
-  const [, bracketed, name, port] = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(.*))?$/s.exec(rest) ?? [];
-  const hostText = bracketed ?? name;
-  if (hostText === undefined) return refuse('an IPv6 address is written in brackets, and the port comes after ":"');
-  return { text, scheme, host: parseHost(hostText, bracketed !== undefined, refuse), port: parsePort(port, refuse) };
+  if (text.startsWith('unix:')) refuse('a unix socket has no TLS, so no profile is for it');
+  if (/[^/:]\/[0-9]+(?::|$)/.test(text)) refuse('a range of addresses is no destination; list each address');
+  const { scheme, host, ip, port } = splitAddress(text, refuse);
+  if (scheme === 'http') refuse('plaintext has no TLS, so no profile is for it');
+  if (scheme !== undefined && scheme !== 'https') refuse('the scheme is https, or left out');
+  return { text, host: parseHost(host, ip, refuse), port: readPort(port, refuse) };
 }
 
-/** Whether the pattern is for the address. An address whose scheme is not decided yet matches either scheme. */
+/** Whether the pattern is for the address. An address whose scheme is not decided yet is taken for https. */
 export function matchesDestination(pattern: DestinationPattern, address: TcpAddress): boolean {
-  if (pattern.scheme !== undefined && address.scheme !== undefined && pattern.scheme !== address.scheme) return false;
+  if (address.scheme === 'http') return false;
   if (pattern.port !== undefined && pattern.port !== address.port) return false;
   switch (pattern.host.kind) {
     case 'any':
@@ -59,18 +55,13 @@ export function matchesDestination(pattern: DestinationPattern, address: TcpAddr
   }
 }
 
-function parseHost(text: string, isBracketed: boolean, refuse: Refuse): DestinationHost {
-  if (text === '*' && !isBracketed) return { kind: 'any' };
-  const address = parseIpAddress(text);
-  if (address !== undefined && isBracketed === text.includes(':')) return { kind: 'ip', address };
-  if (isBracketed) return refuse('there is no IPv6 address between the brackets');
-  return { kind: 'name', glob: parseDnsGlob(text, refuse) };
+function parseHost(text: string, ip: IpAddress | undefined, refuse: Refuse): DestinationHost {
+  if (text === '*') return { kind: 'any' };
+  return ip === undefined ? { kind: 'name', glob: parseDnsGlob(text, refuse) } : { kind: 'ip', address: ip };
 }
 
-function parsePort(text: string | undefined, refuse: Refuse): number | undefined {
+function readPort(text: string | undefined, refuse: Refuse): number | undefined {
   if (text === undefined) return DEFAULT_PORT;
   if (text === '*') return undefined;
-  const port = Number(text);
-  if (!/^[1-9][0-9]{0,4}$/.test(text) || port > 65_535) refuse('the port is "*" or a number from 1 to 65535');
-  return port;
+  return parsePort(text, 1) ?? refuse('the port is "*" or a number from 1 to 65535');
 }

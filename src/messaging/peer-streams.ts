@@ -104,10 +104,13 @@ export class PeerStreams {
     for (const stream of this.#live()) if (stream.connectionId === connectionId) void stream.close(reason);
   }
 
-  /** Ends the streams whose peers no longer prove to be the node that they say they are; forgets what who is denied proved. */
-  judgeProofs(): void {
+  /**
+   * Ends the streams whose peers no longer prove to be the node that they say they are; forgets what who is denied proved.
+   * @param names of the nodes that are judged. Default: all.
+   */
+  judgeProofs(names?: ReadonlySet<string>): void {
     this.#generations.forget(this.#parts.isDenied);
-    for (const stream of this.#live()) {
+    for (const stream of this.#live().filter(({ node }) => names?.has(node) ?? true)) {
       const proof = this.#parts.provesNode(stream.node, stream.identity, stream.security);
       if (!proof.ok) void stream.close('node_identity_mismatch');
     }

@@ -240,7 +240,13 @@ function tls({
     serverCredentials: server,
     clientCredentials: client,
     profiles: profiles.map(
-      (each): TlsProfileSettings => ({ destinations: [], credentials: each, serverSubjectNames: undefined }),
+      (each, index): TlsProfileSettings => ({
+        name: String(index + 1),
+        destinations: [],
+        credentials: each,
+        serverSubjectNames: undefined,
+        nodeIdentity: undefined,
+      }),
     ),
   });
 }

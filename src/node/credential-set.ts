@@ -8,11 +8,11 @@ import { MutableValue, type ObservableValue } from '../lifecycle/observable-valu
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { ExpiryWatch } from './expiry-watch.ts';
-import type { TlsSettings } from './node-settings.ts';
+import type { TlsProfileSettings, TlsSettings } from './node-settings.ts';
 
 /** One set of credentials and what it is used for. */
 export interface UsedCredentials {
-  /** `server`, `client`, `profile 1`, ... the first of its uses. */
+  /** `server`, `client`, `profile blue`, ... the first of its uses. */
   readonly usage: string;
   readonly store: CredentialsStore;
 }
@@ -221,10 +221,15 @@ export class CredentialSet {
   }
 }
 
+/** What the credentials of a profile are called wherever those of the server and the client are: `profile blue`. */
+export function profileUsage({ name }: Pick<TlsProfileSettings, 'name'>): string {
+  return `profile ${name}`;
+}
+
 function usesOf(tls: TlsSettings): readonly { usage: string; spec: CredentialSpec }[] {
   return [
     { usage: 'server', spec: tls.serverCredentials },
     { usage: 'client', spec: tls.clientCredentials },
-    ...tls.profiles.map((profile, index) => ({ usage: `profile ${index + 1}`, spec: profile.credentials })),
+    ...tls.profiles.map(profile => ({ usage: profileUsage(profile), spec: profile.credentials })),
   ];
 }

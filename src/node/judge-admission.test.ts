@@ -10,12 +10,12 @@ import { parseAddress } from '../identity/address.ts';
 import { parseDeniedCertificate } from '../identity/denied-certificate.ts';
 import { readPeerIdentity } from '../identity/peer-identity.ts';
 import { splitPem } from '../identity/pem.ts';
-import { parsePatterns } from '../identity/subject-name-pattern.ts';
+import { parsePattern, parsePatterns } from '../identity/subject-name-pattern.ts';
 import { constant } from '../lifecycle/observable-value.ts';
 import type { AdmissionAnswer, AdmissionUsage } from '../messaging/admission-question.ts';
 import { judgeAdmission } from './judge-admission.ts';
 import type { TlsSettings } from './node-settings.ts';
-import { admitUnder, nodeIdentityOf } from './policies.ts';
+import { admitUnder } from './policies.ts';
 
 const NODE_2: CertificateRequest = {
   commonName: 'node-2',
@@ -106,6 +106,8 @@ async function setUp(
   const ca = authority ?? (await createAuthority());
   const trust: TrustSnapshot = await makeSnapshot(t, { authority: ca, revoked: [REVOKED] });
   const tls = tlsSettings(changes);
+  const nodeIdentity =
+    tls.nodeIdentity === undefined ? undefined : (name: string) => parsePattern(`uri:spiffe://dev/fabric/${name}`);
   const authorization = {
     adminSubjectNames: [],
     observerSubjectNames: parsePatterns(observers),
@@ -130,10 +132,11 @@ async function setUp(
         outbound: {
           mode: 'strict',
           minVersion: 'TLSv1.3',
-          profiles: [{ name: 'default', destinations: [], trust: constant(trust), serverSubjectNames: [] }],
+          profiles: [
+            { name: 'default', destinations: [], trust: constant(trust), serverSubjectNames: [], nodeIdentity },
+          ],
           withdrawalGraceMs: 1,
           denied: tls.deniedCertificates,
-          nodeIdentity: nodeIdentityOf(tls),
         },
         addresses: isMember ? [parseAddress('https://node-2.example:5122')] : undefined,
         now: new Date(),

@@ -1,5 +1,6 @@
 import { decideByRole } from '../authorization/method-rules.ts';
 import { judgeServer } from '../connector/judge-server.ts';
+import { namesToProve } from '../connector/names-to-prove.ts';
 import { planDials } from '../connector/plan-dials.ts';
 import type { OutboundPolicy } from '../connector/trust-profile.ts';
 import { judgePeerCertificate, type PeerChain } from '../credentials/judge-peer.ts';
@@ -49,10 +50,10 @@ export function judgeAdmission(
 ): AdmissionAnswer {
   const asked = tryReadIdentity(leafDer);
   if (asked === undefined) return refused('malformed_certificate', 'it cannot be read');
-  const pattern = standard.outbound.nodeIdentity?.(nodeName);
-  if (pattern !== undefined && matchIdentity([pattern], asked) === undefined)
+  const names = namesToProve(nodeName, standard.addresses, standard.outbound);
+  if (names !== undefined && matchIdentity(names, asked) === undefined)
     return refused('node_identity_mismatch', `it does not prove ${nodeName}`);
-  if (pattern === undefined && !shareName(identity, asked)) return UNSAID;
+  if (names === undefined && !shareName(identity, asked)) return UNSAID;
 
   const chain: PeerChain = { leafDer, chain: intermediates, authorizationError: undefined };
   const answers = usages.map(usage => judgeAs(usage, nodeName, chain, standard));

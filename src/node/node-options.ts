@@ -41,10 +41,14 @@ export interface CredentialOptions {
 
 /** Credentials and expectations for some destinations; the first profile that matches wins. */
 export interface TlsProfileOptions extends CredentialOptions {
-  /** Which addresses, such as `https://*.blue.example:*`. */
+  /** What it is called in status, logs and metrics, as in `profile blue`: `[a-z]([a-z0-9-]{0,30}[a-z0-9])?`. Default: its place in the list, from 1. */
+  readonly name?: string;
+  /** Which addresses, such as `https://*.blue.example:*`. One that an earlier profile has wholly is a mistake. */
   readonly destinations: readonly string[];
-  /** Patterns of who may answer there. Default: that of the node. */
+  /** Patterns of who may answer there; empty: the dialled host must be in the certificate. A mistake where `nodeIdentity` counts. Default: that of the node. */
   readonly serverSubjectNames?: readonly string[];
+  /** The name that a member at these destinations must prove, in both directions; empty: not checked. Default: that of the node. */
+  readonly nodeIdentity?: string;
 }
 
 /** Credentials are required, except in `plain` mode without anything of them. */

@@ -43,9 +43,10 @@ export class NodeParts {
   readonly connector: Connector;
   /** Decides on peers of the fabric listener; another function after each change of the settings. */
   readonly admit: ObservableValue<Admit>;
+  /** What is dialled, with which credentials, and who must prove which name; follows the settings and their credentials. */
+  readonly outbound: MutableValue<OutboundPolicy>;
   readonly closing: ClosingStack;
   readonly hostName: string = hostname().toLowerCase();
-  readonly #outbound: MutableValue<OutboundPolicy>;
   readonly #belief: MutableValue<BeliefPolicy>;
   #told: ReadonlySet<string> = new Set();
 
@@ -118,7 +119,7 @@ export class NodeParts {
     this.closing = closing;
     this.admit = derived(settings, admitUnder);
     this.#belief = new MutableValue(beliefPolicyOf(settings.value));
-    this.#outbound = new MutableValue(outboundPolicyOf(settings.value, credentials));
+    this.outbound = new MutableValue(outboundPolicyOf(settings.value, credentials));
     this.directory = closing.use(
       'directory',
       new MemberDirectory({
@@ -132,7 +133,7 @@ export class NodeParts {
       'connector',
       new Connector({
         directory: this.directory,
-        policy: this.#outbound,
+        policy: this.outbound,
         options: settings.value.networking,
         followPeer: identity => credentials.expiry.followPeer(identity),
         logger,
@@ -179,7 +180,7 @@ export class NodeParts {
     judgeAdmission(nodeName, identity, question, {
       trust: this.credentials.server.value,
       admit: this.admit.value,
-      outbound: this.#outbound.value,
+      outbound: this.outbound.value,
       addresses: this.directory.member(nodeName)?.addresses,
       now: new Date(),
     });
@@ -197,7 +198,7 @@ export class NodeParts {
     this.#belief.set(beliefPolicyOf(next));
     this.settings.set(next);
     policies.take();
-    this.#outbound.set(outboundPolicyOf(next, this.credentials));
+    this.outbound.set(outboundPolicyOf(next, this.credentials));
   }
 }
 

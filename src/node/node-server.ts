@@ -5,7 +5,6 @@ import type { NodeFacts, NodeState } from '../control/node-facts.ts';
 import { addStandardServices, type StandardServices } from '../control/standard-services.ts';
 import { type Address, formatAddress, type TcpAddress } from '../identity/address.ts';
 import { denialOf } from '../identity/denied-certificate.ts';
-import { matchIdentity } from '../identity/match-identity.ts';
 import { constant, derived, MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
 import { FabricListener } from '../listener/fabric-listener.ts';
 import type { InboundConnection } from '../listener/inbound-connection.ts';
@@ -20,9 +19,9 @@ import { advertisedAddresses } from './advertised-addresses.ts';
 import { inboundMessage, outboundMessage } from './connection-messages.ts';
 import { type Candidate, clientOver } from './member-clients.ts';
 import type { NodeParts } from './node-parts.ts';
-import type { NodeSettings } from './node-settings.ts';
+import { movedMembers, proofOf, proofsDependOnAddresses, provenMember } from './node-proof.ts';
 import { type ObservabilityServer, startObservabilityServer } from './observability-server.ts';
-import { listenerPolicyOf, nodeIdentityOf } from './policies.ts';
+import { listenerPolicyOf } from './policies.ts';
 import { readinessOf } from './readiness.ts';
 import { statusProblems } from './status-problems.ts';
 import { VERSION } from './version.ts';
@@ -86,7 +85,8 @@ export class NodeServer {
       self: this.#introduction,
       directory: parts.directory,
       connector: parts.connector,
-      provesNode: (nodeName, identity, security) => provesNode(settings.value, nodeName, identity, security.kind),
+      provesNode: (name, identity, { kind }) =>
+        proofOf({ name, addresses: parts.directory.member(name)?.addresses }, identity, kind, parts.outbound.value),
       isDenied: identity => denialOf(settings.value.tls?.deniedCertificates ?? [], identity) !== undefined,
       withdrawalOf: ({ connectionId }) =>
         this.#fabric.connections.find(({ id }) => id === connectionId)?.refusalOf(connectMethod.path),
@@ -122,7 +122,7 @@ export class NodeServer {
 
   /** Listens everywhere, then begins to dial the members. */
   async start(): Promise<NodeReady> {
-    const { settings, credentials, closing, logger, metrics, data } = this.#parts;
+    const { settings, credentials, directory, outbound, closing, logger, metrics, data } = this.#parts;
     const { networking, adminSocket, observability, nodeName } = settings.value;
     const stopping = () => this.stop(0);
     closing.defer('server', stopping);
@@ -145,7 +145,13 @@ export class NodeServer {
     );
     closing.defer(
       'proofs of nodes',
-      settings.subscribe(() => this.#streams.judgeProofs()),
+      outbound.subscribe(() => this.#streams.judgeProofs()),
+    );
+    closing.defer(
+      'proofs of members',
+      directory.members.subscribe((members, previous) => {
+        if (proofsDependOnAddresses(settings.value.tls)) this.#streams.judgeProofs(movedMembers(previous, members));
+      }),
     );
     this.#streams.start();
     this.#state = 'ready';
@@ -192,10 +198,9 @@ export class NodeServer {
 
   /** The node at the other end: the stream over the connection says so, or else the certificate proves it. */
   #nodeOf({ id, caller }: InboundConnection): string {
-    const { settings, directory } = this.#parts;
-    const proves = (name: string) => provesNode(settings.value, name, caller.identity, caller.security.kind).ok;
-    const isProvable = caller.identity !== undefined && settings.value.tls?.nodeIdentity !== undefined;
-    const proven = isProvable ? directory.members.value.find(({ name }) => proves(name))?.name : undefined;
+    const { directory, outbound } = this.#parts;
+    const { identity } = caller;
+    const proven = identity && provenMember(directory.members.value, identity, outbound.value);
     return this.#streams.nodeOf(id) ?? proven ?? '';
   }
 
@@ -281,22 +286,6 @@ export class NodeServer {
       askMember: name => clientOver(grpc.Client, connector.channel(name).impatient),
     };
   }
-}
-
-type Proof = { readonly ok: true } | { readonly ok: false; readonly detail: string };
-
-/** Whether a certificate proves the node name that a peer claims. Without TLS there is nothing to prove it with. */
-function provesNode(
-  settings: NodeSettings,
-  nodeName: string,
-  identity: Parameters<typeof matchIdentity>[1] | undefined,
-  security: string,
-): Proof {
-  const patternOf = nodeIdentityOf(settings.tls);
-  if (patternOf === undefined || security === 'none') return { ok: true };
-  const pattern = patternOf(nodeName);
-  if (identity !== undefined && matchIdentity([pattern], identity) !== undefined) return { ok: true };
-  return { ok: false, detail: `the certificate does not prove ${nodeName}` };
 }
 
 function serviceNameOf(definition: grpc.ServiceDefinition): string {

@@ -71,11 +71,15 @@ export interface TlsSettings {
 }
 
 export interface TlsProfileSettings {
+  /** Its place in the list, from 1, where it was given none; a given one begins with a letter. */
+  readonly name: string;
   readonly destinations: readonly DestinationPattern[];
   /** Complete: what the profile leaves out is that of `clientCredentials`. */
   readonly credentials: CredentialSpec;
   /** Undefined: that of the node. Empty: the dialled host must be in the certificate. */
   readonly serverSubjectNames: readonly SubjectNamePattern[] | undefined;
+  /** As that of the node, which it inherits; undefined: not checked for members at these destinations. */
+  readonly nodeIdentity: string | undefined;
 }
 
 export interface MembershipSettings {
@@ -104,4 +108,6 @@ export interface OptionProblem {
   readonly problem: string;
   /** What to do about it; empty where the problem says it already. */
   readonly remedy: string;
+  /** Where else its cause stands, as `path`. */
+  readonly others: readonly (readonly (string | number)[])[];
 }

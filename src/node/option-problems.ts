@@ -13,12 +13,13 @@ export class OptionProblems {
   readonly problems: OptionProblem[] = [];
   readonly warnings: OptionProblem[] = [];
 
-  add(path: OptionPath, problem: string, remedy = ''): void {
-    this.problems.push({ path, problem, remedy });
+  /** @param others where else the cause stands. */
+  add(path: OptionPath, problem: string, remedy = '', others: readonly OptionPath[] = []): void {
+    this.problems.push({ path, problem, remedy, others });
   }
 
   warn(path: OptionPath, problem: string, remedy = ''): void {
-    this.warnings.push({ path, problem, remedy });
+    this.warnings.push({ path, problem, remedy, others: [] });
   }
 
   /** What `parse` makes of `text`; undefined, and a problem, where it throws. */

@@ -51,7 +51,13 @@ const CREDENTIALS: ShapesOf<CredentialOptions> = {
   crlFiles: 'texts',
 };
 
-const PROFILE: ShapesOf<TlsProfileOptions> = { ...CREDENTIALS, destinations: 'texts', serverSubjectNames: 'texts' };
+const PROFILE: ShapesOf<TlsProfileOptions> = {
+  ...CREDENTIALS,
+  name: 'text',
+  destinations: 'texts',
+  serverSubjectNames: 'texts',
+  nodeIdentity: 'text',
+};
 
 const TLS: ShapesOf<TlsOptions> = {
   ...CREDENTIALS,

@@ -6,7 +6,7 @@ import { explainMatch } from '../identity/match-identity.ts';
 import { parsePattern } from '../identity/subject-name-pattern.ts';
 import type { Admit, AuthorizeCall, ListenerPolicy } from '../listener/listener-policy.ts';
 import type { BeliefPolicy } from '../membership/member-directory.ts';
-import type { CredentialSet } from './credential-set.ts';
+import { type CredentialSet, profileUsage } from './credential-set.ts';
 import type { NodeSettings, TlsSettings } from './node-settings.ts';
 
 const DEFAULT_TIMEOUT_MS = 5_000;
@@ -31,29 +31,28 @@ export function outboundPolicyOf({ mode, tls }: NodeSettings, credentials: Crede
     profiles: tls === undefined ? [] : profilesOf(tls, credentials),
     withdrawalGraceMs: tls?.withdrawalGraceMs ?? DEFAULT_TIMEOUT_MS,
     denied: tls?.deniedCertificates ?? [],
-    nodeIdentity: nodeIdentityOf(tls),
   };
 }
 
 function profilesOf(tls: TlsSettings, credentials: CredentialSet): readonly TrustProfile[] {
-  const special = tls.profiles.map((profile, index) => ({
-    name: `profile ${index + 1}`,
+  const special = tls.profiles.map(profile => ({
+    name: profileUsage(profile),
     destinations: profile.destinations,
     trust: credentials.storeOf(profile.credentials).snapshot,
     serverSubjectNames: profile.serverSubjectNames ?? tls.serverSubjectNames,
+    nodeIdentity: nodeIdentityOf(profile.nodeIdentity),
   }));
   const general = {
     name: 'default',
     destinations: [],
     trust: credentials.storeOf(tls.clientCredentials).snapshot,
     serverSubjectNames: tls.serverSubjectNames,
+    nodeIdentity: nodeIdentityOf(tls.nodeIdentity),
   };
   return [...special, general];
 }
 
-/** The pattern that a node of a name must prove; undefined where names are not bound to certificates. */
-export function nodeIdentityOf(tls: TlsSettings | undefined): OutboundPolicy['nodeIdentity'] {
-  const template = tls?.nodeIdentity;
+function nodeIdentityOf(template: string | undefined): TrustProfile['nodeIdentity'] {
   if (template === undefined) return undefined;
   return nodeName => parsePattern(template.replaceAll('{node-name}', nodeName));
 }

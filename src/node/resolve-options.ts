@@ -13,8 +13,9 @@ import type {
 } from './node-settings.ts';
 import { OptionProblems } from './option-problems.ts';
 import { NODE_OPTIONS } from './option-shapes.ts';
+import { resolvePatterns } from './resolve-names.ts';
 import { resolveNetworking } from './resolve-networking.ts';
-import { resolvePatterns, resolveTls } from './resolve-tls.ts';
+import { resolveTls } from './resolve-tls.ts';
 
 export type { NodeSettings, OptionProblem } from './node-settings.ts';
 

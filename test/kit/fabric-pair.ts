@@ -144,11 +144,11 @@ export function startConnector(
               destinations: [],
               trust,
               serverSubjectNames: parsePatterns(options.serverSubjectNames ?? ['*']),
+              nodeIdentity: undefined,
             },
           ],
     withdrawalGraceMs: 100,
     denied: [],
-    nodeIdentity: undefined,
   });
   const addresses = new MutableValue(options.addresses);
   const log: LogLine[] = [];

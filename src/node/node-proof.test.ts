@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { peerIdentity } from '../../test/kit/peer-identity.ts';
+import type { OutboundPolicy, TrustProfile } from '../connector/trust-profile.ts';
+import { parseAddress } from '../identity/address.ts';
+import { parseDestination } from '../identity/destination-pattern.ts';
+import { parsePattern } from '../identity/subject-name-pattern.ts';
+import { movedMembers, proofOf, provenMember } from './node-proof.ts';
+
+function profile(destinations: readonly string[], template: string | undefined): TrustProfile {
+  return {
+    name: template ?? 'unbound',
+    destinations: destinations.map(parseDestination),
+    get trust(): never {
+      return assert.fail('a proof is of names alone');
+    },
+    serverSubjectNames: [],
+    nodeIdentity: template === undefined ? undefined : name => parsePattern(`${template}/${name}`),
+  };
+}
+
+const POLICY: OutboundPolicy = {
+  mode: 'optional',
+  minVersion: 'TLSv1.3',
+  profiles: [
+    profile(['https://*.blue.example:*'], 'uri:spiffe://blue/worker'),
+    profile(['*.open.example:*'], undefined),
+    profile([], 'uri:spiffe://dev/fabric'),
+  ],
+  withdrawalGraceMs: 1,
+  denied: [],
+};
+const DEV = peerIdentity({ uris: ['spiffe://dev/fabric/node-2'], spiffeId: 'spiffe://dev/fabric/node-2' });
+const BLUE = peerIdentity({ uris: ['spiffe://blue/worker/node-2'], spiffeId: 'spiffe://blue/worker/node-2' });
+
+const proves = (identity: typeof DEV | undefined, addresses: readonly string[] | undefined, name = 'node-2') =>
+  proofOf({ name, addresses: addresses?.map(parseAddress) }, identity, 'mutual_tls', POLICY).ok;
+
+test('who says Hello proves the name that would be asked of it where it is dialled', () => {
+  for (const addresses of [['n.blue.example'], ['https://N.Blue.example.:7'], ['http://n.blue.example:7']]) {
+    assert.equal(proves(BLUE, addresses), true, 'also before it is known to speak TLS');
+    assert.equal(proves(DEV, addresses), false);
+    assert.equal(proves(BLUE, addresses, 'node-3'), false);
+  }
+  for (const addresses of [['n.red.example'], ['unix:/a'], [], undefined]) {
+    assert.equal(proves(DEV, addresses), true, 'a stranger proves what all others do');
+    assert.equal(proves(BLUE, addresses), false);
+  }
+});
+
+test('of a member at several destinations one of their names is enough, and one without a name proves none', () => {
+  const both = ['n.blue.example', 'n.red.example'];
+  assert.deepEqual([proves(DEV, both), proves(BLUE, both), proves(BLUE, both, 'node-3')], [true, true, false]);
+  assert.equal(proves(peerIdentity({ commonName: 'x' }), ['n.open.example']), true);
+  assert.equal(proves(peerIdentity({ commonName: 'x' }), ['n.open.example', 'n.red.example']), false);
+  assert.equal(proves(undefined, ['n.red.example']), false, 'TLS without a certificate');
+});
+
+test('a certificate is that of the member whose name it proves', () => {
+  const members = ['node-1', 'node-2'].map(name => ({ name, addresses: [parseAddress(`${name}.blue.example`)] }));
+  assert.equal(provenMember(members, BLUE, POLICY), 'node-2');
+  assert.equal(provenMember(members, DEV, POLICY), undefined);
+  const open = [{ name: 'node-2', addresses: [parseAddress('n.open.example')] }];
+  assert.equal(provenMember(open, BLUE, POLICY), undefined, 'not checked is not proven');
+});
+
+test('only members whose addresses are others have moved', () => {
+  const of = (name: string, address: string) => ({ name, addresses: [parseAddress(address)] });
+  const before = [of('node-1', 'a:1'), of('node-2', 'b:1')];
+  const after = [of('node-1', 'a:1'), of('node-2', 'b:2'), of('node-3', 'c:1')];
+  assert.deepEqual([...movedMembers(before, after)], ['node-2', 'node-3']);
+});
