@@ -12,6 +12,7 @@ import { type PeerIdentity, readPeerIdentity } from '../identity/peer-identity.t
 import type { Admit } from '../listener/listener-policy.ts';
 import type { AdmissionAnswer, AdmissionQuestion, AdmissionUsage } from '../messaging/admission-question.ts';
 import { connectMethod } from '../messaging/frame.ts';
+import { proofOf } from './node-proof.ts';
 
 /** What an answer follows from, all of this moment. */
 export interface AdmissionStandard {
@@ -67,17 +68,23 @@ function judgeAs(
   chain: PeerChain,
   standard: AdmissionStandard,
 ): AdmissionAnswer {
-  return usage === 'client' ? judgeAsClient(chain, standard) : judgeAsServer(nodeName, chain, standard);
+  return usage === 'client' ? judgeAsClient(nodeName, chain, standard) : judgeAsServer(nodeName, chain, standard);
 }
 
-/** As the listener does, and the call that opens a stream. */
-function judgeAsClient(chain: PeerChain, { trust, admit, now }: AdmissionStandard): AdmissionAnswer {
+/** As the listener does, the call that opens a stream, and the Hello on it. */
+function judgeAsClient(nodeName: string, chain: PeerChain, standard: AdmissionStandard): AdmissionAnswer {
+  const { trust, admit, now, outbound, addresses } = standard;
   if (trust === undefined) return UNSAID;
   const verdict = judgePeerCertificate(chain, trust, 'client', now);
   if (!verdict.ok) return refused(verdict.reason, verdict.detail);
   const admission = admit(verdict.identity, { kind: 'mutual_tls', protocol: '', cipher: '' });
   if (!admission.admitted) return refused(admission.reason, admission.detail);
-  return decideByRole(admission, connectMethod.path, true).allowed ? ADMITTED : refused('subject_not_allowed', '');
+  if (!decideByRole(admission, connectMethod.path, true).allowed) return refused('subject_not_allowed', '');
+  const proof = proofOf({ name: nodeName, addresses }, verdict.identity, 'mutual_tls', {
+    outbound,
+    anchors: trust.anchors,
+  });
+  return proof.ok ? ADMITTED : refused('node_identity_mismatch', '');
 }
 
 /** As the connector does, at the address that it dials first. */

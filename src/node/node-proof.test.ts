@@ -1,40 +1,69 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { peerIdentity } from '../../test/kit/peer-identity.ts';
-import type { OutboundPolicy, TrustProfile } from '../connector/trust-profile.ts';
+import type { TrustProfile } from '../connector/trust-profile.ts';
+import type { TrustAnchor } from '../credentials/trust-anchors.ts';
+import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
 import { parseAddress } from '../identity/address.ts';
 import { parseDestination } from '../identity/destination-pattern.ts';
 import { parsePattern } from '../identity/subject-name-pattern.ts';
-import { movedMembers, proofOf, provenMember } from './node-proof.ts';
+import { constant } from '../lifecycle/observable-value.ts';
+import { movedMembers, type ProofStandard, proofOf, provenMember } from './node-proof.ts';
 
-function profile(destinations: readonly string[], template: string | undefined): TrustProfile {
+const anchor = (fingerprint256: string): TrustAnchor => ({
+  identity: peerIdentity({ fingerprint256 }),
+  trustDomain: undefined,
+  get certificate(): never {
+    return assert.fail('not read');
+  },
+});
+
+function profile(
+  destinations: readonly string[],
+  template: string | undefined,
+  roots: readonly string[],
+): TrustProfile {
   return {
     name: template ?? 'unbound',
     destinations: destinations.map(parseDestination),
-    get trust(): never {
-      return assert.fail('a proof is of names alone');
-    },
+    trust: constant<TrustSnapshot>({
+      generation: 1,
+      contentHash: '',
+      trustHash: '',
+      own: { identity: peerIdentity({}), place: '', chainPem: '', intermediates: [], usages: [], anchors: [] },
+      anchors: roots.map(anchor),
+      get revocations(): never {
+        return assert.fail('not read');
+      },
+      loadedAt: new Date(0),
+      warnings: [],
+      secureContext: () => assert.fail('not read'),
+      contextOptions: () => assert.fail('not read'),
+    }),
     serverSubjectNames: [],
     nodeIdentity: template === undefined ? undefined : name => parsePattern(`${template}/${name}`),
   };
 }
 
-const POLICY: OutboundPolicy = {
-  mode: 'optional',
-  minVersion: 'TLSv1.3',
-  profiles: [
-    profile(['https://*.blue.example:*'], 'uri:spiffe://blue/worker'),
-    profile(['*.open.example:*'], undefined),
-    profile([], 'uri:spiffe://dev/fabric'),
-  ],
-  withdrawalGraceMs: 1,
-  denied: [],
+const STANDARD: ProofStandard = {
+  outbound: {
+    mode: 'optional',
+    minVersion: 'TLSv1.3',
+    profiles: [
+      profile(['https://*.blue.example:*'], 'uri:spiffe://blue/worker', ['blue', 'both']),
+      profile(['*.open.example:*'], undefined, ['open']),
+      profile([], 'uri:spiffe://dev/fabric', ['dev', 'both']),
+    ],
+    withdrawalGraceMs: 1,
+    denied: [],
+  },
+  anchors: ['dev', 'blue', 'both', 'open', 'clients'].map(anchor),
 };
 const DEV = peerIdentity({ uris: ['spiffe://dev/fabric/node-2'], spiffeId: 'spiffe://dev/fabric/node-2' });
 const BLUE = peerIdentity({ uris: ['spiffe://blue/worker/node-2'], spiffeId: 'spiffe://blue/worker/node-2' });
 
 const proves = (identity: typeof DEV | undefined, addresses: readonly string[] | undefined, name = 'node-2') =>
-  proofOf({ name, addresses: addresses?.map(parseAddress) }, identity, 'mutual_tls', POLICY).ok;
+  proofOf({ name, addresses: addresses?.map(parseAddress) }, identity, 'mutual_tls', STANDARD).ok;
 
 test('who says Hello proves the name that would be asked of it where it is dialled', () => {
   for (const addresses of [['n.blue.example'], ['https://N.Blue.example.:7'], ['http://n.blue.example:7']]) {
@@ -56,12 +85,27 @@ test('of a member at several destinations one of their names is enough, and one 
   assert.equal(proves(undefined, ['n.red.example']), false, 'TLS without a certificate');
 });
 
+test('the CA of one family vouches for no node of another', () => {
+  const by = (roots: readonly string[], who = DEV) => ({
+    ...who,
+    vouchedBy: roots.map(fingerprint256 => ({ fingerprint256, serialNumber: '01' })),
+  });
+  const red = ['n.red.example'];
+  assert.equal(proves(by(['dev']), red), true);
+  assert.equal(proves(by(['intermediate', 'blue']), red), false, 'a name of ours from the CA of others');
+  assert.equal(proves(by(['blue']), undefined), false, 'nor for one who is no member');
+  assert.equal(proves(by(['blue'], BLUE), ['n.blue.example']), true);
+  assert.equal(proves(by(['dev']), ['n.blue.example']), true, 'ours gave it one to show to us');
+  for (const roots of [['both'], ['blue', 'dev'], ['clients'], ['blue', 'clients']])
+    assert.equal(proves(by(roots), red), true, `one of ${roots} is not of others alone`);
+});
+
 test('a certificate is that of the member whose name it proves', () => {
   const members = ['node-1', 'node-2'].map(name => ({ name, addresses: [parseAddress(`${name}.blue.example`)] }));
-  assert.equal(provenMember(members, BLUE, POLICY), 'node-2');
-  assert.equal(provenMember(members, DEV, POLICY), 'node-2');
+  assert.equal(provenMember(members, BLUE, STANDARD), 'node-2');
+  assert.equal(provenMember(members, DEV, STANDARD), 'node-2');
   const open = [{ name: 'node-2', addresses: [parseAddress('n.open.example')] }];
-  assert.equal(provenMember(open, BLUE, POLICY), undefined, 'not checked is not proven');
+  assert.equal(provenMember(open, BLUE, STANDARD), undefined, 'not checked is not proven');
 });
 
 test('only members whose addresses are others have moved', () => {

@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { namesToProve } from '../connector/names-to-prove.ts';
 import type { OutboundPolicy } from '../connector/trust-profile.ts';
+import { isVouchedElsewhere } from '../connector/vouched-elsewhere.ts';
+import type { TrustAnchor } from '../credentials/trust-anchors.ts';
 import type { Address } from '../identity/address.ts';
 import { matchIdentity } from '../identity/match-identity.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
@@ -14,30 +16,46 @@ interface Claimed {
   readonly addresses: readonly Address[] | undefined;
 }
 
+/** What proofs rest on, all of this moment. */
+export interface ProofStandard {
+  readonly outbound: OutboundPolicy;
+  /** Whom the listener trusts. */
+  readonly anchors: readonly TrustAnchor[];
+}
+
 /** Whether a certificate proves the name that its holder claims. Without TLS there is nothing to prove it with. */
 export function proofOf(
-  { name, addresses }: Claimed,
+  claimed: Claimed,
   identity: PeerIdentity | undefined,
   security: SecurityKind,
-  policy: OutboundPolicy,
+  standard: ProofStandard,
 ): NodeProof {
   if (security === 'none') return { ok: true };
-  const names = namesToProve(name, addresses, policy);
-  if (names === undefined) return { ok: true };
-  if (identity !== undefined && matchIdentity(names, identity) !== undefined) return { ok: true };
-  return { ok: false, detail: `the certificate does not prove ${name}` };
+  const problem = unproven(claimed, identity, standard);
+  return problem === undefined || problem === 'unchecked' ? { ok: true } : { ok: false, detail: problem };
 }
 
 /** The first of the members whose name the certificate proves; undefined where names are not bound to certificates. */
 export function provenMember(
   members: readonly Claimed[],
   identity: PeerIdentity,
-  policy: OutboundPolicy,
+  standard: ProofStandard,
 ): string | undefined {
-  return members.find(({ name, addresses }) => {
-    const names = namesToProve(name, addresses, policy);
-    return names !== undefined && matchIdentity(names, identity) !== undefined;
-  })?.name;
+  return members.find(member => unproven(member, identity, standard) === undefined)?.name;
+}
+
+function unproven(
+  { name, addresses }: Claimed,
+  identity: PeerIdentity | undefined,
+  { outbound, anchors }: ProofStandard,
+): string | undefined {
+  const names = namesToProve(name, addresses, outbound);
+  if (names === undefined) return 'unchecked';
+  if (identity === undefined || matchIdentity(names, identity) === undefined)
+    return `the certificate does not prove ${name}`;
+  return isVouchedElsewhere(identity, addresses, outbound, anchors)
+    ? `the certificate names ${name}, and only a CA of other destinations vouches for it`
+    : undefined;
 }
 
 /** Whether it depends on its addresses which name a member must prove. */

@@ -19,7 +19,7 @@ import { advertisedAddresses } from './advertised-addresses.ts';
 import { inboundMessage, outboundMessage } from './connection-messages.ts';
 import { type Candidate, clientOver } from './member-clients.ts';
 import type { NodeParts } from './node-parts.ts';
-import { movedMembers, proofOf, proofsDependOnAddresses, provenMember } from './node-proof.ts';
+import { movedMembers, type ProofStandard, proofOf, proofsDependOnAddresses, provenMember } from './node-proof.ts';
 import { type ObservabilityServer, startObservabilityServer } from './observability-server.ts';
 import { listenerPolicyOf } from './policies.ts';
 import { readinessOf } from './readiness.ts';
@@ -86,7 +86,7 @@ export class NodeServer {
       directory: parts.directory,
       connector: parts.connector,
       provesNode: (name, identity, { kind }) =>
-        proofOf({ name, addresses: parts.directory.member(name)?.addresses }, identity, kind, parts.outbound.value),
+        proofOf({ name, addresses: parts.directory.member(name)?.addresses }, identity, kind, this.#proofs()),
       isDenied: identity => denialOf(settings.value.tls?.deniedCertificates ?? [], identity) !== undefined,
       withdrawalOf: ({ connectionId }) =>
         this.#fabric.connections.find(({ id }) => id === connectionId)?.refusalOf(connectMethod.path),
@@ -198,10 +198,14 @@ export class NodeServer {
 
   /** The node at the other end: the stream over the connection says so, or else the certificate proves it. */
   #nodeOf({ id, caller }: InboundConnection): string {
-    const { directory, outbound } = this.#parts;
     const { identity } = caller;
-    const proven = identity && provenMember(directory.members.value, identity, outbound.value);
+    const proven = identity && provenMember(this.#parts.directory.members.value, identity, this.#proofs());
     return this.#streams.nodeOf(id) ?? proven ?? '';
+  }
+
+  #proofs(): ProofStandard {
+    const { outbound, credentials } = this.#parts;
+    return { outbound: outbound.value, anchors: credentials.server.value?.anchors ?? [] };
   }
 
   /** `degraded`: it serves, on files of which a newer content could not be taken, or as somebody whom others refuse. */

@@ -260,6 +260,7 @@ test('a profile that changes is dialled anew, and the connections of others are 
 for (const [what, by, family] of [
   ['a certificate of another node', 'dev', 'dev'],
   ['the certificate of a node of another family', 'blue', 'blue'],
+  ['a certificate in its name, of the CA of another family', 'blue', 'dev'],
 ] as const)
   test(`who says Hello as red-1 with ${what} is refused`, async t => {
     const scene = await Scene.make(t);
@@ -267,7 +268,8 @@ for (const [what, by, family] of [
     await red.node.close();
     await scene.listMembers('router', { 'red-1': red, 'blue-1': blue });
     await until('the router knows both', async () => (await ask(router, 'GetStatus')).peers.length === 2);
-    const stolen = await scene.issue(by, by === 'dev' ? 'node-7' : 'blue-1', family);
+    const name = by !== family ? 'red-1' : by === 'dev' ? 'node-7' : 'blue-1';
+    const stolen = await scene.issue(by, name, family);
     await scene.listMembers('red-1', { router });
     await scene.start('red-1', 'red', await scene.worker('red', 'red-1', stolen), 'thief');
     await refused(router, 'node_identity_mismatch', { node: 'red-1' });
