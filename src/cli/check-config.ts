@@ -66,7 +66,12 @@ async function problemsOfNamedFiles({ file, env }: ConfigSources, now: Date): Pr
         );
   if (membersFile === undefined) return [...problems, ...policyProblems];
   // Of the members only what holds for every node: whether this one could reach them depends on the mistakes.
-  const members = await checkMembers({ membership: { source: 'file', membersFile }, mode: 'plain', nodeName: '' });
+  const members = await checkMembers({
+    membership: { source: 'file', membersFile },
+    mode: 'plain',
+    nodeName: '',
+    tls: undefined,
+  });
   return [...problems, ...members.problems, ...policyProblems];
 }
 

@@ -3,6 +3,7 @@ import type { Member } from '../membership/member.ts';
 import { loadMembersFile } from '../membership/members-file.ts';
 import { membersOutOfReach } from '../membership/unreachable-members.ts';
 import type { NodeSettings } from '../node/node-settings.ts';
+import { checkProfiles } from './check-profiles.ts';
 
 export interface MembersReport {
   readonly problems: readonly ConfigProblem[];
@@ -16,7 +17,8 @@ export async function checkMembers({
   membership,
   mode,
   nodeName,
-}: Pick<NodeSettings, 'membership' | 'mode' | 'nodeName'>): Promise<MembersReport> {
+  tls,
+}: Pick<NodeSettings, 'membership' | 'mode' | 'nodeName' | 'tls'>): Promise<MembersReport> {
   if (membership === undefined) return { problems: [], warnings: [], names: undefined };
   const file = membership.membersFile;
   const members = await tryLoadMembers(file);
@@ -26,10 +28,12 @@ export async function checkMembers({
   const others = list.filter(({ name }) => name !== nodeName);
   return {
     problems: mode === 'strict' ? membersOutOfReach(list, nodeName, file) : [],
-    warnings:
-      others.length < list.length || list.length === 0
+    warnings: [
+      ...(others.length < list.length || list.length === 0
         ? []
-        : [`${file}: does not list ${nodeName} itself; nodes with the same file refuse it as not_a_member`],
+        : [`${file}: does not list ${nodeName} itself; nodes with the same file refuse it as not_a_member`]),
+      ...checkProfiles({ tls, nodeName }, list),
+    ],
     names: list.map(({ name }) => name),
   };
 }

@@ -31,7 +31,11 @@ export interface OutboundPolicy {
   readonly denied: readonly DeniedCertificate[];
 }
 
-export function profileFor(profiles: readonly TrustProfile[], address: TcpAddress): TrustProfile | undefined {
+/** The first that matches the address; one without destinations matches every address. */
+export function profileFor<Profile extends Pick<TrustProfile, 'destinations'>>(
+  profiles: readonly Profile[],
+  address: TcpAddress,
+): Profile | undefined {
   return profiles.find(
     ({ destinations }) =>
       destinations.length === 0 || destinations.some(destination => matchesDestination(destination, address)),

@@ -59,6 +59,27 @@ test('files that the configuration names are checked, all of them at once', asyn
   assert.match(stderr, /members\.toml: member node-2: Only http:\/\/127\.0\.0\.1:5123 is listed/);
 });
 
+test('what is odd about profiles is told with its place, and with the other place where there is one', async t => {
+  const node = await makeConfiguredNode(t);
+  await appendFile(
+    node.config,
+    '[[networking.tls.profile]]\nname = "blue"\ndestinations = ["**.blue.example:*"]\nca-file = "certs/ca.pem"\n',
+  );
+  const unused = await runSelvedge(['check', '--config', node.config]);
+  assert.equal(unused.exitCode, 0, unused.stderr);
+  assert.match(
+    unused.stderr,
+    /^warning: networking\.tls\.profile\[0\]\.destinations: no member is at \*\*\.blue\.example:\*.*profile blue/m,
+  );
+  await appendFile(node.config, '[[networking.tls.profile]]\ndestinations = ["https://Node-1.Blue.example.:7"]\n');
+  const never = await runSelvedge(['check', '--config', node.config]);
+  assert.equal(never.exitCode, 78);
+  assert.match(
+    never.stderr,
+    /node\.toml:\d+:17: networking\.tls\.profile\[1\]\.destinations: "https:\/\/Node-1\.Blue\.example\.:7" can never match: .*of profile blue\. See .*node\.toml:\d+:17\./,
+  );
+});
+
 test('a missing file, an expired certificate and a broken members file are problems', async t => {
   const node = await makeConfiguredNode(t);
   const past = new Date(Date.now() - 1_000);
