@@ -9,7 +9,7 @@ export type Validity = Pick<PeerIdentity, 'notBefore' | 'notAfter'>;
 
 /** A certificate that ends before long. */
 export interface ExpiringCertificate {
-  /** `server`, `client`, `profile 1`, ... of our own, `ca` of those we trust or hand out, `peer` of the other side. */
+  /** `server`, `client`, `profile blue`, ... of our own, `ca` of those we trust or hand out, `peer` of the other side. */
   readonly usage: string;
   readonly identity: PeerIdentity;
   readonly level: ExpiryLevel;

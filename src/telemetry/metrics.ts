@@ -2,7 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 
 /**
  * Every metric of the product, in one registry of its own. Invariant: no label holds a text a peer supplied; all are
- * from closed lists (reasons, modes, methods that are registered here).
+ * from closed lists (reasons, modes, methods that are registered and TLS profiles that are configured here).
  */
 export interface Metrics {
   readonly certificateExpiration: Gauge<'usage'>;
