@@ -59,6 +59,11 @@ export function isOwnMethod(methodPath: string): boolean {
   return builtInRuleOf(methodPath) !== APPLICATION;
 }
 
+/** Whether a method of ours changes the node or the cluster; whoever calls it leaves a record in the audit trail. */
+export function isChanging(methodPath: string): boolean {
+  return builtInRuleOf(methodPath) === CHANGING;
+}
+
 function builtInRuleOf(methodPath: string): BuiltInRule {
   const method = methodPath.slice(1);
   const service = method.slice(0, method.lastIndexOf('/'));

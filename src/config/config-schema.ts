@@ -1,4 +1,5 @@
 import type {
+  AuditOptions,
   AuthorizationOptions,
   FabricNodeOptions,
   MembershipOptions,
@@ -107,6 +108,21 @@ const authorization = table<AuthorizationOptions>('authorization', {
   }),
 });
 
+const audit = table<AuditOptions>('audit', {
+  file: value('file', path, {
+    meaning: 'Where records go: JSON lines, appended; made with mode 0600 where it is missing.',
+    otherwise: 'the log, as `audit.record`',
+  }),
+  maxDenialsPerSecond: value('max-denials-per-second', count, {
+    meaning: 'Denials that are recorded in a second; beyond it they are counted, and the count is recorded.',
+    default: '200',
+  }),
+  maxDenialsPerSecondPerSource: value('max-denials-per-second-per-source', count, {
+    meaning: 'The same of one principal, or of one host where nothing was proven.',
+    default: '20',
+  }),
+});
+
 const observability = table<ObservabilityOptions>('observability', {
   bindAddress: value('bind-address', hostPort, {
     meaning: '`host:port` of the HTTP listener for `/healthz`, `/readyz` and `/metrics`. Port 0 takes a free one.',
@@ -146,5 +162,6 @@ export const CONFIG_SCHEMA: Field<FabricNodeOptions> = table<FabricNodeOptions>(
   networking,
   membership,
   authorization,
+  audit,
   observability,
 });

@@ -5,7 +5,9 @@ import { type Address, formatAddress, parseAddress } from '../identity/address.t
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
 import { PacedTurns } from '../lifecycle/paced-turns.ts';
+import type { RefusedPeer } from '../rpc/refused-peer.ts';
 import type { Security } from '../rpc/security.ts';
+import { certificateFields } from '../telemetry/certificate-fields.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { DialWatcher } from './dial.ts';
@@ -13,6 +15,7 @@ import type { DialPlan, PlannedDial } from './dial-plan.ts';
 import { judgeServer } from './judge-server.ts';
 import { type OutboundConnection, OutboundConnections } from './outbound-connections.ts';
 import { planDials, securityFor } from './plan-dials.ts';
+import { refusedServer } from './refused-server.ts';
 import { StableChannel, type StableChannelOptions } from './stable-channel.ts';
 import type { OutboundPolicy } from './trust-profile.ts';
 
@@ -31,6 +34,8 @@ export interface ConnectorParts {
   readonly options: StableChannelOptions;
   /** Told of the certificate of each connection that opens; what it returns is called when that closes. Default: nobody. */
   readonly followPeer?: (identity: PeerIdentity) => () => void;
+  /** Told of each dial that this node refuses. Default: nobody. */
+  readonly refused?: (peer: RefusedPeer) => void;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
@@ -203,13 +208,22 @@ export class Connector {
     const { logger, metrics, directory, policy } = this.#parts;
     const refused = isSelvedgeError(error, 'refused') ? error.facts : undefined;
     if (refused !== undefined) metrics.connectionsRefused.inc({ reason: refused.reason });
+    if (refused?.by === 'us')
+      this.#parts.refused?.({
+        direction: 'outbound',
+        remoteAddress: address,
+        claimedNode: nodeName,
+        reason: refused.reason,
+        detail: refused.detail,
+        identity: refusedServer(error),
+      });
     const route = this.#routes.get(nodeName);
     const problem = `${address} ${messageOf(error)}`;
     if (route !== undefined && route.lastProblem !== problem) {
       route.lastProblem = problem;
       const facts = { direction: 'outbound', node: nodeName, address };
       if (refused === undefined) logger.warn('dial.failed', { ...facts, detail: messageOf(error) });
-      else logger.warn('connection.refused', { ...facts, ...refused });
+      else logger.warn('connection.refused', { ...facts, ...refused, ...certificateFields(refusedServer(error)) });
     }
     if (refused?.reason === 'plaintext_refused' && policy.value.mode === 'optional') directory.learnTls(nodeName);
   }

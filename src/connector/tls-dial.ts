@@ -2,13 +2,11 @@ import * as net from 'node:net';
 import * as tls from 'node:tls';
 import { readPeerChain } from '../credentials/judge-peer.ts';
 import type { MinTlsVersion } from '../credentials/trust-snapshot.ts';
-import type { RefusalReason } from '../errors/refusal-reason.ts';
-import { SelvedgeError } from '../errors/selvedge-error.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
-import { printable } from '../telemetry/logger.ts';
 import { reasonOfTlsError } from './alert-reason.ts';
 import { judgeServer, type ServerStandard } from './judge-server.ts';
 import { expectNoRefusal, refusedByPeer } from './read-refusal.ts';
+import { refusedByUs } from './refused-server.ts';
 
 /** `trust` is also what is shown. */
 export interface TlsDialOptions extends ServerStandard {
@@ -37,7 +35,7 @@ export async function dialTls(socket: net.Socket, options: TlsDialOptions): Prom
   const secured = await handshake(socket, options);
   try {
     const verdict = judgeServer(readPeerChain(secured), options, new Date());
-    if (!verdict.ok) throw refusedByUs(verdict.reason, verdict.detail);
+    if (!verdict.ok) throw refusedByUs(verdict.reason, verdict.detail, verdict.identity);
     await expectNoRefusal(secured, FIRST_ANSWER_MS).catch(rethrowAlert);
     return { socket: secured, identity: verdict.identity };
   } catch (error) {
@@ -83,9 +81,4 @@ function handshake(socket: net.Socket, options: TlsDialOptions): Promise<tls.TLS
 function rethrowAlert(error: Error): never {
   const refusal = reasonOfTlsError(error);
   throw refusal === undefined ? error : refusedByPeer(refusal.reason, refusal.detail);
-}
-
-function refusedByUs(reason: RefusalReason, detail: string): SelvedgeError<'refused'> {
-  const safe = printable(detail);
-  return new SelvedgeError('refused', `${reason}: ${safe}`, { reason, by: 'us', detail: safe });
 }

@@ -9,6 +9,7 @@ import type { Address } from '../identity/address.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Caller } from '../rpc/caller.ts';
+import type { RefusedPeer } from '../rpc/refused-peer.ts';
 import type { Security } from '../rpc/security.ts';
 import { certificateFields } from '../telemetry/certificate-fields.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -37,6 +38,8 @@ export interface FabricListenerParts {
   readonly standings?: StandingListener;
   /** Told of the certificate of each connection that opens; what it returns is called when that closes. Default: nobody. */
   readonly followPeer?: (identity: PeerIdentity) => () => void;
+  /** Told of each connection that is refused. Default: nobody. */
+  readonly refused?: (peer: RefusedPeer) => void;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
@@ -64,7 +67,7 @@ export class FabricListener {
 
   constructor(parts: FabricListenerParts) {
     this.#parts = parts;
-    this.#refuser = new Refuser(parts.logger, parts.metrics);
+    this.#refuser = new Refuser(parts.logger, parts.metrics, parts.refused);
     this.#review = new StandingReview({
       standing: parts,
       authorize: parts.rules.authorize,

@@ -1,6 +1,7 @@
 import type * as net from 'node:net';
 import type { RefusalReason } from '../errors/refusal-reason.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
+import type { RefusedPeer } from '../rpc/refused-peer.ts';
 import { certificateFields } from '../telemetry/certificate-fields.ts';
 import { type Logger, printable } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -26,13 +27,16 @@ export interface Refusal {
 export class Refuser {
   readonly #logger: Logger;
   readonly #metrics: Metrics;
+  readonly #told: (peer: RefusedPeer) => void;
   readonly #delay = new RefusalDelay();
   readonly #refused = new WeakSet<net.Socket>();
   readonly #repeats = new Repeats();
 
-  constructor(logger: Logger, metrics: Metrics) {
+  /** @param told of each refusal, also of those that are not worth a line. */
+  constructor(logger: Logger, metrics: Metrics, told: (peer: RefusedPeer) => void = () => {}) {
     this.#logger = logger;
     this.#metrics = metrics;
+    this.#told = told;
   }
 
   /** Refuses a peer that was not handed to TLS. */
@@ -56,6 +60,7 @@ export class Refuser {
     if (this.#refused.has(socket)) return;
     this.#refused.add(socket);
     this.#metrics.connectionsRefused.inc({ reason });
+    this.#told({ direction: 'inbound', remoteAddress: remoteOf(socket), reason, detail, identity });
     const proven = UNPROVEN.includes(reason) ? undefined : identity?.fingerprint256;
     const suppressed = this.#repeats.next(`${socket.remoteAddress} ${reason} ${proven}`, Date.now());
     if (suppressed === undefined) return;

@@ -2,6 +2,7 @@ import * as grpc from '@grpc/grpc-js';
 import { CLOSE_REASONS, type CloseReason, type RefusalReason } from '../errors/refusal-reason.ts';
 import { isSelvedgeError, messageOf } from '../errors/selvedge-error.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
+import type { RefusedPeer } from '../rpc/refused-peer.ts';
 import type { Security } from '../rpc/security.ts';
 import { refusalReasonOf, withoutGrpcWords } from '../rpc/status.ts';
 import { printable } from '../telemetry/logger.ts';
@@ -49,7 +50,7 @@ export interface DialPeerParts {
   /** Newest generation that counts against a Welcome over a connection that is proven or not. */
   readonly knownGeneration: (proven: boolean) => number | undefined;
   /** Told when we refuse the one who answered; what the connector refuses it counts itself. */
-  readonly refused: (reason: RefusalReason) => void;
+  readonly refused: (peer: RefusedPeer) => void;
   /** Ends the dial; the outcome is then of no use. */
   readonly signal: AbortSignal;
 }
@@ -140,10 +141,13 @@ function call(channel: PeerChannel, node: string): grpc.ClientDuplexStream<Frame
 
 function welcomed(answer: Frame, frames: FrameStream, security: Security, parts: DialPeerParts): DialOutcome {
   const { node, self, connector } = parts;
+  const { identity, address: remoteAddress = '' } =
+    connector.connections.findLast(connection => connection.nodeName === node && connection.security === security) ??
+    {};
   const refuse = (reason: RefusalReason, detail: string, told: string): DialOutcome => {
     frames.send({ goodbye: { reason, detail: told } });
     void frames.end();
-    parts.refused(reason);
+    parts.refused({ direction: 'outbound', remoteAddress, claimedNode: node, reason, detail, identity });
     return { kind: 'refused', reason, detail, by: 'us' };
   };
   try {
@@ -160,9 +164,6 @@ function welcomed(answer: Frame, frames: FrameStream, security: Security, parts:
     );
     if (!verdict.ok) return refuse(verdict.reason, verdict.detail, verdict.told);
     const { protocol } = verdict;
-    const identity = connector.connections.findLast(
-      connection => connection.nodeName === node && connection.security === security,
-    )?.identity;
     return { kind: 'welcomed', self, frames, introduction, protocol, security, identity };
   } catch (error) {
     if (!isSelvedgeError(error, 'refused')) throw error;

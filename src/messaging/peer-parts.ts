@@ -4,6 +4,7 @@ import type { Address, TcpAddress } from '../identity/address.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Caller } from '../rpc/caller.ts';
+import type { RefusedPeer } from '../rpc/refused-peer.ts';
 import type { Security } from '../rpc/security.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -51,6 +52,8 @@ export interface PeerChannels {
     readonly nodeName: string;
     readonly security: Security;
     readonly identity: PeerIdentity | undefined;
+    /** As it was dialled. */
+    readonly address?: string;
   }[];
 }
 
@@ -87,6 +90,8 @@ export interface PeerStreamsParts {
   /** Why a caller that was let in may no longer be here now; undefined while it may. */
   readonly withdrawalOf: (caller: Caller) => RefusalReason | undefined;
   readonly judgeAdmission: JudgeAdmission;
+  /** Told of each Hello and each Welcome that is refused. */
+  readonly refused?: (peer: RefusedPeer) => void;
   readonly options: PeerStreamsOptions;
   readonly logger: Logger;
   readonly metrics: Pick<Metrics, 'connectionsRefused' | 'plaintextPeers'>;

@@ -55,7 +55,7 @@ export class PeerStreams {
 
   constructor(parts: PeerStreamsParts) {
     this.#parts = parts;
-    this.#refusals = new RefusalLog(parts.logger, parts.metrics);
+    this.#refusals = new RefusalLog(parts.logger, parts.metrics, parts.refused);
     this.service = {
       definition: fabricDefinition,
       implementation: implementFabric({
@@ -271,7 +271,7 @@ export class PeerStreams {
   }
 
   #addLink(name: string): PeerLink {
-    const { connector, options, logger, metrics, self, directory } = this.#parts;
+    const { connector, options, logger, self, directory } = this.#parts;
     const link: PeerLink = new PeerLink({
       name,
       connector,
@@ -286,7 +286,7 @@ export class PeerStreams {
           connector,
           options,
           knownGeneration: proven => this.#newestGeneration(name, proven),
-          refused: reason => metrics.connectionsRefused.inc({ reason }),
+          refused: peer => this.#refusals.answered(peer),
           signal,
         }),
       welcomed: outcome => {

@@ -1,5 +1,6 @@
 import type { RefusalReason } from '../errors/refusal-reason.ts';
 import type { Caller } from '../rpc/caller.ts';
+import type { RefusedPeer } from '../rpc/refused-peer.ts';
 import { certificateFields } from '../telemetry/certificate-fields.ts';
 import { type Logger, printable } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -22,16 +23,25 @@ export interface RefusedHello {
 export class RefusalLog {
   readonly #logger: Logger;
   readonly #metrics: Pick<Metrics, 'connectionsRefused'>;
+  readonly #told: (peer: RefusedPeer) => void;
   /** Problem to node name. */
   readonly #logged = new Map<string, string>();
 
-  constructor(logger: Logger, metrics: Pick<Metrics, 'connectionsRefused'>) {
+  /** @param told of each refusal, also of those that are not worth a line. */
+  constructor(
+    logger: Logger,
+    metrics: Pick<Metrics, 'connectionsRefused'>,
+    told: (peer: RefusedPeer) => void = () => {},
+  ) {
     this.#logger = logger;
     this.#metrics = metrics;
+    this.#told = told;
   }
 
   refused({ node, reason, detail, caller }: RefusedHello): void {
     this.#metrics.connectionsRefused.inc({ reason });
+    const { connectionId, remoteAddress, identity } = caller;
+    this.#told({ direction: 'inbound', remoteAddress, connectionId, claimedNode: node, reason, detail, identity });
     const host = caller.remoteAddress.replace(/:[0-9]+$/, '');
     const problem = JSON.stringify([node, reason, host]);
     if (this.#logged.has(problem)) return;
@@ -48,6 +58,12 @@ export class RefusalLog {
       detail: printable(detail),
       ...certificateFields(caller.identity),
     });
+  }
+
+  /** We refuse who answered our Hello; the link of that member logs it. */
+  answered(peer: RefusedPeer): void {
+    this.#metrics.connectionsRefused.inc({ reason: peer.reason });
+    this.#told(peer);
   }
 
   welcomed(node: string): void {

@@ -8,6 +8,7 @@ import { type ClientConstructor, clientOver, type MemberSelector, selectorChanne
 import type { FabricNodeOptions } from './node-options.ts';
 import { NodeParts } from './node-parts.ts';
 import { type ApplicationService, type NodeReady, NodeServer } from './node-server.ts';
+import type { TakeAuditRecord } from './open-audit.ts';
 import { checkLiveOnly, resolveOrThrow } from './reload-options.ts';
 import { servedMethods } from './served-methods.ts';
 
@@ -20,6 +21,8 @@ export interface FabricNodeParts {
   readonly logger?: Logger;
   /** Default: a registry of its own, without the metrics of the process. */
   readonly metrics?: Metrics;
+  /** Takes the records of the audit trail, which then are not in the log. Called in the turn of each decision: it must not wait. */
+  readonly audit?: TakeAuditRecord;
   /** gRPC services of the application, served beside those of the node. */
   readonly services?: readonly ApplicationService[];
 }
@@ -65,7 +68,7 @@ export class FabricNode implements AsyncDisposable {
       logger.warn('config.warning', { key: warning.path.join('.'), problem: warning.problem });
     const services = parts.services ?? [];
     const methods = servedMethods(services.map(({ definition }) => definition));
-    const nodeParts = await NodeParts.open(settings, logger, parts.metrics ?? createMetrics(), methods);
+    const nodeParts = await NodeParts.open(settings, logger, parts.metrics ?? createMetrics(), methods, parts.audit);
     try {
       const server = new NodeServer(nodeParts, services);
       const node = new FabricNode(options, nodeParts, server, await server.start());
@@ -139,6 +142,7 @@ export class FabricNode implements AsyncDisposable {
   }
 
   async #reload(next: FabricNodeOptions): Promise<ReloadReport> {
+    this.#parts.audit.reopen();
     checkLiveOnly(this.#options, next);
     const { settings } = resolveOrThrow(next);
     if (this.#ending !== undefined)

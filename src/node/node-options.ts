@@ -146,6 +146,16 @@ export interface AuthorizationOptions {
   readonly shadowPolicyFile?: string;
 }
 
+/** Changing control calls and denials, as records. See `docs/operations.md`. */
+export interface AuditOptions {
+  /** JSON lines, appended; made with mode 0600 where it is missing, in a directory that is there. Default: the log. */
+  readonly file?: string;
+  /** Denials that are recorded in a second; beyond it they are counted. Default 200. */
+  readonly maxDenialsPerSecond?: number;
+  /** The same of one principal, or of one host where nothing was proven. Default 20. */
+  readonly maxDenialsPerSecondPerSource?: number;
+}
+
 export interface ObservabilityOptions {
   /** `host:port` of the HTTP listener for `/healthz`, `/readyz` and `/metrics`. */
   readonly bindAddress: string;
@@ -171,6 +181,8 @@ export interface FabricNodeOptions {
   /** Default: no members but this node. */
   readonly membership?: MembershipOptions;
   readonly authorization?: AuthorizationOptions;
+  /** Default: records go to the log. A function that takes them is given beside the options, as `FabricNodeParts.audit`. */
+  readonly audit?: AuditOptions;
   /** Default: no side listener. */
   readonly observability?: ObservabilityOptions;
 }

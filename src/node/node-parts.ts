@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import type { AuditTrail } from '../audit/audit-trail.ts';
 import { Connector } from '../connector/connector.ts';
 import type { OutboundPolicy } from '../connector/trust-profile.ts';
 import { messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
@@ -20,6 +21,7 @@ import { type DataDirectory, openDataDirectory } from './data-directory.ts';
 import { judgeAdmission } from './judge-admission.ts';
 import { NodeProblems } from './node-problems.ts';
 import type { NodeSettings } from './node-settings.ts';
+import { openAudit, type TakeAuditRecord } from './open-audit.ts';
 import { ownDenial } from './own-denial.ts';
 import { ownNameProblems } from './own-names.ts';
 import { admitUnder, beliefPolicyOf, outboundPolicyOf } from './policies.ts';
@@ -34,6 +36,7 @@ export class NodeParts {
   readonly metrics: Metrics;
   readonly data: DataDirectory;
   readonly problems: NodeProblems;
+  readonly audit: AuditTrail;
   /** Asks peers as soon as the server has given it the means. */
   readonly canary: Canary;
   readonly credentials: CredentialSet;
@@ -56,6 +59,7 @@ export class NodeParts {
     logger: Logger,
     metrics: Metrics,
     methods: readonly string[],
+    takeAudit?: TakeAuditRecord,
   ): Promise<NodeParts> {
     const closing = new ClosingStack((name, error) =>
       logger.error('node.close_failed', { part: name, problem: messageOf(error) }),
@@ -65,9 +69,19 @@ export class NodeParts {
       const canary = new Canary({ nodeName: settings.nodeName, logger, metrics });
       const tryOut = (trial: CredentialTrial) => canary.tryOut(trial);
       const credentials = closing.use('credentials', new CredentialSet(logger, metrics, tryOut));
+      const problems = new NodeProblems();
+      const audit = await openAudit({
+        settings,
+        nodeGeneration: data.generation,
+        trustGeneration: () => credentials.server.value?.generation ?? 0,
+        take: takeAudit,
+        problems,
+        logger,
+        metrics,
+      });
+      closing.use('audit', audit);
       await credentials.adopt(settings.tls);
       const current = new MutableValue(settings);
-      const problems = new NodeProblems();
       const policies = closing.use(
         'policies',
         await CallPolicies.open({ settings: current, methods, logger, metrics, problems }),
@@ -80,6 +94,7 @@ export class NodeParts {
       return new NodeParts({
         problems,
         policies,
+        audit,
         settings: current,
         logger,
         metrics,
@@ -98,6 +113,7 @@ export class NodeParts {
   private constructor(parts: {
     problems: NodeProblems;
     policies: CallPolicies;
+    audit: AuditTrail;
     settings: MutableValue<NodeSettings>;
     logger: Logger;
     metrics: Metrics;
@@ -114,6 +130,7 @@ export class NodeParts {
     this.data = parts.data;
     this.problems = parts.problems;
     this.policies = parts.policies;
+    this.audit = parts.audit;
     this.canary = parts.canary;
     this.credentials = credentials;
     this.closing = closing;
@@ -136,6 +153,7 @@ export class NodeParts {
         policy: this.outbound,
         options: settings.value.networking,
         followPeer: identity => credentials.expiry.followPeer(identity),
+        refused: peer => parts.audit.refused(peer),
         logger,
         metrics,
       }),

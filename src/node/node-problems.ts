@@ -1,9 +1,9 @@
 /** The two policy files, as metrics, events and problems call them. */
 export type PolicyFileName = 'policy' | 'shadow_policy';
 
-export type ProblemSource = 'configuration' | 'members' | PolicyFileName;
+export type ProblemSource = 'configuration' | 'members' | 'audit' | PolicyFileName;
 
-/** Files whose newest content could not be taken, each with why. The node runs on what it had. */
+/** Files whose newest content could not be taken or that cannot be written, each with why. The node runs on all the same. */
 export class NodeProblems {
   readonly #bySource = new Map<ProblemSource, string>();
 

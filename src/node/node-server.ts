@@ -91,6 +91,7 @@ export class NodeServer {
       withdrawalOf: ({ connectionId }) =>
         this.#fabric.connections.find(({ id }) => id === connectionId)?.refusalOf(connectMethod.path),
       judgeAdmission: parts.judgeAdmission,
+      refused: peer => parts.audit.refused(peer),
       options: networking,
       logger,
       metrics,
@@ -218,7 +219,7 @@ export class NodeServer {
     admit: ObservableValue<Admit>,
     standings: StandingListener = {},
   ): FabricListener {
-    const { settings, credentials, policies, logger, metrics } = this.#parts;
+    const { settings, credentials, policies, audit, logger, metrics } = this.#parts;
     return new FabricListener({
       server: this.#server,
       policy,
@@ -228,6 +229,7 @@ export class NodeServer {
       standings,
       rules: { authorize: policies.authorize, decided: policies.decided },
       followPeer: identity => credentials.expiry.followPeer(identity),
+      refused: peer => audit.refused(peer),
       logger,
       metrics,
     });

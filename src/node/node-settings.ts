@@ -23,6 +23,7 @@ export interface NodeSettings {
   /** Undefined: no members but this node. */
   readonly membership: MembershipSettings | undefined;
   readonly authorization: AuthorizationSettings;
+  readonly audit: AuditSettings;
   /** Undefined: no side listener. */
   readonly observability: ObservabilitySettings | undefined;
 }
@@ -94,6 +95,13 @@ export interface AuthorizationSettings {
   readonly policyFile: string | undefined;
   /** Undefined: no policy is tried out. */
   readonly shadowPolicyFile: string | undefined;
+}
+
+export interface AuditSettings {
+  /** Undefined: the log. */
+  readonly file: string | undefined;
+  readonly maxDenialsPerSecond: number;
+  readonly maxDenialsPerSecondPerSource: number;
 }
 
 export interface ObservabilitySettings {

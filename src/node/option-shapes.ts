@@ -1,5 +1,6 @@
 import type { FabricCredentialsOptions } from './fabric-credentials-options.ts';
 import type {
+  AuditOptions,
   AuthorizationOptions,
   CredentialOptions,
   FabricNodeOptions,
@@ -111,6 +112,7 @@ export const NODE_OPTIONS: ShapesOf<FabricNodeOptions> = {
     policyFile: 'text',
     shadowPolicyFile: 'text',
   }),
+  audit: table<AuditOptions>({ file: 'text', maxDenialsPerSecond: 'number', maxDenialsPerSecondPerSource: 'number' }),
   observability: table<ObservabilityOptions>({ bindAddress: 'text' }),
 };
 

@@ -18,16 +18,18 @@ export interface ReadinessParts {
  *
  *     degraded
  *     reload_failed server
+ *     audit_failed
  *     own_denied
  *     certificate_expiring server warning
  */
 export function readinessOf(state: NodeState, { problems, ownDenial, credentials }: ReadinessParts): Readiness {
   const stale = credentials.used.filter(({ store }) => store.state.value.problems.length > 0);
-  const failed = [...problems.sources, ...stale.map(({ usage }) => usage)];
+  const failed = [...problems.sources.filter(source => source !== 'audit'), ...stale.map(({ usage }) => usage)];
   const expiring = credentials.expiry.expiring.filter(({ usage }) => usage !== 'peer');
   const lines = [
     state,
     ...failed.map(what => `reload_failed ${what}`),
+    ...(problems.sources.includes('audit') ? ['audit_failed'] : []),
     ...(ownDenial === undefined ? [] : ['own_denied']),
     ...expiring.map(({ usage, level }) =>
       level === 'expired' ? `certificate_expired ${usage}` : `certificate_expiring ${usage} ${level}`,

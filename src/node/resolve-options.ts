@@ -13,6 +13,7 @@ import type {
 } from './node-settings.ts';
 import { OptionProblems } from './option-problems.ts';
 import { NODE_OPTIONS } from './option-shapes.ts';
+import { resolveAudit } from './resolve-audit.ts';
 import { resolvePatterns } from './resolve-names.ts';
 import { resolveNetworking } from './resolve-networking.ts';
 import { resolveTls } from './resolve-tls.ts';
@@ -46,6 +47,7 @@ export function resolveNodeOptions(options: FabricNodeOptions): ResolvedOptions 
     logLevel: found.oneOf(['logLevel'], options.logLevel ?? 'info', LOG_LEVELS) ?? 'info',
     membership: resolveMembership(options, found),
     authorization: resolveAuthorization(options, found),
+    audit: resolveAudit(options.audit ?? {}, found),
     observability: resolveObservability(options, found),
   };
   if (found.problems.length > 0 || networking === undefined || mode === undefined) return { problems: found.problems };

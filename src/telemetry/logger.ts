@@ -16,6 +16,8 @@ export interface Logger {
   /** A logger that adds `fields` to each line. */
   child(fields: LogFields): Logger;
   setLevel(level: LogLevel): void;
+  /** Writes whatever the level is: for records that nobody may switch off. Left out: they are written as any other. */
+  readonly unfiltered?: Pick<Logger, 'info'>;
 }
 
 export interface LoggerOptions {
@@ -46,7 +48,9 @@ export function createLogger(options: LoggerOptions = {}): Logger {
 export const silentLogger: Logger = wrap(pino({ level: 'silent' }, { write: () => {} }));
 
 function wrap(inner: PinoLogger): Logger {
+  const always = inner.child({}, { level: 'info' });
   return {
+    unfiltered: { info: (event, fields, message) => always.info({ event, ...fields }, message) },
     debug: (event, fields, message) => inner.debug({ event, ...fields }, message),
     info: (event, fields, message) => inner.info({ event, ...fields }, message),
     warn: (event, fields, message) => inner.warn({ event, ...fields }, message),

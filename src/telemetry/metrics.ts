@@ -22,6 +22,9 @@ export interface Metrics {
   readonly authorizationDecisions: Counter<'service' | 'decision'>;
   readonly policyReloads: Counter<'file' | 'result'>;
   readonly shadowDivergences: Counter<'service' | 'decision'>;
+  readonly auditRecords: Counter<'kind' | 'decision'>;
+  readonly auditDropped: Counter;
+  readonly auditFailing: Gauge;
   readonly plaintextPeers: Gauge;
   readonly serverCallsStarted: Counter<'grpc_method'>;
   readonly serverCallDuration: Histogram<'grpc_method' | 'grpc_status'>;
@@ -141,6 +144,20 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
       name: 'selvedge_authorization_shadow_total',
       help: 'Calls that the shadow policy would have decided otherwise.',
       labelNames: ['service', 'decision'],
+    auditRecords: new Counter({
+      name: 'selvedge_audit_records_total',
+      help: 'Records of the audit trail, in its file or in the log.',
+      labelNames: ['kind', 'decision'],
+      registers,
+    }),
+    auditDropped: new Counter({
+      name: 'selvedge_audit_dropped_total',
+      help: 'Records of the audit trail that were left out: beyond the limits, or without room.',
+      registers,
+    }),
+    auditFailing: new Gauge({
+      name: 'selvedge_audit_failing',
+      help: '1 while audit records go to the log because their own place cannot be written, otherwise 0.',
       registers,
     }),
     plaintextPeers: new Gauge({

@@ -1,0 +1,152 @@
+import type { RefusalReason } from '../errors/refusal-reason.ts';
+import type { Caller, Role } from '../rpc/caller.ts';
+import type { Decision } from '../rpc/decision.ts';
+import type { RefusedPeer } from '../rpc/refused-peer.ts';
+import { printable } from '../telemetry/logger.ts';
+import { principalOf, refusedPrincipal } from './principal.ts';
+
+/** On every record: when, and by which process. */
+interface Origin {
+  /** RFC 3339 in UTC, with milliseconds. */
+  readonly timestamp: string;
+  /** Name of the node that decided. */
+  readonly node: string;
+  readonly node_generation: number;
+}
+
+/** A decision, with the fields of gRFC A59 under the names that gRPC's own audit logger gives them. */
+interface AuditedDecision extends Origin {
+  /** `/package.Service/Method`; empty for a connection. */
+  readonly rpc_method: string;
+  /** Who asked: the name that the certificate proves; empty where nothing was proven. */
+  readonly principal: string;
+  /** `built-in`, or the name of the authorization policy. */
+  readonly policy_name: string;
+  /** Empty where no rule matched. */
+  readonly matched_rule: string;
+  readonly authorized: boolean;
+  /** The number that stands in logs and in `selvedgectl connections`; left out before a connection has one. */
+  readonly connection_id?: number;
+  /** `host:port`, or `unix`. */
+  readonly remote_address: string;
+  /** SHA-256 of the certificate that was shown, lower-case hexadecimal; left out where none was. */
+  readonly certificate_fingerprint?: string;
+  /** Generation of the trust snapshot of the listener; 0 without credentials. */
+  readonly trust_generation: number;
+}
+
+/** A call that was denied, or one that was allowed and is worth a record. */
+export interface AuditedCall extends AuditedDecision {
+  readonly kind: 'call';
+  readonly roles: readonly Role[];
+}
+
+/** A connection, a Hello or a dial that was refused. */
+export interface AuditedConnection extends AuditedDecision {
+  readonly kind: 'connection';
+  readonly direction: 'inbound' | 'outbound';
+  readonly reason: RefusalReason;
+  /** In words; what is the peer's in it is printable and short. */
+  readonly detail: string;
+  /** The node that a Hello claimed to come from, or that a dial looked for; left out where there is none. */
+  readonly claimed_node?: string;
+}
+
+/** Where the trail is not whole: so many records before this one are not here. */
+export interface AuditGap extends Origin {
+  readonly kind: 'gap';
+  /** The first that is missing was offered then. */
+  readonly since: string;
+  /** Beyond the limits, or without room: nowhere. */
+  readonly dropped: number;
+  /** Could not be written here, and stand in the log instead. */
+  readonly logged: number;
+}
+
+/** One record of the audit trail, as it is written: names are as in the file. */
+export type AuditRecord = AuditedCall | AuditedConnection | AuditGap;
+
+/** What every record says of the node, at its moment. */
+export interface AuditOrigin {
+  readonly nodeName: string;
+  readonly nodeGeneration: number;
+  readonly trustGeneration: number;
+}
+
+const BUILT_IN = 'built-in';
+
+export function recordOfCall(
+  { connectionId, remoteAddress, identity, roles }: Caller,
+  methodPath: string,
+  { allowed, policy, rule }: Decision,
+  origin: AuditOrigin,
+  nowMs: number,
+): AuditedCall {
+  return {
+    timestamp: timeOf(nowMs),
+    kind: 'call',
+    rpc_method: printable(methodPath),
+    principal: principalOf(identity),
+    policy_name: policy,
+    matched_rule: rule,
+    authorized: allowed,
+    roles: [...roles],
+    connection_id: connectionId,
+    remote_address: remoteAddress,
+    ...fingerprintOf(identity),
+    ...whereOf(origin),
+  };
+}
+
+export function recordOfRefusal(refused: RefusedPeer, origin: AuditOrigin, nowMs: number): AuditedConnection {
+  const { direction, remoteAddress, connectionId, claimedNode, reason, detail, identity } = refused;
+  return {
+    timestamp: timeOf(nowMs),
+    kind: 'connection',
+    rpc_method: '',
+    principal: refusedPrincipal(reason, identity),
+    policy_name: BUILT_IN,
+    matched_rule: '',
+    authorized: false,
+    direction,
+    reason,
+    detail: printable(detail),
+    ...(claimedNode === undefined ? {} : { claimed_node: printable(claimedNode) }),
+    ...(connectionId === undefined ? {} : { connection_id: connectionId }),
+    remote_address: printable(remoteAddress),
+    ...fingerprintOf(identity),
+    ...whereOf(origin),
+  };
+}
+
+export function recordOfGap(
+  { dropped, logged, sinceMs }: { readonly dropped: number; readonly logged: number; readonly sinceMs: number },
+  { nodeName, nodeGeneration }: AuditOrigin,
+  nowMs: number,
+): AuditGap {
+  return {
+    timestamp: timeOf(nowMs),
+    kind: 'gap',
+    since: timeOf(sinceMs),
+    dropped,
+    logged,
+    node: nodeName,
+    node_generation: nodeGeneration,
+  };
+}
+
+function timeOf(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+function fingerprintOf(identity: Caller['identity']): Pick<AuditedDecision, 'certificate_fingerprint'> {
+  return identity === undefined ? {} : { certificate_fingerprint: identity.fingerprint256 };
+}
+
+function whereOf(origin: AuditOrigin): Pick<AuditedDecision, 'node' | 'node_generation' | 'trust_generation'> {
+  return {
+    node: origin.nodeName,
+    node_generation: origin.nodeGeneration,
+    trust_generation: origin.trustGeneration,
+  };
+}
