@@ -83,14 +83,19 @@ export class AuditFile implements AuditSink {
   async close(): Promise<void> {
     this.#stopRetry();
     let timer: NodeJS.Timeout | undefined;
+    let isLate = false;
     const late = new Promise<void>(resolve => {
-      timer = setTimeout(resolve, CLOSE_MS);
+      timer = setTimeout(() => {
+        isLate = true;
+        resolve();
+      }, CLOSE_MS);
     });
-    await Promise.race([this.#running, late]);
-    clearTimeout(timer);
+    // A disk that hangs keeps the batch that it was given; the rest goes to the log.
+    while (this.#running !== undefined && !isLate) await Promise.race([this.#running, late]);
     this.#state = 'closed';
     for (const record of this.#waiting.splice(0)) this.#toLog(record);
-    await Promise.race([this.#handle?.close().catch(() => {}), late]);
+    if (!isLate) await Promise.race([this.#handle?.close().catch(() => {}), late]);
+    clearTimeout(timer);
   }
 
   #run(): void {

@@ -3,7 +3,7 @@ import type { Caller, Role } from '../rpc/caller.ts';
 import type { Decision } from '../rpc/decision.ts';
 import type { RefusedPeer } from '../rpc/refused-peer.ts';
 import { printable } from '../telemetry/logger.ts';
-import { principalOf, refusedPrincipal } from './principal.ts';
+import { callerPrincipal, refusedPrincipal } from './principal.ts';
 
 /** On every record: when, and by which process. */
 interface Origin {
@@ -73,20 +73,19 @@ export interface AuditOrigin {
   readonly trustGeneration: number;
 }
 
-const BUILT_IN = 'built-in';
-
 export function recordOfCall(
-  { connectionId, remoteAddress, identity, roles }: Caller,
+  caller: Caller,
   methodPath: string,
   { allowed, policy, rule }: Decision,
   origin: AuditOrigin,
   nowMs: number,
 ): AuditedCall {
+  const { connectionId, remoteAddress, identity, roles } = caller;
   return {
     timestamp: timeOf(nowMs),
     kind: 'call',
     rpc_method: printable(methodPath),
-    principal: principalOf(identity),
+    principal: callerPrincipal(caller),
     policy_name: policy,
     matched_rule: rule,
     authorized: allowed,
@@ -105,7 +104,7 @@ export function recordOfRefusal(refused: RefusedPeer, origin: AuditOrigin, nowMs
     kind: 'connection',
     rpc_method: '',
     principal: refusedPrincipal(reason, identity),
-    policy_name: BUILT_IN,
+    policy_name: 'built-in',
     matched_rule: '',
     authorized: false,
     direction,

@@ -6,11 +6,12 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { type AuditOrigin, type AuditRecord, recordOfCall, recordOfGap, recordOfRefusal } from './audit-record.ts';
 import type { AuditSink } from './audit-sink.ts';
 import { FloodLimit, type FloodLimits } from './flood-limit.ts';
-import { principalOf, refusedPrincipal } from './principal.ts';
+import { callerPrincipal, refusedPrincipal } from './principal.ts';
 
 /** What was dropped is told this long after the first of it, or as soon as there is room after that. */
 const TELL_AFTER_MS = 1_000;
 
+/** What tells the time. */
 export interface AuditClock {
   /** Unix milliseconds. */
   now(): number;
@@ -58,7 +59,7 @@ export class AuditTrail {
     const { isChanging, auditsAllowed } = this.#parts;
     const now = this.#clock.now();
     const record = () => recordOfCall(caller, methodPath, decision, this.#parts.origin(), now);
-    if (!decision.allowed) this.#denied(sourceOf(principalOf(caller.identity), caller.remoteAddress), record, now);
+    if (!decision.allowed) this.#denied(sourceOf(callerPrincipal(caller), caller.remoteAddress), record, now);
     else if (isChanging(methodPath)) this.#write(record(), true, now);
     else if (auditsAllowed()) this.#write(record(), false, now);
   }

@@ -1,5 +1,6 @@
 import type { RefusalReason } from '../errors/refusal-reason.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
+import type { Caller } from '../rpc/caller.ts';
 import { printable } from '../telemetry/logger.ts';
 
 const MAX_LENGTH = 512;
@@ -17,6 +18,11 @@ export function principalOf(identity: PeerIdentity | undefined): string {
   const { spiffeId, uris, dnsNames, subject } = identity;
   const uri = spiffeId ?? uris.find(name => !name.toLowerCase().startsWith('spiffe:'));
   return printable(uri ?? dnsNames[0] ?? subject, MAX_LENGTH);
+}
+
+/** Who makes a call: of a bearer token its name, else who the certificate of the connection says. */
+export function callerPrincipal({ bearer, identity }: Pick<Caller, 'bearer' | 'identity'>): string {
+  return bearer === undefined ? principalOf(identity) : printable(`${bearer.kind}:${bearer.name}`, MAX_LENGTH);
 }
 
 /** The principal of a peer that was refused; empty where its certificate proves nothing. */

@@ -125,11 +125,15 @@ test('a call over a connection that may no longer be here is answered with the r
     [false, grpc.status.PERMISSION_DENIED],
   ] as const) {
     let standing: ReturnType<Parameters<typeof callInterceptor>[0]['caller']> = callerWith('peer');
+    const denied: string[] = [];
     const { client, reached } = await serve(
       t,
       () => ALLOWED,
       {},
       () => standing,
+      {
+        decided: ({ roles }, path, { allowed }) => allowed || denied.push(`${[...roles]} ${path}`),
+      },
     );
     assert.equal(await echo(client, 'a'), 'a');
     const detail = 'nearest: uri:spiffe://dev/secret';
@@ -139,6 +143,7 @@ test('a call over a connection that may no longer be here is answered with the r
     assert.equal(refusalReasonOf(error), 'subject_not_allowed');
     assert.doesNotMatch(JSON.stringify(error.metadata.toJSON()), /secret/);
     assert.deepEqual(reached, ['Echo']);
+    assert.deepEqual(denied, ['peer /test.Echo/Echo'], 'it is told of as a denial, with who it was when it came');
   }
 });
 
@@ -237,7 +242,9 @@ async function serve(
   const metrics = createMetrics();
   const reached: string[] = [];
   const server = new grpc.Server({
-    interceptors: [callInterceptor({ caller, authorize, calls, metrics, ...parts })],
+    interceptors: [
+      callInterceptor({ admitted: () => callerWith('peer'), caller, authorize, calls, metrics, ...parts }),
+    ],
   });
   server.addService(echoDefinition, {
     Echo: (call: grpc.ServerUnaryCall<Buffer, Buffer>, reply: grpc.sendUnaryData<Buffer>) => {

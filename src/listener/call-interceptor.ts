@@ -23,6 +23,8 @@ export interface CallCounter {
 }
 
 export interface CallInterceptorParts {
+  /** Who called when the connection was last let in. */
+  readonly admitted: () => Caller;
   /** Asked when a call arrives: who calls, or why nobody may any more. */
   readonly caller: () => Caller | Extract<Standing, { admitted: false }>;
   readonly authenticate?: AuthenticateCall | undefined;
@@ -157,7 +159,7 @@ class GuardedCall extends grpc.ServerInterceptingCall implements ActiveCall, Lis
   }
 
   #refuse({ reason, unauthenticated }: Extract<Standing, { admitted: false }>): void {
-    this.#count('deny');
+    this.#decide(this.#parts.admitted(), { allowed: false, policy: 'built-in', rule: '' });
     const code = unauthenticated ? grpc.status.UNAUTHENTICATED : grpc.status.PERMISSION_DENIED;
     this.#end(code, `connection refused: ${reason}`, reason);
   }

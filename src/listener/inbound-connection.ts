@@ -60,6 +60,7 @@ export class InboundConnection {
     this.#rules = parts.rules;
     this.#allowedBy = parts.rules.authorize.value;
     const interceptor = callInterceptor({
+      admitted: () => this.#caller,
       caller: () => this.#callerNow(),
       authenticate: parts.rules.authenticate,
       authorize: (...asked) => parts.rules.authorize.value(...asked),

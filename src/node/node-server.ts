@@ -100,7 +100,12 @@ export class NodeServer {
     // The goodbye of the peer stream is said before its connection is closed: over that no reason can be told.
     parts.connector.onWithdrawn = ({ security }, reason) => this.#streams.endWhere(each => each === security, reason);
     this.#fabric = this.#listener(derived(settings, listenerPolicyOf), parts.admit, {
-      withdrawn: ({ id }, reason) => this.#streams.endConnection(id, reason),
+      withdrawn: ({ id, caller }, reason) => {
+        const { remoteAddress, identity } = caller;
+        const detail = 'withdrawn from an open connection';
+        parts.audit.refused({ direction: 'inbound', remoteAddress, connectionId: id, reason, detail, identity });
+        this.#streams.endConnection(id, reason);
+      },
       rolesChanged: connection => {
         const refusal = connection.refusalOf(connectMethod.path);
         if (refusal !== undefined) this.#streams.endConnection(connection.id, refusal);
@@ -227,7 +232,13 @@ export class NodeServer {
       limits: settings.value.networking,
       admit,
       standings,
-      rules: { authorize: policies.authorize, decided: policies.decided },
+      rules: {
+        authorize: policies.authorize,
+        decided: (caller, path, decision, metadata) => {
+          audit.decided(caller, path, decision);
+          policies.decided(caller, path, decision, metadata);
+        },
+      },
       followPeer: identity => credentials.expiry.followPeer(identity),
       refused: peer => audit.refused(peer),
       logger,
