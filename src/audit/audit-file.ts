@@ -98,13 +98,17 @@ export class AuditFile implements AuditSink {
     clearTimeout(timer);
   }
 
+  get #hasWork(): boolean {
+    return this.#state === 'open' && (this.#waiting.length > 0 || this.#wantsReopen);
+  }
+
   #run(): void {
-    this.#running ??= this.#writeAll();
+    if (this.#running === undefined && this.#hasWork) this.#running = this.#writeAll();
   }
 
   async #writeAll(): Promise<void> {
     try {
-      while (this.#state === 'open' && (this.#waiting.length > 0 || this.#wantsReopen)) {
+      while (this.#hasWork) {
         const batch = this.#waiting.splice(0, MAX_BATCH);
         const { written, problem } = await this.#append(batch);
         if (problem !== undefined) this.#failed(problem, batch.slice(written));
@@ -172,7 +176,7 @@ export class AuditFile implements AuditSink {
     this.#stopRetry();
     this.#running = this.#retry().finally(() => {
       this.#running = undefined;
-      if (this.#state === 'open') this.#run();
+      this.#run();
     });
   }
 
