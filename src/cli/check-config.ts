@@ -2,6 +2,7 @@ import { type ConfigSources, formatConfigProblem, type LoadedConfig, loadConfig 
 import { peekConfig } from '../config/peek-config.ts';
 import { type ConfigProblem, isSelvedgeError } from '../errors/selvedge-error.ts';
 import type { NodeSettings } from '../node/node-settings.ts';
+import { checkAudit } from './check-audit.ts';
 import { type CheckedSet, checkCredentialSets } from './check-credential-sets.ts';
 import { checkMembers } from './check-members.ts';
 import { checkOwnNames } from './check-own-names.ts';
@@ -36,8 +37,9 @@ export async function checkConfig(sources: ConfigSources, now: Date): Promise<Co
   const credentials = settings.tls === undefined ? NO_CREDENTIALS : await checkCredentialSets(settings.tls, now);
   const members = await checkMembers(settings);
   const policyProblems = await checkPolicies(settings.authorization);
+  const auditProblems = await checkAudit(settings, sources.file);
   return {
-    problems: [...credentials.problems, ...members.problems, ...policyProblems],
+    problems: [...credentials.problems, ...members.problems, ...policyProblems, ...auditProblems],
     warnings: [
       ...loaded.warnings.map(formatConfigProblem),
       ...loaded.masked.map(({ key, by }) => `${key} of the file is overridden by ${by}`),

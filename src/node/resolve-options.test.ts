@@ -75,6 +75,7 @@ test('defaults are those the documentation gives', () => {
       policyFile: undefined,
       shadowPolicyFile: undefined,
     },
+    audit: { file: undefined, maxDenialsPerSecond: 200, maxDenialsPerSecondPerSource: 20 },
     observability: undefined,
   });
 });

@@ -21,6 +21,9 @@ const CONTRACT: readonly [string, 'gauge' | 'counter' | 'histogram', readonly st
   ['grpc_server_call_duration_seconds', 'histogram', ['grpc_method', 'grpc_status']],
   ['grpc_client_call_duration_seconds', 'histogram', ['grpc_method', 'grpc_status']],
   // Beyond the contract.
+  ['selvedge_audit_records_total', 'counter', ['kind', 'decision']],
+  ['selvedge_audit_dropped_total', 'counter', []],
+  ['selvedge_audit_failing', 'gauge', []],
   ['selvedge_tls_canary_total', 'counter', ['result']],
   ['selvedge_config_reload_total', 'counter', ['result']],
   ['selvedge_membership_reload_total', 'counter', ['result']],
@@ -55,6 +58,9 @@ test('each metric takes the labels of the contract', async () => {
   metrics.connectionsClosed.inc({ reason: 'peer_closed' });
   metrics.handshakeDuration.observe(0.01);
   metrics.authorizationDecisions.inc({ service: 'x', decision: 'allow' });
+  metrics.auditRecords.inc({ kind: 'call', decision: 'deny' });
+  metrics.auditDropped.inc();
+  metrics.auditFailing.set(1);
   metrics.plaintextPeers.set(1);
   metrics.serverCallsStarted.inc({ grpc_method: 'x/y' });
   metrics.serverCallDuration.observe({ grpc_method: 'x/y', grpc_status: 'OK' }, 0.01);
