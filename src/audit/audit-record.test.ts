@@ -29,10 +29,10 @@ test('a call has the fields of gRFC A59 under their names, and where and when it
   });
 });
 
-test('who shows no certificate has no principal and no fingerprint', () => {
+test('who shows no certificate is its role, and has no fingerprint', () => {
   const decision = { allowed: false, policy: 'built-in', rule: '' };
   const record = recordOfCall(callerWith('anonymous'), '/acme.Shop/Buy', decision, ORIGIN, AT_MS);
-  assert.equal(record.principal, '');
+  assert.equal(record.principal, 'role:anonymous');
   assert.equal('certificate_fingerprint' in record, false);
   assert.deepEqual(record.roles, ['anonymous']);
 });

@@ -3,7 +3,7 @@ import type { Caller, Role } from '../rpc/caller.ts';
 import type { Decision } from '../rpc/decision.ts';
 import type { RefusedPeer } from '../rpc/refused-peer.ts';
 import { printable } from '../telemetry/logger.ts';
-import { callerPrincipal, refusedPrincipal } from './principal.ts';
+import { callerPrincipal, refusedPrincipal } from './audit-principal.ts';
 
 /** On every record: when, and by which process. */
 interface Origin {
@@ -18,7 +18,10 @@ interface Origin {
 interface AuditedDecision extends Origin {
   /** `/package.Service/Method`; empty for a connection. */
   readonly rpc_method: string;
-  /** Who asked: the name that the certificate proves; empty where nothing was proven. */
+  /**
+   * Who asked, as policies call it: the name that the certificate proves, `token:NAME`, `jwt:SUBJECT`, or `role:local` and
+   * `role:anonymous`; empty where a connection proved nothing.
+   */
   readonly principal: string;
   /** `built-in`, or the name of the authorization policy. */
   readonly policy_name: string;
@@ -86,8 +89,8 @@ export function recordOfCall(
     kind: 'call',
     rpc_method: printable(methodPath),
     principal: callerPrincipal(caller),
-    policy_name: policy,
-    matched_rule: rule,
+    policy_name: printable(policy),
+    matched_rule: printable(rule),
     authorized: allowed,
     roles: [...roles],
     connection_id: connectionId,

@@ -3,10 +3,10 @@ import type { Caller } from '../rpc/caller.ts';
 import type { Decision } from '../rpc/decision.ts';
 import type { RefusedPeer } from '../rpc/refused-peer.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { callerPrincipal, refusedPrincipal } from './audit-principal.ts';
 import { type AuditOrigin, type AuditRecord, recordOfCall, recordOfGap, recordOfRefusal } from './audit-record.ts';
 import type { AuditSink } from './audit-sink.ts';
 import { FloodLimit, type FloodLimits } from './flood-limit.ts';
-import { callerPrincipal, refusedPrincipal } from './principal.ts';
 
 /** What was dropped is told this long after the first of it, or as soon as there is room after that. */
 const TELL_AFTER_MS = 1_000;
@@ -25,8 +25,8 @@ export interface AuditTrailParts {
   readonly origin: () => AuditOrigin;
   /** Whether a method changes the node or the cluster: such a call is recorded when it is allowed, too. */
   readonly isChanging: (methodPath: string) => boolean;
-  /** Whether the policy asks for a record of other calls that it allowed (gRFC A59 `audit_condition`). */
-  readonly auditsAllowed: () => boolean;
+  /** Whether the policy asks for a record of a call that it allowed (gRFC A59 `audit_condition`). */
+  readonly auditsAllowed: (methodPath: string) => boolean;
   readonly metrics: Pick<Metrics, 'auditRecords' | 'auditDropped'>;
   /** Default: the clock of the system. */
   readonly clock?: AuditClock;
@@ -59,9 +59,9 @@ export class AuditTrail {
     const { isChanging, auditsAllowed } = this.#parts;
     const now = this.#clock.now();
     const record = () => recordOfCall(caller, methodPath, decision, this.#parts.origin(), now);
-    if (!decision.allowed) this.#denied(sourceOf(callerPrincipal(caller), caller.remoteAddress), record, now);
+    if (!decision.allowed) this.#denied(sourceOfCall(caller), record, now);
     else if (isChanging(methodPath)) this.#write(record(), true, now);
-    else if (auditsAllowed()) this.#write(record(), false, now);
+    else if (auditsAllowed(methodPath)) this.#write(record(), false, now);
   }
 
   /** Takes a refusal of a connection, a Hello or a dial. */
@@ -112,6 +112,11 @@ export class AuditTrail {
     if (this.#parts.sink.write(recordOfGap(facts, this.#parts.origin(), now), isLast)) this.#dropped = 0;
     else this.#tellLater(now);
   }
+}
+
+function sourceOfCall(caller: Caller): string {
+  const isKnown = caller.identity !== undefined || caller.bearer !== undefined;
+  return sourceOf(isKnown ? callerPrincipal(caller) : '', caller.remoteAddress);
 }
 
 /** Who floods: a principal wherever it comes from, or else a host, whatever its port. */

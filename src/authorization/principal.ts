@@ -59,13 +59,14 @@ export function matchPrincipal(pattern: PrincipalPattern, caller: PrincipalFacts
 }
 
 /**
- * Who the caller is, in one text, for people: `token:NAME`, `jwt:SUBJECT`, the first name that policies look at, or
- * `role:local` and `role:anonymous` of those who have none.
+ * Who the caller is, in one text, for people and for the audit trail: `token:NAME`, `jwt:SUBJECT`, the first name that an
+ * allow rule looks at, `sha256:FINGERPRINT` of a certificate that has none, or `role:local` and `role:anonymous` of those
+ * without a certificate.
  */
-export function principalOf({ identity, bearer, roles }: PrincipalFacts): string {
+export function principalOf({ identity, bearer, roles }: Omit<PrincipalFacts, 'security'>): string {
   if (bearer !== undefined) return `${bearer.kind}:${bearer.name}`;
-  const [name] = namesOf(identity, 'deny');
-  return name ?? (roles.has('local') ? 'role:local' : 'role:anonymous');
+  if (identity !== undefined) return namesOf(identity, 'allow')[0] ?? `sha256:${identity.fingerprint256}`;
+  return roles.has('local') ? 'role:local' : 'role:anonymous';
 }
 
 /** The first kind of name that the certificate has, as gRPC takes it: URIs, else DNS names, else the subject. */

@@ -149,17 +149,13 @@ class GuardedCall extends grpc.ServerInterceptingCall implements ActiveCall, Lis
   }
 
   #decide(caller: Caller, decision: Decision, metadata: grpc.Metadata | undefined): void {
-    this.#count(decision.allowed ? 'allow' : 'deny');
+    const service = this.path.slice(1, this.path.lastIndexOf('/'));
+    this.#parts.metrics.authorizationDecisions.inc({ service, decision: decision.allowed ? 'allow' : 'deny' });
     this.#parts.decided?.(caller, this.path, decision, metadata);
   }
 
-  #count(decision: 'allow' | 'deny'): void {
-    const service = this.path.slice(1, this.path.lastIndexOf('/'));
-    this.#parts.metrics.authorizationDecisions.inc({ service, decision });
-  }
-
   #refuse({ reason, unauthenticated }: Extract<Standing, { admitted: false }>): void {
-    this.#decide(this.#parts.admitted(), { allowed: false, policy: 'built-in', rule: '' });
+    this.#decide(this.#parts.admitted(), { allowed: false, policy: 'built-in', rule: '' }, undefined);
     const code = unauthenticated ? grpc.status.UNAUTHENTICATED : grpc.status.PERMISSION_DENIED;
     this.#end(code, `connection refused: ${reason}`, reason);
   }

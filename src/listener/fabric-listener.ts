@@ -38,7 +38,7 @@ export interface FabricListenerParts {
   readonly standings?: StandingListener;
   /** Told of the certificate of each connection that opens; what it returns is called when that closes. Default: nobody. */
   readonly followPeer?: (identity: PeerIdentity) => () => void;
-  /** Told of each connection that is refused. Default: nobody. */
+  /** Told of each connection that is refused, or withdrawn. Default: nobody. */
   readonly refused?: (peer: RefusedPeer) => void;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -73,6 +73,7 @@ export class FabricListener {
       authorize: parts.rules.authorize,
       graceMs: () => parts.policy.value.withdrawalGraceMs,
       listener: parts.standings ?? {},
+      refused: parts.refused,
       logger: parts.logger,
     });
     this.#listener = net.createServer({ noDelay: true, keepAlive: true }, socket => this.#accept(socket));

@@ -49,7 +49,7 @@ export type Denial = Decision & { readonly allowed: false };
 
 /**
  * Told of every decision on a call, before the call goes on or ends.
- * @param metadata of the call; undefined where nobody was found behind it, and so no rule was asked.
+ * @param metadata of the call; undefined where no rule was asked: nobody was found behind it, or its connection must go.
  */
 export type CallDecided = (
   caller: Caller,

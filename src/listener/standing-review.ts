@@ -3,6 +3,7 @@ import { messageOf } from '../errors/selvedge-error.ts';
 import { atTime } from '../lifecycle/at-time.ts';
 import { inSlices } from '../lifecycle/in-slices.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
+import type { RefusedPeer } from '../rpc/refused-peer.ts';
 import { certificateFields } from '../telemetry/certificate-fields.ts';
 import { type Logger, printable } from '../telemetry/logger.ts';
 import type { Standing, StandingParts } from './connection-standing.ts';
@@ -23,6 +24,7 @@ export interface StandingReviewParts {
   /** How long calls may go on over a connection that must go; asked when it is needed. */
   readonly graceMs: () => number;
   readonly listener: StandingListener;
+  readonly refused?: ((peer: RefusedPeer) => void) | undefined;
   readonly logger: Logger;
 }
 
@@ -133,6 +135,14 @@ export class StandingReview {
     const { caller, activeCalls, id } = connection;
     if (!this.#withdrawn.has(connection)) {
       this.#withdrawn.add(connection);
+      this.#parts.refused?.({
+        direction: 'inbound',
+        remoteAddress: caller.remoteAddress,
+        connectionId: id,
+        reason,
+        detail: `withdrawn: ${detail}`,
+        identity: identity ?? caller.identity,
+      });
       this.#parts.logger.warn('connection.withdrawn', {
         direction: 'inbound',
         connection: id,

@@ -70,10 +70,12 @@ export class NodeParts {
       const tryOut = (trial: CredentialTrial) => canary.tryOut(trial);
       const credentials = closing.use('credentials', new CredentialSet(logger, metrics, tryOut));
       const problems = new NodeProblems();
+      let policies: CallPolicies | undefined;
       const audit = await openAudit({
         settings,
         nodeGeneration: data.generation,
         trustGeneration: () => credentials.server.value?.generation ?? 0,
+        auditsAllowed: () => policies?.enforced?.auditsAllowed === true,
         take: takeAudit,
         problems,
         logger,
@@ -82,7 +84,7 @@ export class NodeParts {
       closing.use('audit', audit);
       await credentials.adopt(settings.tls);
       const current = new MutableValue(settings);
-      const policies = closing.use(
+      policies = closing.use(
         'policies',
         await CallPolicies.open({ settings: current, methods, logger, metrics, problems }),
       );

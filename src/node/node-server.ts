@@ -16,6 +16,7 @@ import { PeerStreams } from '../messaging/peer-streams.ts';
 import type { Role } from '../rpc/caller.ts';
 import { clusterControl, nodeControl } from '../rpc/control-messages.ts';
 import { advertisedAddresses } from './advertised-addresses.ts';
+import { callRulesOf } from './call-rules.ts';
 import { inboundMessage, outboundMessage } from './connection-messages.ts';
 import { type Candidate, clientOver } from './member-clients.ts';
 import type { NodeParts } from './node-parts.ts';
@@ -100,12 +101,7 @@ export class NodeServer {
     // The goodbye of the peer stream is said before its connection is closed: over that no reason can be told.
     parts.connector.onWithdrawn = ({ security }, reason) => this.#streams.endWhere(each => each === security, reason);
     this.#fabric = this.#listener(derived(settings, listenerPolicyOf), parts.admit, {
-      withdrawn: ({ id, caller }, reason) => {
-        const { remoteAddress, identity } = caller;
-        const detail = 'withdrawn from an open connection';
-        parts.audit.refused({ direction: 'inbound', remoteAddress, connectionId: id, reason, detail, identity });
-        this.#streams.endConnection(id, reason);
-      },
+      withdrawn: ({ id }, reason) => this.#streams.endConnection(id, reason),
       rolesChanged: connection => {
         const refusal = connection.refusalOf(connectMethod.path);
         if (refusal !== undefined) this.#streams.endConnection(connection.id, refusal);
@@ -224,7 +220,7 @@ export class NodeServer {
     admit: ObservableValue<Admit>,
     standings: StandingListener = {},
   ): FabricListener {
-    const { settings, credentials, policies, audit, logger, metrics } = this.#parts;
+    const { settings, credentials, audit, logger, metrics } = this.#parts;
     return new FabricListener({
       server: this.#server,
       policy,
@@ -232,13 +228,7 @@ export class NodeServer {
       limits: settings.value.networking,
       admit,
       standings,
-      rules: {
-        authorize: policies.authorize,
-        decided: (caller, path, decision, metadata) => {
-          audit.decided(caller, path, decision);
-          policies.decided(caller, path, decision, metadata);
-        },
-      },
+      rules: callRulesOf(this.#parts),
       followPeer: identity => credentials.expiry.followPeer(identity),
       refused: peer => audit.refused(peer),
       logger,

@@ -3,7 +3,7 @@ import { AuditFile, type AuditFileParts } from '../audit/audit-file.ts';
 import { type AuditRecord, recordOfGap } from '../audit/audit-record.ts';
 import { AuditFunction, AuditLog, type AuditSink, type OnSinkProblem } from '../audit/audit-sink.ts';
 import { AuditTrail } from '../audit/audit-trail.ts';
-import { isChanging } from '../authorization/method-rules.ts';
+import { isChanging, isOwnMethod } from '../authorization/method-rules.ts';
 import { messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -18,6 +18,8 @@ export interface AuditParts {
   readonly nodeGeneration: number;
   /** Of the listener, now; 0 without credentials. */
   readonly trustGeneration: () => number;
+  /** Whether the policy that holds asks for a record of each call of the application that it allows. */
+  readonly auditsAllowed: () => boolean;
   /** Instead of the log. */
   readonly take: TakeAuditRecord | undefined;
   readonly problems: NodeProblems;
@@ -34,7 +36,7 @@ export async function openAudit(parts: AuditParts): Promise<AuditTrail> {
     limits: { perSecond: audit.maxDenialsPerSecond, perSecondPerSource: audit.maxDenialsPerSecondPerSource },
     origin: () => ({ nodeName, nodeGeneration, trustGeneration: trustGeneration() }),
     isChanging,
-    auditsAllowed: () => false,
+    auditsAllowed: methodPath => parts.auditsAllowed() && !isOwnMethod(methodPath),
     metrics,
   });
 }

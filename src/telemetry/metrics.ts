@@ -144,6 +144,8 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
       name: 'selvedge_authorization_shadow_total',
       help: 'Calls that the shadow policy would have decided otherwise.',
       labelNames: ['service', 'decision'],
+      registers,
+    }),
     auditRecords: new Counter({
       name: 'selvedge_audit_records_total',
       help: 'Records of the audit trail, in its file or in the log.',
