@@ -10,7 +10,7 @@ import {
   FabricChannelCredentials,
   grpcTargetOf,
 } from './fabric-channel-credentials.ts';
-import type { FacadeCall } from './facade-call.ts';
+import type { Call, CallArguments, CallCarrier, FacadeCall } from './facade-call.ts';
 import { Liveness } from './liveness.ts';
 import type { ConnectionHold } from './outbound-connections.ts';
 
@@ -48,7 +48,7 @@ const LAST_BYTES_MS = 500;
  *     that outlive the grace are cut with that reason; of several graces the one that ends first counts.
  * D2. `failure` is why the newest attempt failed, as far as our own handshake knows; undefined after a success.
  */
-export class Dial {
+export class Dial implements CallCarrier {
   readonly #channel: grpc.Channel;
   readonly #options: DialOptions;
   readonly #owner: DialOwner;
@@ -137,10 +137,13 @@ export class Dial {
   take(call: FacadeCall): void {
     this.#calls.add(call);
     this.#liveness.start();
-    call.dispatch(this.#channel);
+    call.dispatch(this);
   }
 
-  /** To be told when a call ended or came back; others than its own are no news to it. */
+  createCall(...args: CallArguments): Call {
+    return this.#channel.createCall(...args);
+  }
+
   release(call: FacadeCall): void {
     this.#calls.delete(call);
     this.#closeWhenDone();

@@ -5,6 +5,7 @@ import { isUnprocessed } from './unprocessed.ts';
 export type Call = ReturnType<grpc.ChannelInterface['createCall']>;
 export type CallArguments = Parameters<grpc.ChannelInterface['createCall']>;
 type InterceptingListener = Parameters<Call['start']>[1];
+type MessageContext = Parameters<Call['sendMessageWithContext']>[0];
 
 /** Beyond this many message bytes a call is not kept for another try. */
 const MAX_REPLAY_BYTES = 262_144;
@@ -14,11 +15,11 @@ let lastCallNumber = 0;
 /** A server that refuses streams again and again is not asked forever. */
 const MAX_RETURNS = 5;
 
-/** Something that was asked of a call, and may be asked of another one. */
-interface Request {
-  /** Messages wait for each other, and the end of them for all; the rest is passed on at once. */
-  readonly kind: 'at_once' | 'message' | 'half_close';
-  ask(call: Call): void;
+/** A message as it was given to the facade. */
+interface Message {
+  readonly context: MessageContext;
+  readonly bytes: Buffer;
+  isReported: boolean;
 }
 
 /** What a facade call tells those it belongs to. */
@@ -29,31 +30,47 @@ export interface CallOwner {
   ended(call: FacadeCall, code: grpc.status): void;
 }
 
+/** What a call runs over. */
+export interface CallCarrier {
+  createCall(...args: CallArguments): Call;
+  /** The call ended or came back. */
+  release?(call: FacadeCall): void;
+}
+
 /**
  * A call that may have to wait for a connection, and comes back from one that turned out to be gone. What is asked of
- * it is kept until the server answers, so that it can be asked again.
+ * it is kept until the server answers, so that it can be asked again. It hears the real call itself.
  *
  * F1. The status is delivered exactly once, whether it comes from the real call or from `fail`.
  * F2. A call comes back only when no server has processed it, and before any answer.
  * F3. Messages go out one at a time, each when the one before is written, also when they are sent again: grpc-js keeps
  *     but one that is not. Whoever wrote a message is told so once.
  */
-export class FacadeCall implements Call {
+export class FacadeCall implements Call, InterceptingListener {
   readonly args: CallArguments;
+  /** By `performance.now()`. */
+  readonly startedAtMs: number = performance.now();
   readonly #owner: CallOwner;
   readonly #number: number;
-  /** What was asked, in order; undefined once the call cannot come back. */
-  #asked: Request[] | undefined = [];
-  #askedBytes = 0;
-  /** Messages, and the end of them, that the present call has not been asked to send yet. */
-  #unsent: Request[] = [];
-  #isWriting = false;
-  #returns = 0;
+  #credentials: grpc.CallCredentials | undefined;
+  #metadata: grpc.Metadata | undefined;
   #listener: InterceptingListener | undefined;
+  #isReading = false;
+  /** Those that may have to be sent again, and those that the present call was not asked to send yet. */
+  readonly #messages: Message[] = [];
+  #keptBytes = 0;
+  /** How many of them the present call was asked to send. */
+  #sent = 0;
+  #isWriting = false;
+  /** Whether the call is to be half closed, and whether the present one was asked to. */
+  #halfClose: 'open' | 'asked' | 'done' = 'open';
+  #mayReturn = true;
+  #returns = 0;
+  #carrier: CallCarrier | undefined;
   #call: Call | undefined;
   /** What `fail` told a running call. */
   #failedWith: { readonly details: string; readonly metadata: grpc.Metadata } | undefined;
-  #ended: ((listener: InterceptingListener) => void) | undefined;
+  #status: grpc.StatusObject | undefined;
 
   /** Without `owner.returned` the call fails instead of coming back. */
   constructor(args: CallArguments, owner: CallOwner) {
@@ -64,18 +81,21 @@ export class FacadeCall implements Call {
   }
 
   get ended(): boolean {
-    return this.#ended !== undefined;
+    return this.#status !== undefined;
   }
 
   /** Gives the call to a channel. */
-  dispatch(channel: grpc.ChannelInterface): void {
+  dispatch(carrier: CallCarrier): void {
     if (this.ended || this.#call !== undefined) return;
-    const call = channel.createCall(...this.args);
+    const call = carrier.createCall(...this.args);
+    this.#carrier = carrier;
     this.#call = call;
-    const asked = this.#asked ?? [];
-    this.#unsent = asked.filter(({ kind }) => kind !== 'at_once');
+    this.#sent = 0;
     this.#isWriting = false;
-    for (const request of asked) if (request.kind === 'at_once') request.ask(call);
+    if (this.#halfClose === 'done') this.#halfClose = 'asked';
+    if (this.#credentials !== undefined) call.setCredentials(this.#credentials);
+    if (this.#metadata !== undefined) call.start(this.#metadata, this);
+    if (this.#isReading) call.startRead();
     this.#send(call);
   }
 
@@ -86,27 +106,17 @@ export class FacadeCall implements Call {
       this.#failedWith = { details, metadata };
       return this.#call.cancelWithStatus(code, details);
     }
-    // Callers of grpc-js count on a status never arriving within the call that caused it.
-    this.#end(code, listener => process.nextTick(() => listener.onReceiveStatus({ code, details, metadata })));
+    if (this.ended) return;
+    const status = { code, details, metadata };
+    this.#end(status);
+    if (this.#listener !== undefined) deliverSoon(status, this.#listener);
   }
 
   start(metadata: grpc.Metadata, listener: InterceptingListener): void {
     this.#listener = listener;
-    if (this.#ended !== undefined) return this.#ended(listener);
-    this.#ask('at_once', call =>
-      call.start(metadata, {
-        onReceiveMetadata: received => {
-          this.#asked = undefined;
-          listener.onReceiveMetadata(received);
-        },
-        onReceiveMessage: message => listener.onReceiveMessage(message),
-        onReceiveStatus: received => {
-          const isOurs = received.details === this.#failedWith?.details;
-          const status = isOurs ? { ...received, ...this.#failedWith } : received;
-          if (!this.#comesBack(status)) this.#end(status.code, () => listener.onReceiveStatus(status));
-        },
-      }),
-    );
+    if (this.#status !== undefined) return deliverSoon(this.#status, listener);
+    this.#metadata = metadata;
+    this.#call?.start(metadata, this);
   }
 
   cancelWithStatus(status: grpc.status, details: string): void {
@@ -117,31 +127,24 @@ export class FacadeCall implements Call {
     return this.#call?.getPeer() ?? 'unknown';
   }
 
-  sendMessageWithContext(...[context, message]: Parameters<Call['sendMessageWithContext']>): void {
-    this.#askedBytes += message.length;
-    let isReported = false;
-    this.#ask('message', call =>
-      call.sendMessageWithContext(
-        {
-          ...context,
-          callback: error => {
-            if (!isReported) context.callback?.(error);
-            isReported = true;
-            this.#onWritten(call);
-          },
-        },
-        message,
-      ),
-    );
-    if (this.#askedBytes > MAX_REPLAY_BYTES && this.#call !== undefined) this.#asked = undefined;
+  sendMessageWithContext(context: MessageContext, bytes: Buffer): void {
+    if (this.ended) return;
+    this.#messages.push({ context, bytes, isReported: false });
+    this.#keptBytes += bytes.length;
+    if (this.#call === undefined) return;
+    this.#send(this.#call);
+    if (this.#keptBytes > MAX_REPLAY_BYTES) this.#commit();
   }
 
   startRead(): void {
-    this.#ask('at_once', call => call.startRead());
+    this.#isReading = true;
+    if (!this.ended) this.#call?.startRead();
   }
 
   halfClose(): void {
-    this.#ask('half_close', call => call.halfClose());
+    if (this.ended) return;
+    this.#halfClose = 'asked';
+    if (this.#call !== undefined) this.#send(this.#call);
   }
 
   getCallNumber(): number {
@@ -149,52 +152,85 @@ export class FacadeCall implements Call {
   }
 
   setCredentials(credentials: grpc.CallCredentials): void {
-    this.#ask('at_once', call => call.setCredentials(credentials));
+    this.#credentials = credentials;
+    this.#call?.setCredentials(credentials);
   }
 
   getAuthContext(): ReturnType<Call['getAuthContext']> {
     return this.#call?.getAuthContext() ?? null;
   }
 
-  #ask(kind: Request['kind'], ask: Request['ask']): void {
-    if (this.ended) return;
-    this.#asked?.push({ kind, ask });
-    if (this.#call === undefined) return;
-    if (kind === 'at_once') return ask(this.#call);
-    this.#unsent.push({ kind, ask });
-    this.#send(this.#call);
+  onReceiveMetadata(metadata: grpc.Metadata): void {
+    this.#commit();
+    this.#listener?.onReceiveMetadata(metadata);
+  }
+
+  onReceiveMessage(message: unknown): void {
+    this.#listener?.onReceiveMessage(message);
+  }
+
+  onReceiveStatus(received: grpc.StatusObject): void {
+    const failed = this.#failedWith;
+    const status = failed !== undefined && failed.details === received.details ? { ...received, ...failed } : received;
+    if (this.ended || this.#comesBack(status)) return;
+    this.#end(status);
+    this.#listener?.onReceiveStatus(status);
   }
 
   #send(call: Call): void {
-    while (call === this.#call && (!this.#isWriting || this.#unsent[0]?.kind === 'half_close')) {
-      const next = this.#unsent.shift();
-      if (next === undefined) return;
-      if (next.kind === 'message') this.#isWriting = true;
-      next.ask(call);
+    while (call === this.#call && !this.#isWriting) {
+      const message = this.#mayReturn ? this.#messages[this.#sent] : this.#messages.shift();
+      if (message === undefined) break;
+      if (this.#mayReturn) this.#sent += 1;
+      this.#isWriting = true;
+      const callback: MessageContext['callback'] = error => this.#onWritten(call, message, error);
+      call.sendMessageWithContext({ ...message.context, callback }, message.bytes);
     }
+    if (call !== this.#call || this.#halfClose !== 'asked' || this.#sent < this.#messages.length) return;
+    this.#halfClose = 'done';
+    call.halfClose();
   }
 
-  #onWritten(call: Call): void {
+  #onWritten(call: Call, message: Message, error: Error | null | undefined): void {
+    if (!message.isReported) message.context.callback?.(error);
+    message.isReported = true;
     if (call !== this.#call) return;
     this.#isWriting = false;
     this.#send(call);
   }
 
-  #comesBack(status: { readonly code: grpc.status; readonly details: string }): boolean {
-    if (this.ended || this.#asked === undefined || this.#owner.returned === undefined) return false;
+  /** From now on the call stays where it is, and what it sent is forgotten. */
+  #commit(): void {
+    this.#mayReturn = false;
+    this.#messages.splice(0, this.#sent);
+    this.#sent = 0;
+  }
+
+  #comesBack(status: grpc.StatusObject): boolean {
+    if (!this.#mayReturn || this.#owner.returned === undefined) return false;
     if (!isUnprocessed(status) || this.#returns === MAX_RETURNS) return false;
     this.#returns += 1;
     this.#call = undefined;
+    this.#leave();
     this.#owner.returned(this);
     return true;
   }
 
-  #end(code: grpc.status, deliver: (listener: InterceptingListener) => void): void {
-    if (this.ended) return;
-    this.#ended = deliver;
-    this.#asked = undefined;
-    this.#unsent = [];
-    this.#owner.ended(this, code);
-    if (this.#listener !== undefined) deliver(this.#listener);
+  #end(status: grpc.StatusObject): void {
+    this.#status = status;
+    this.#messages.length = 0;
+    this.#leave();
+    this.#owner.ended(this, status.code);
   }
+
+  #leave(): void {
+    const carrier = this.#carrier;
+    this.#carrier = undefined;
+    carrier?.release?.(this);
+  }
+}
+
+/** Callers of grpc-js count on a status never arriving within the call that caused it. */
+function deliverSoon(status: grpc.StatusObject, listener: InterceptingListener): void {
+  process.nextTick(() => listener.onReceiveStatus(status));
 }

@@ -6,7 +6,7 @@ import type { Security } from '../rpc/security.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { Dial, type DialOptions, type DialOwner, type DialWatcher } from './dial.ts';
 import { cutReason, type DialPlan, type PlannedDial } from './dial-plan.ts';
-import { type Call, type CallArguments, FacadeCall } from './facade-call.ts';
+import { type Call, type CallArguments, type CallOwner, FacadeCall } from './facade-call.ts';
 import { failClosed, failRefused } from './fail-call.ts';
 import { HeldCalls } from './held-calls.ts';
 import { StandingRefusal } from './standing-refusal.ts';
@@ -46,8 +46,6 @@ export class StableChannel implements grpc.ChannelInterface {
   readonly #parts: StableChannelParts;
   readonly #unsubscribe: () => void;
   readonly #held = new HeldCalls(() => this.#notConnected());
-  /** Which dial has a call. */
-  readonly #carriers = new WeakMap<FacadeCall, Dial>();
   #current: Dial | undefined;
   #next: Dial | undefined;
   /** Which of the planned addresses is tried; moves on when one cannot be reached. */
@@ -62,6 +60,8 @@ export class StableChannel implements grpc.ChannelInterface {
     withdrawn: (dial, reason, graceMs) => this.#withdraw(dial, reason, graceMs),
     expiring: dial => this.#renew(dial),
   };
+  readonly #impatient: CallOwner = { ended: (call, code) => this.#onEnded(call, code) };
+  readonly #patient: CallOwner = { ...this.#impatient, returned: call => this.#route(call) };
 
   constructor(parts: StableChannelParts) {
     this.#parts = parts;
@@ -105,7 +105,7 @@ export class StableChannel implements grpc.ChannelInterface {
   }
 
   createCall(...args: CallArguments): Call {
-    const call = this.#newCall(args, true);
+    const call = new FacadeCall(args, this.#patient);
     this.#route(call);
     return call;
   }
@@ -113,12 +113,12 @@ export class StableChannel implements grpc.ChannelInterface {
   /** The same connection without holding: a call fails as soon as the dial does. For those who retry themselves. */
   get impatient(): grpc.ChannelInterface {
     return withCalls(this, (...args) => {
-      const call = this.#newCall(args, false);
+      const call = new FacadeCall(args, this.#impatient);
       this.connect();
       const plan = this.#parts.plan.value;
       if (this.#closed) failClosed(call, this.#parts.name);
       else if ('error' in plan) failRefused(call, this.#parts.name, plan.error);
-      else this.#give(call, this.#current);
+      else this.#current?.take(call);
       return call;
     });
   }
@@ -156,38 +156,16 @@ export class StableChannel implements grpc.ChannelInterface {
     this.#next?.retire();
   }
 
-  #newCall(args: CallArguments, patient: boolean): FacadeCall {
-    const startedAt = performance.now();
-    return new FacadeCall(args, {
-      ...(patient ? { returned: call => this.#return(call) } : {}),
-      ended: (call, code) => {
-        this.#held.forget(call);
-        this.#release(call);
-        const labels = { grpc_method: args[0].slice(1), grpc_status: grpc.status[code] };
-        this.#parts.metrics.clientCallDuration.observe(labels, (performance.now() - startedAt) / 1_000);
-      },
-    });
-  }
-
-  #return(call: FacadeCall): void {
-    this.#release(call);
-    this.#route(call);
-  }
-
-  #release(call: FacadeCall): void {
-    this.#carriers.get(call)?.release(call);
-    this.#carriers.delete(call);
-  }
-
-  #give(call: FacadeCall, dial: Dial | undefined): void {
-    if (dial === undefined) return;
-    this.#carriers.set(call, dial);
-    dial.take(call);
+  #onEnded(call: FacadeCall, code: grpc.status): void {
+    this.#held.forget(call);
+    const [path] = call.args;
+    const labels = { grpc_method: path.slice(1), grpc_status: grpc.status[code] };
+    this.#parts.metrics.clientCallDuration.observe(labels, (performance.now() - call.startedAtMs) / 1_000);
   }
 
   #route(call: FacadeCall): void {
     if (this.#closed) return failClosed(call, this.#parts.name);
-    if (this.#current?.state === READY && !this.#paused) return this.#give(call, this.#current);
+    if (this.#current?.state === READY && !this.#paused) return this.#current.take(call);
     const plan = this.#parts.plan.value;
     if ('error' in plan && plan.error.code === 'member_unknown') return failRefused(call, this.#parts.name, plan.error);
     const { lasting } = this.#refusal;
