@@ -255,6 +255,17 @@ test('a profile that changes is dialled anew, and the connections of others are 
   });
   assert.deepEqual(await outbound(router, 'blue-1'), before.blue);
   assert.ok(!router.log.some(({ event }) => event === 'connection.withdrawn'));
+
+  const otherNames = { ...blueProfile, nodeIdentity: identityIn('red') };
+  await router.node.reload(withProfiles(router.options, [green, next, otherNames]));
+  await until('who proved the old name is connected no more', async () =>
+    (await ask(router, 'GetStatus')).peers.some(
+      ({ nodeName, state }) => nodeName === 'blue-1' && state !== 'connected',
+    ),
+  );
+  await refused(router, 'node_identity_mismatch', { node: 'blue-1' });
+  await refused(router, 'server_identity_mismatch', { node: 'blue-1' });
+  await connected(router, 'red-1');
 });
 
 for (const [what, by, family] of [
