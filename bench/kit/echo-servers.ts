@@ -1,17 +1,20 @@
 import * as grpc from '@grpc/grpc-js';
 import { rolesOf } from '../../src/authorization/admission.ts';
+import { createAuthorizer } from '../../src/authorization/authorizer.ts';
 import type { TrustSnapshot } from '../../src/credentials/trust-snapshot.ts';
 import { parseAddress } from '../../src/identity/address.ts';
 import { constant, type ObservableValue } from '../../src/lifecycle/observable-value.ts';
 import { FabricListener } from '../../src/listener/fabric-listener.ts';
 import { FabricServerCredentials } from '../../src/listener/fabric-server-credentials.ts';
 import type { Admit } from '../../src/listener/listener-policy.ts';
-import { authorizeUnder, listenerPolicyOf, roleListsOf } from '../../src/node/policies.ts';
+import { listenerPolicyOf, roleListsOf } from '../../src/node/policies.ts';
 import type { Logger } from '../../src/telemetry/logger.ts';
 import type { Metrics } from '../../src/telemetry/metrics.ts';
 import type { CredentialPems } from './credentials.ts';
 import { echoDefinition, echoImplementation } from './echo.ts';
 import { strictNodeSettings } from './node-settings.ts';
+
+const METHODS: ReadonlySet<string> = new Set(Object.values(echoDefinition).map(({ path }) => path));
 
 /** `bare`: grpc-js alone. `credentials`: our server credentials on a grpc-js server. `fabric`: the fabric listener. */
 export type ServerKind = 'bare' | 'credentials' | 'fabric';
@@ -65,7 +68,7 @@ async function listen(server: grpc.Server, { trust, logger, metrics }: EchoServe
     trust,
     limits: settings.networking,
     admit: constant(admit),
-    rules: { authorize: constant(authorizeUnder(policy)) },
+    rules: { authorize: constant(createAuthorizer({ policy: undefined, strict: true }, METHODS)) },
     logger,
     metrics,
   });

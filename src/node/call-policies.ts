@@ -16,7 +16,6 @@ import type { AuthorizeCall, CallDecided } from '../listener/listener-policy.ts'
 import { printable } from '../telemetry/logger.ts';
 import type { PolicyFileName } from './node-problems.ts';
 import type { AuthorizationSettings, NodeSettings } from './node-settings.ts';
-import { authorizeUnder } from './policies.ts';
 import { openPolicyFile, type PolicyFileParts, type PolicySource } from './policy-file.ts';
 
 export interface CallPoliciesParts extends PolicyFileParts {
@@ -70,7 +69,7 @@ export class CallPolicies {
     this.#parts = parts;
     this.#methods = new Set(parts.methods);
     this.#standard = { policy: undefined, strict: parts.settings.value.mode === 'strict' };
-    this.#authorize = new MutableValue(authorizeUnder(parts.settings.value));
+    this.#authorize = new MutableValue<AuthorizeCall>(createAuthorizer(this.#standard, this.#methods));
     this.#unsubscribe = parts.settings.subscribe(() => this.#follow());
   }
 
@@ -163,9 +162,7 @@ export class CallPolicies {
     const policy = this.enforced;
     if (policy !== this.#standard.policy || strict !== this.#standard.strict) {
       this.#standard = { policy, strict };
-      this.#authorize.set(
-        policy === undefined ? authorizeUnder(settings.value) : createAuthorizer(this.#standard, this.#methods),
-      );
+      this.#authorize.set(createAuthorizer(this.#standard, this.#methods));
     }
     const shadow = this.#sources.shadow_policy?.policy.value;
     if (shadow === undefined) this.#trial = undefined;

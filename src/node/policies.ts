@@ -1,10 +1,9 @@
 import { type RoleLists, rolesOf } from '../authorization/admission.ts';
-import { decideByRole } from '../authorization/method-rules.ts';
 import type { OutboundPolicy, TrustProfile } from '../connector/trust-profile.ts';
 import { denialOf } from '../identity/denied-certificate.ts';
 import { explainMatch } from '../identity/match-identity.ts';
 import { parsePattern } from '../identity/subject-name-pattern.ts';
-import type { Admit, AuthorizeCall, ListenerPolicy } from '../listener/listener-policy.ts';
+import type { Admit, ListenerPolicy } from '../listener/listener-policy.ts';
 import type { BeliefPolicy } from '../membership/member-directory.ts';
 import { type CredentialSet, profileUsage } from './credential-set.ts';
 import type { NodeSettings, TlsSettings } from './node-settings.ts';
@@ -89,11 +88,3 @@ export function admitUnder(settings: Pick<NodeSettings, 'tls' | 'authorization'>
     return { admitted: false, reason: 'subject_not_allowed', detail };
   };
 }
-
-/** Whether a caller may make a call, by its roles alone. The same function for settings that decide the same. */
-export function authorizeUnder({ mode }: Pick<NodeSettings, 'mode'>): AuthorizeCall {
-  return mode === 'strict' ? AUTHORIZE_STRICT : AUTHORIZE;
-}
-
-const AUTHORIZE: AuthorizeCall = (caller, path) => decideByRole(caller, path, false);
-const AUTHORIZE_STRICT: AuthorizeCall = (caller, path) => decideByRole(caller, path, true);

@@ -1,6 +1,7 @@
 import type { TestContext } from 'node:test';
 import * as grpc from '@grpc/grpc-js';
 import { rolesOf } from '../../src/authorization/admission.ts';
+import { type Authorizer, createAuthorizer } from '../../src/authorization/authorizer.ts';
 import { Connector } from '../../src/connector/connector.ts';
 import type { OutboundPolicy } from '../../src/connector/trust-profile.ts';
 import { tryReadCredentialFiles } from '../../src/credentials/credential-files.ts';
@@ -10,7 +11,6 @@ import { parsePatterns } from '../../src/identity/subject-name-pattern.ts';
 import { derived, MutableValue } from '../../src/lifecycle/observable-value.ts';
 import { FabricListener } from '../../src/listener/fabric-listener.ts';
 import type { Admit, ListenerLimits, ListenerPolicy } from '../../src/listener/listener-policy.ts';
-import { authorizeUnder } from '../../src/node/policies.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts';
 import { type CredentialDirectoryOptions, makeCredentialDirectory } from './credential-directory.ts';
@@ -75,7 +75,7 @@ export async function startListener(
     trust,
     limits: { maxConnections, maxUnfinishedHandshakes },
     admit,
-    rules: { authorize: derived(policy, authorizeUnder) },
+    rules: { authorize: derived(policy, authorizeIn) },
     logger: createLogger({ level: 'debug', write: line => log.push(JSON.parse(line)) }),
     metrics,
   });
@@ -186,4 +186,8 @@ export function tcp(text: string): TcpAddress {
   const address = parseAddress(text);
   if (address.kind !== 'tcp') throw new Error(`${text} is not TCP`);
   return address;
+}
+
+function authorizeIn({ mode }: ListenerPolicy): Authorizer {
+  return createAuthorizer({ policy: undefined, strict: mode === 'strict' }, new Set());
 }
