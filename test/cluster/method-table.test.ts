@@ -121,8 +121,9 @@ function isChanging(name: string): boolean {
 }
 
 function wordOf({ answers, status: { code, details } }: Heard, name: string): string {
-  if (code === grpc.status.UNAVAILABLE) return 'refused';
-  if (code === grpc.status.PERMISSION_DENIED || code === grpc.status.UNAUTHENTICATED) return '-';
+  if (code === grpc.status.UNAUTHENTICATED || details === 'permission denied') return '-';
+  // As grpc-js says that a connection was refused, with the GOAWAY for inadequate security too.
+  if (code === grpc.status.UNAVAILABLE || code === grpc.status.PERMISSION_DENIED) return 'refused';
   assert.notEqual(code, grpc.status.UNIMPLEMENTED, name);
   assert.notEqual(code, grpc.status.DEADLINE_EXCEEDED, `${name}: ${details}`);
   const [{ message = {} } = {}] = answers;

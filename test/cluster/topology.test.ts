@@ -92,7 +92,7 @@ for (const mode of ['strict', 'optional'] as const) {
           const status = await runCtl(['status', ...config]);
           for (const expected of [
             /^node-1 +ready +strict +2\/3 /m,
-            /^node-2 +ready +strict +all .* https:\/\/127\.0\.0\.1:\d+ /m,
+            /^node-3 +ready +strict +all .* https:\/\/127\.0\.0\.1:\d+ /m,
             /^Redacted: .* the peers of node-2, node-3; `selvedgectl status --node -s ADDRESS`/m,
           ])
             assert.match(status.stdout, expected);
@@ -198,6 +198,8 @@ async function secretsOfOthers(cluster: TestCluster, daemon: Daemon): Promise<Se
     'a subject': /CN=/,
     'a SPIFFE ID': /spiffe:\/\//,
     'a directory': new RegExp(cluster.directory),
+    'a list of others': /"(peers|connections|unreachable|members)":(\[[^\]]|\{)/,
+    'a count of others': /"(members|unknown|inTheWay|presented|trustedAs\w+|trustedByProfiles|\w+MutualTls)":[1-9]/,
   };
   for (const { nodeName: name, addresses } of peers) {
     found[name] = new RegExp(`${name}(?![0-9])`);
