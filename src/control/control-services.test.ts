@@ -11,7 +11,14 @@ import { openCredentialsStore } from '../credentials/credentials-store.ts';
 import { type Authority, createAuthority } from '../dev-pki/authority.ts';
 import { parseAddress } from '../identity/address.ts';
 import type { Role } from '../rpc/caller.ts';
-import { type CaRoot, type CaState, clusterControl, type NodeStatus, nodeControl } from '../rpc/control-messages.ts';
+import {
+  type CaRoot,
+  type CaState,
+  type CheckModeResponse,
+  clusterControl,
+  type NodeStatus,
+  nodeControl,
+} from '../rpc/control-messages.ts';
 import { callUnary } from '../rpc/service.ts';
 import { silentLogger } from '../telemetry/logger.ts';
 import { createClusterControl } from './cluster-control.ts';
@@ -83,6 +90,42 @@ test('a preflight is not ready while a member does not answer', async t => {
     ['node-1'],
   );
   assert.deepEqual(unreachable.map(node => node.nodeName).toSorted(), ['node-10', 'node-2']);
+});
+
+test('members answer a preflight as to a peer; who may not see topology gets the verdict on all and the node that is asked', async t => {
+  const modeObstacles = [{ code: 'plaintext_connections', nodeName: '', detail: '' }];
+  const answer: CheckModeResponse = {
+    nodeName: 'node-2',
+    from: 'optional',
+    to: 'strict',
+    ready: false,
+    obstacles: ['Plaintext connections are open.'],
+    addressesRedacted: true,
+    modeObstacles,
+  };
+  const member = await callAs(t, 'peer', server => {
+    server.addService(nodeControl.definition, {
+      CheckMode: (_call: unknown, reply: grpc.sendUnaryData<CheckModeResponse>) => reply(null, answer),
+    });
+  });
+  const { credentials } = await ownCredentials(t);
+  const connected = peerEntry({ state: 'connected', security: { kind: 'mutual_tls', protocol: 'x', cipher: 'x' } });
+  const facts: Partial<NodeFacts> = {
+    credentials: () => credentials,
+    peers: () => [connected],
+    connections: () => [],
+    askMember: () => member,
+  };
+  const ask = async (role: Role) =>
+    callUnary(await start(t, role, facts), clusterControl, 'Preflight', { to: 'strict' });
+  const own = { ...answer, nodeName: 'node-1', ready: true, obstacles: [], modeObstacles: [] };
+  assert.deepEqual(await ask('observer'), {
+    ready: false,
+    nodes: [{ ...own, addressesRedacted: false }, answer],
+    unreachable: [],
+    addressesRedacted: false,
+  });
+  assert.deepEqual(await ask('peer'), { ready: false, nodes: [own], unreachable: [], addressesRedacted: true });
 });
 
 test('nodes are listed with this one, by name and number', async t => {

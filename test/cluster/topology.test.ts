@@ -71,6 +71,7 @@ for (const mode of ['strict', 'optional'] as const) {
       for (const path of ['/healthz', '/readyz', '/metrics', '/no-such-page']) {
         const text = await (await fetch(`${daemon.ready.observability}${path}`)).text();
         assert.deepEqual(leaksOf(text, withoutPorts({ ...own, ...others })), [], path);
+        assert.doesNotMatch(text, /NoSuchMethod|no\.such/, 'no label holds what a caller asked for');
       }
     });
 
