@@ -83,7 +83,8 @@ async function caStatus(node: NodeFacts): Promise<CaStatus> {
   return foldCaStates(caStateOf(node), answers, unreachable);
 }
 
-async function askAll<T>(
+/** An answer in the name of another than the one who was asked is none. */
+async function askAll<T extends { readonly nodeName: string }>(
   node: NodeFacts,
   ask: (name: string) => Promise<T>,
 ): Promise<{ answers: T[]; unreachable: Unreachable[] }> {
@@ -92,7 +93,10 @@ async function askAll<T>(
   await Promise.all(
     node.peers().map(async ({ name }) => {
       try {
-        answers.push(await ask(name));
+        const answer = await ask(name);
+        if (answer.nodeName !== name)
+          throw new Error('its answer is not counted: it answered in the name of another node');
+        answers.push(answer);
       } catch (error) {
         unreachable.push({ nodeName: name, reason: failureInWords(error) });
       }

@@ -184,6 +184,25 @@ test('of certificates near their end that a member tells without names, those th
   assert.equal(await told('peer'), undefined);
 });
 
+test('who answers in the name of another member is not counted, wherever members are asked', async t => {
+  const own = nodeFacts({ nodeName: 'node-2' });
+  const thief = await callAs(t, 'peer', server => {
+    server.addService(nodeControl.definition, createNodeControl(own));
+  });
+  const admin = await start(t, 'admin', { peers: () => [peerEntry({ name: 'node-3' })], askMember: () => thief });
+  const status = await callUnary(admin, clusterControl, 'GetClusterStatus', {});
+  const preflight = await callUnary(admin, clusterControl, 'Preflight', { to: 'plain' });
+  for (const { nodes, unreachable } of [status, preflight]) {
+    assert.equal(nodes.length, 1);
+    assert.deepEqual(
+      unreachable.map(({ nodeName }) => nodeName),
+      ['node-3'],
+    );
+    assert.match(unreachable[0]?.reason ?? '', /in the name of another node/);
+  }
+  assert.equal(preflight.ready, false);
+});
+
 test('roots are told for both directions, and counted with what the members tell a peer', async t => {
   const { credentials, fingerprint } = await ownCredentials(t);
   const other: CaRoot = { subject: '', fingerprintSha256: 'ff'.repeat(32), notAfterMs: 1 };

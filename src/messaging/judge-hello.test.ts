@@ -66,6 +66,13 @@ test('nobody connects under our own name', () => {
   assert.equal(verdict({ nodeName: 'node-a', generation: 9 }), 'stale_generation');
   assert.equal(verdict({ nodeName: 'node-a', generation: 10 }), 'not_a_member');
   assert.equal(verdict({ nodeName: 'node-a', generation: 11 }), 'not_a_member');
+  const proof = { ok: false, detail: '' } as const;
+  for (const generation of [9, 10, 11])
+    assert.equal(
+      verdict({ nodeName: 'node-a', generation }, { proof }),
+      'node_identity_mismatch',
+      'a thief is no twin',
+    );
 });
 
 test('a peer whose certificate does not prove its name is not told what would', () => {

@@ -44,8 +44,8 @@ export interface HelloRefusal {
 export type HelloVerdict = { readonly ok: true; readonly protocol: number } | HelloRefusal;
 
 /**
- * Whether a Hello may become a stream. Pure; the first thing that is wrong counts. The proof comes before the membership,
- * so that who proves no name cannot ask which names are members.
+ * Whether a Hello may become a stream. Pure; the first thing that is wrong counts. The proof comes before all that is
+ * known of names, so that who proves none cannot ask which are members, nor pass for a second process of this node.
  */
 export function judgeHello(hello: Hello, context: HelloContext): HelloVerdict {
   const { introduction: peer } = hello;
@@ -59,9 +59,9 @@ export function judgeHello(hello: Hello, context: HelloContext): HelloVerdict {
       `the dialler looks for another node; this one is ${self.nodeName}`,
       'this is another node',
     );
-  if (peer.nodeName === self.nodeName) return judgeNamesake(peer, self);
   if (!context.proof.ok)
     return refuse('node_identity_mismatch', context.proof.detail, `the certificate is not that of ${peer.nodeName}`);
+  if (peer.nodeName === self.nodeName) return judgeNamesake(peer, self);
   if (context.lists && !context.isMember) return refuse('not_a_member', `${peer.nodeName} is not a member`);
   if (context.knownGeneration !== undefined && peer.generation < context.knownGeneration)
     return staleGeneration(peer, context.knownGeneration);

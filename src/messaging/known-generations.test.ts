@@ -40,6 +40,14 @@ test('what a certificate proved that is trusted no more is forgotten, unless ano
   );
 });
 
+test('what a certificate proved of a name that it proves no more is forgotten, of other names not', () => {
+  const known = new KnownGenerations();
+  known.remember('node-a', 9, OWN, NOW);
+  known.remember('node-b', 9, OWN, NOW);
+  known.forget((proof, name) => proof === OWN && name === 'node-b');
+  assert.deepEqual([known.newest('node-a'), known.newest('node-b')], [9, undefined]);
+});
+
 test('members are never forgotten, of the others the oldest are', () => {
   const known = new KnownGenerations();
   for (let i = 0; i < 1_500; i += 1) known.remember(`node-${i}`, 1, OWN, NOW);

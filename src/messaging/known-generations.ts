@@ -18,8 +18,8 @@ interface Proven {
  *
  * G1. What nobody proved is not remembered: it counts while its stream is open, or a stranger could lock a node out.
  * G2. Nor is a generation of the future: it counts while its stream is open, and the real node gets in after it.
- * G3. What a certificate proved that is trusted no more was never proven: who stole a key locks its owner out no longer
- *     than until that is known.
+ * G3. What a certificate proved that is trusted no more, or that does not prove that name by the rules of now, was never
+ *     proven: who stole a key locks its owner out no longer than until that is known, and nobody another node.
  */
 export class KnownGenerations {
   readonly #newest = new Map<string, Proven>();
@@ -38,10 +38,10 @@ export class KnownGenerations {
     return this.#newest.get(name)?.generation;
   }
 
-  /** Forgets what was proven by certificates that are not trusted any more. */
-  forget(isWithdrawn: (proof: PeerIdentity) => boolean): void {
+  /** Forgets what was proven by certificates that do not prove it any more. */
+  forget(isWithdrawn: (proof: PeerIdentity, name: string) => boolean): void {
     for (const [name, { proof }] of this.#newest)
-      if (proof !== undefined && isWithdrawn(proof)) this.#newest.delete(name);
+      if (proof !== undefined && isWithdrawn(proof, name)) this.#newest.delete(name);
   }
 
   /** Forgets the oldest of those that are no members, where there are too many. */

@@ -58,7 +58,11 @@ export interface PeerChannels {
 }
 
 /** Whether who is at the other end of a connection proves to be the node called `nodeName`. */
-export type ProvesNode = (nodeName: string, identity: PeerIdentity | undefined, security: Security) => NodeProof;
+export type ProvesNode = (
+  nodeName: string,
+  identity: PeerIdentity | undefined,
+  security: Pick<Security, 'kind'>,
+) => NodeProof;
 
 /** Milliseconds. A node's networking settings fit. */
 export interface PeerStreamsOptions {

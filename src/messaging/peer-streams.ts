@@ -105,13 +105,14 @@ export class PeerStreams {
   }
 
   /**
-   * Ends the streams whose peers no longer prove to be the node that they say they are; forgets what who is denied proved.
+   * Ends the streams whose peers no longer prove to be the node that they say they are; forgets what is proven no more.
    * @param names of the nodes that are judged. Default: all.
    */
   judgeProofs(names?: ReadonlySet<string>): void {
-    this.#generations.forget(this.#parts.isDenied);
+    const { isDenied, provesNode } = this.#parts;
+    this.#generations.forget((proof, node) => isDenied(proof) || !provesNode(node, proof, { kind: 'mutual_tls' }).ok);
     for (const stream of this.#live().filter(({ node }) => names?.has(node) ?? true)) {
-      const proof = this.#parts.provesNode(stream.node, stream.identity, stream.security);
+      const proof = provesNode(stream.node, stream.identity, stream.security);
       if (!proof.ok) void stream.close('node_identity_mismatch');
     }
   }
