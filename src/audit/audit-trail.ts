@@ -56,12 +56,12 @@ export class AuditTrail {
 
   /** Takes the decision on a call. Called for each, so the common one returns at once. */
   decided(caller: Caller, methodPath: string, decision: Decision): void {
-    const { isChanging, auditsAllowed } = this.#parts;
+    const isKept = decision.allowed && this.#parts.isChanging(methodPath);
+    if (decision.allowed && !isKept && !this.#parts.auditsAllowed(methodPath)) return;
     const now = this.#clock.now();
     const record = () => recordOfCall(caller, methodPath, decision, this.#parts.origin(), now);
-    if (!decision.allowed) this.#denied(sourceOfCall(caller), record, now);
-    else if (isChanging(methodPath)) this.#write(record(), true, now);
-    else if (auditsAllowed(methodPath)) this.#write(record(), false, now);
+    if (decision.allowed) this.#write(record(), isKept, now);
+    else this.#denied(sourceOfCall(caller), record, now);
   }
 
   /** Takes a refusal of a connection, a Hello or a dial. */

@@ -61,7 +61,8 @@ export function isOwnMethod(methodPath: string): boolean {
 
 /** Whether a method of ours changes the node or the cluster; whoever calls it leaves a record in the audit trail. */
 export function isChanging(methodPath: string): boolean {
-  return builtInRuleOf(methodPath) === CHANGING;
+  // Asked of every call that is allowed.
+  return methodPath.startsWith('/selvedge.') && builtInRuleOf(methodPath) === CHANGING;
 }
 
 function builtInRuleOf(methodPath: string): BuiltInRule {

@@ -40,7 +40,7 @@ test('the stolen certificate of node-3 is node-3 and nobody else, at every door'
   await t.test('a Hello as node-2, or as the node that it talks to', async () => {
     for (const name of ['node-2', 'node-1']) {
       const status = await sayHello(thief, name, Date.now() + 60_000);
-      assert.equal(status.code, grpc.status.PERMISSION_DENIED);
+      assert.equal(status.code, grpc.status.FAILED_PRECONDITION);
       assert.equal(refusalReasonOf(status), 'node_identity_mismatch');
       assert.doesNotMatch(status.details, /spiffe|\d{4}/, 'it is not told what would be right');
       const line = await refusal(daemon, 'node_identity_mismatch', { direction: 'inbound', node: name });
