@@ -31,6 +31,7 @@ export const BUILT_IN_RULES: ReadonlyMap<string, BuiltInRule> = new Map([
   ['selvedge.control.v1.NodeControl/GetCaState', READING],
   ['selvedge.control.v1.NodeControl/CheckMode', READING],
   ['selvedge.control.v1.NodeControl/GetShadowReport', PRIVATE_READING],
+  ['selvedge.control.v1.NodeControl/Explain', PRIVATE_READING],
   ['selvedge.control.v1.NodeControl/ReloadTls', CHANGING],
   ['selvedge.control.v1.NodeControl/Drain', CHANGING],
   ['selvedge.control.v1.ClusterControl/GetClusterStatus', READING],
@@ -65,7 +66,8 @@ export function isChanging(methodPath: string): boolean {
   return methodPath.startsWith('/selvedge.') && builtInRuleOf(methodPath) === CHANGING;
 }
 
-function builtInRuleOf(methodPath: string): BuiltInRule {
+/** The rule of the table that a method falls under. */
+export function builtInRuleOf(methodPath: string): BuiltInRule {
   const method = methodPath.slice(1);
   const service = method.slice(0, method.lastIndexOf('/'));
   const found = BUILT_IN_RULES.get(method) ?? BUILT_IN_RULES.get(service);

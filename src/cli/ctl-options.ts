@@ -35,8 +35,11 @@ export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 
 export const DEFAULT_TIMEOUT = '10s';
 
-/** The options of a command that talks to a node. They may stand before the command as well as after it. */
-export function addConnectionOptions(command: Command): Command {
+/**
+ * The options of a command that talks to a node. They may stand before the command as well as after it.
+ * @param certFlags of the own certificate, where `--cert` means something else.
+ */
+export function addConnectionOptions(command: Command, certFlags = '--cert, --tls-cert <file>'): Command {
   const add = (flags: string, description: string, name: OptionName): Command =>
     command.addOption(new Option(flags, `${description} (${VARIABLES[name]})`).helpGroup('How to reach the node:'));
   add(
@@ -47,7 +50,7 @@ export function addConnectionOptions(command: Command): Command {
   );
   add('--config <file>', 'use the admin socket of the node with this configuration', 'config');
   add('--cacert, --tls-ca <file>', 'whom to trust, PEM', 'tlsCa');
-  add('--cert, --tls-cert <file>', 'your certificate, PEM', 'tlsCert');
+  add(certFlags, 'your certificate, PEM', 'tlsCert');
   add('--key, --tls-key <file>', 'its private key, PEM', 'tlsKey');
   add(
     '--tls-server-name <name>',

@@ -27,6 +27,7 @@ export function selvedgectlProgram(context: CommandContext): Command {
     .addCommand(healthCommand(context))
     .addCommand(drainCommand(context))
     .addCommand(tlsCommand(context))
+    .addCommand(authzCommand(context))
     .addCommand(caCommand(context))
     .addCommand(authzCommand(context))
     .addCommand(certsCommand(context))

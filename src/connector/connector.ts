@@ -12,6 +12,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { DialWatcher } from './dial.ts';
 import type { DialPlan, PlannedDial } from './dial-plan.ts';
+import { explainServer, type ServerExplanation } from './explain-server.ts';
 import { judgeServer } from './judge-server.ts';
 import { type OutboundConnection, OutboundConnections } from './outbound-connections.ts';
 import { planDials, securityFor } from './plan-dials.ts';
@@ -131,6 +132,19 @@ export class Connector {
 
   get connections(): readonly OutboundConnection[] {
     return this.#connections.all;
+  }
+
+  /** What the server of an open connection presented; undefined without TLS. */
+  chainOf(connection: OutboundConnection): PeerChain | undefined {
+    return this.#connections.chainOf(connection.id);
+  }
+
+  /** The verdict of now on the server of an open connection, and what it follows from; undefined where there is none. */
+  explain(connection: OutboundConnection): ServerExplanation | undefined {
+    const chain = this.chainOf(connection);
+    const address = parseAddress(connection.address);
+    if (chain === undefined || address.kind === 'unix') return undefined;
+    return explainServer(connection.nodeName, address, chain, this.#parts.policy.value, new Date());
   }
 
   close(): void {

@@ -80,6 +80,11 @@ export class OutboundConnections {
     return [...this.#open.values()].map(({ connection }) => connection);
   }
 
+  /** What the server of an open connection presented; undefined without TLS. */
+  chainOf(connectionId: number): PeerChain | undefined {
+    return this.#open.get(connectionId)?.chain;
+  }
+
   /** Why the connection that this protects was withdrawn; undefined where it was not, or is closed. */
   withdrawalOf(security: Security): RefusalReason | undefined {
     return [...this.#open.values()].find(({ connection }) => connection.security === security)?.withdrawn;

@@ -5,6 +5,7 @@ import { type CheckModeResponse, nodeControl, type TlsState } from '../rpc/contr
 import { obstacleInWords } from '../rpc/mode-obstacles.ts';
 import { implementUnary } from '../rpc/service.ts';
 import { caStateOf } from './ca-state.ts';
+import { parseExplainRequest } from './explain-question.ts';
 import { credentialMessage, shadowReportOf, statusOfNode } from './messages-of.ts';
 import type { NodeFacts } from './node-facts.ts';
 import { obstaclesTo } from './preflight.ts';
@@ -32,6 +33,7 @@ export function createNodeControl(node: NodeFacts): grpc.UntypedServiceImplement
       return seesTopology(caller) ? answer : redactCheckMode(answer);
     },
     GetShadowReport: () => shadowReportOf(node),
+    Explain: request => node.explain(parseExplainRequest(request)),
     ReloadTls: async () => {
       const { result, problems, generation } = await node.reloadTls();
       return { result, problems, trustGeneration: generation };

@@ -4,6 +4,8 @@ import type { CredentialsStore } from '../credentials/credentials-store.ts';
 import type { ExpiringCertificate } from '../credentials/expiry.ts';
 import type { PeerEntry } from '../messaging/peer-table.ts';
 import type { Connection } from '../rpc/control-messages.ts';
+import type { ExplainResponse } from '../rpc/explain-messages.ts';
+import type { ExplainQuestion } from './explain-question.ts';
 
 export type NodeState = 'starting' | 'ready' | 'degraded' | 'draining';
 
@@ -36,6 +38,7 @@ export interface NodeFacts {
   credentials(): readonly { readonly usage: string; readonly store: CredentialsStore }[];
   /** What is known of a shadow policy so far; undefined where there is none. */
   shadow(): { readonly policy: { readonly name: string }; readonly report: ShadowReport } | undefined;
+  explain(question: ExplainQuestion): ExplainResponse;
   reloadTls(): Promise<{ readonly result: string; readonly problems: readonly string[]; readonly generation: number }>;
   /** Begins to drain; does not wait for the end. */
   drain(): void;

@@ -77,6 +77,21 @@ export function provenIdentity(peer: PeerChain): PeerIdentity | undefined {
   return lastYes.get(peer)?.verdict.identity;
 }
 
+/**
+ * The certificates that a verdict follows from, the leaf first: those of the first good path, else of the shortest one.
+ * Undefined where no anchor vouches for the leaf, or it cannot be read.
+ */
+export function decidingPath(
+  peer: PeerChain,
+  snapshot: TrustSnapshot,
+  usage: PeerUsage,
+  now: Date,
+): CertificatePath | undefined {
+  const search = bytesOf(peer) > MAX_CHAIN_BYTES ? undefined : searchPaths(peer, snapshot);
+  if (search === undefined || typeof search === 'string') return undefined;
+  return search.paths.find(path => flawOfPath(path, snapshot, usage, now) === undefined) ?? search.paths[0];
+}
+
 function judgeChain(peer: PeerChain, snapshot: TrustSnapshot, usage: PeerUsage, now: Date): PeerVerdict {
   if (bytesOf(peer) > MAX_CHAIN_BYTES)
     return refused('malformed_certificate', `it comes in a chain of more than ${MAX_CHAIN_BYTES} bytes`);

@@ -52,14 +52,14 @@ const NOBODY_IS_TRUSTED: Standing = {
  */
 export class ConnectionStanding {
   readonly security: Security;
-  readonly #chain: PeerChain | undefined;
+  /** What the peer presented; undefined where it showed nothing. */
+  readonly chain: PeerChain | undefined;
   readonly #parts: StandingParts;
   #judgedUnder: readonly unknown[] = [];
   #last: Standing | undefined;
 
-  /** @param chain what the peer presented; undefined where it showed nothing. */
   constructor(chain: PeerChain | undefined, security: Security, parts: StandingParts) {
-    this.#chain = chain;
+    this.chain = chain;
     this.security = security;
     this.#parts = parts;
   }
@@ -94,10 +94,10 @@ export class ConnectionStanding {
 
   #judge(): Standing {
     const { trust, policy } = this.#parts;
-    const isProofAsked = this.#chain !== undefined || policy.value.requireClientAuth;
+    const isProofAsked = this.chain !== undefined || policy.value.requireClientAuth;
     if (this.security.kind === 'none' || !isProofAsked) return this.#admitted(undefined, Number.POSITIVE_INFINITY);
     if (trust.value === undefined) return NOBODY_IS_TRUSTED;
-    const verdict = judgePeerCertificate(this.#chain, trust.value, 'client', new Date());
+    const verdict = judgePeerCertificate(this.chain, trust.value, 'client', new Date());
     if (!verdict.ok) return { ...verdict, admitted: false, unauthenticated: true };
     return this.#admitted(verdict.identity, verdict.validUntilMs);
   }

@@ -18,12 +18,14 @@ import { clusterControl, nodeControl } from '../rpc/control-messages.ts';
 import { advertisedAddresses } from './advertised-addresses.ts';
 import { callRulesOf } from './call-rules.ts';
 import { inboundMessage, outboundMessage } from './connection-messages.ts';
+import { explainer } from './explain.ts';
 import { type Candidate, clientOver } from './member-clients.ts';
 import type { NodeParts } from './node-parts.ts';
 import { movedMembers, type ProofStandard, proofOf, proofsDependOnAddresses, provenMember } from './node-proof.ts';
 import { type ObservabilityServer, startObservabilityServer } from './observability-server.ts';
 import { listenerPolicyOf } from './policies.ts';
 import { readinessOf } from './readiness.ts';
+import { servedMethods } from './served-methods.ts';
 import { statusProblems } from './status-problems.ts';
 import { VERSION } from './version.ts';
 
@@ -111,7 +113,7 @@ export class NodeServer {
       derived(settings, current => ({ ...listenerPolicyOf(current), mode: 'plain' as const })),
       constant<Admit>(() => ({ admitted: true, roles: LOCAL })),
     );
-    const facts = this.#facts();
+    const facts = this.#facts(servedMethods(services.map(({ definition }) => definition)));
     this.#server.addService(this.#streams.service.definition, this.#streams.service.implementation);
     this.#server.addService(nodeControl.definition, createNodeControl(facts));
     this.#server.addService(clusterControl.definition, createClusterControl(facts));
@@ -258,7 +260,7 @@ export class NodeServer {
     }
   }
 
-  #facts(): NodeFacts {
+  #facts(served: readonly string[]): NodeFacts {
     const { settings, data, credentials, connector, policies } = this.#parts;
     const { clusterName, nodeName, labels } = settings.value;
     return {
@@ -288,6 +290,12 @@ export class NodeServer {
       },
       credentials: () => credentials.used,
       shadow: () => policies.shadow,
+      explain: explainer(this.#parts, {
+        inbound: () => [...this.#fabric.connections, ...this.#admin.connections],
+        nodeOf: connection => this.#nodeOf(connection),
+        peers: () => this.#streams.peers.value,
+        served,
+      }),
       reloadTls: () => credentials.reload('admin'),
       drain: () => this.onDrainRequested(),
       askMember: name => clientOver(grpc.Client, connector.channel(name).impatient),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { FULL_EXPLANATION } from '../../test/kit/explanation.ts';
 import {
   type CaRoot,
   type CaState,
@@ -188,6 +189,15 @@ const NODE_CONTROL: Samples<NodeControlMethods> = {
   GetCaState: { request: {}, response: caState },
   CheckMode: { request: { to: 'strict' }, response: checkMode },
   GetShadowReport: { request: {}, response: shadowReport },
+  Explain: {
+    request: {
+      subject: 'nodeName',
+      nodeName: 'node-2',
+      method: '/acme.Shop/Buy',
+      headers: [{ key: 'tenant', value: 'a' }],
+    },
+    response: { explanations: [FULL_EXPLANATION], mode: 'strict' },
+  },
   ReloadTls: { request: {}, response: { result: 'ok', problems: ['none'], trustGeneration: 4 } },
   Drain: { request: {}, response: { state: 'draining' } },
 };
@@ -241,8 +251,13 @@ test('no message of the proto file is out of reach of the samples', () => {
   ];
   const clusterRequests = ['GetClusterStatus', 'ListNodes', 'GetCaStatus'];
   const ca = ['CaState', 'CaUsage', 'CaRoot', 'CaStatus', 'RootStatus', 'RootMember', 'RootVerdict', 'RootObstacle'];
+  const explain = [
+    ...['ExplainRequest', 'Header', 'ExplainResponse', 'Explanation', 'NameMatch', 'ChainCertificate'],
+    ...['CertificateNames', 'RolePattern', 'Expectation', 'MethodExplanation', 'PolicyDecision'],
+  ];
   const reached = [
     ...inside,
+    ...explain,
     ...ca,
     ...answers,
     ...lists,

@@ -1,3 +1,4 @@
+import type { ExplainRequest, ExplainResponse } from './explain-messages.ts';
 import { serviceDefinition, type UnaryService } from './service.ts';
 
 // The messages of `proto/selvedge/control/v1/control.proto`, as the loader of `service.ts` gives them: camelCase, every
@@ -282,6 +283,7 @@ export type NodeControlMethods = {
   readonly GetCaState: { readonly request: EmptyRequest; readonly response: CaState };
   readonly CheckMode: { readonly request: CheckModeRequest; readonly response: CheckModeResponse };
   readonly GetShadowReport: { readonly request: EmptyRequest; readonly response: ShadowReportMessage };
+  readonly Explain: { readonly request: ExplainRequest; readonly response: ExplainResponse };
   readonly ReloadTls: { readonly request: EmptyRequest; readonly response: ReloadTlsResponse };
   readonly Drain: { readonly request: EmptyRequest; readonly response: DrainResponse };
 };

@@ -22,6 +22,7 @@ export function nodeFacts(changes: Partial<NodeFacts> = {}): NodeFacts {
     tls: () => undefined,
     credentials: () => [],
     shadow: () => undefined,
+    explain: () => ({ explanations: [], mode: 'optional' }),
     reloadTls: async () => ({ result: 'unchanged', problems: [], generation: 1 }),
     drain: () => {},
     askMember: () => new grpc.Client('127.0.0.1:1', grpc.credentials.createInsecure()),

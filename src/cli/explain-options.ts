@@ -1,0 +1,146 @@
+import { readFile } from 'node:fs/promises';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { loadConfig } from '../config/load-config.ts';
+import { messageOf } from '../errors/selvedge-error.ts';
+import { explainCertificate } from '../node/explain.ts';
+import type { NodeSettings } from '../node/node-settings.ts';
+import { nodeControl } from '../rpc/control-messages.ts';
+import type { ExplainRequest, Explanation, Header } from '../rpc/explain-messages.ts';
+import { CommandFailure, usageFailure } from './command-failure.ts';
+import { setOption } from './config-options.ts';
+import { type ControlSession, sessionOf, withExamples } from './ctl-command.ts';
+import { addConnectionOptions, ctlOptionsOf } from './ctl-options.ts';
+import type { CommandContext } from './run-program.ts';
+import type { Terminal } from './terminal.ts';
+import { loadTrustOnly } from './trust-only.ts';
+
+/** Whom an `explain` command is about, and which calls; what was not given is undefined. */
+export interface ExplainOptions {
+  readonly cert?: readonly string[];
+  readonly peer?: string;
+  readonly connection?: number;
+  readonly live?: boolean;
+  readonly set: readonly string[];
+  readonly method?: string;
+  readonly header?: readonly string[];
+}
+
+/** An explanation, and the certificate file that it is about; null where it is about a connection or a member. */
+export interface ExplainedSubject {
+  readonly cert: string | null;
+  readonly explanation: Explanation;
+}
+
+/** A command that explains certificates or live peers. */
+export function explainCommand(summary: string, examples: readonly string[]): Command {
+  const command = new Command('explain')
+    .description(summary)
+    .addOption(new Option('--cert <files...>', 'certificates to judge: PEM, leaf first and then intermediates; or DER'))
+    .addOption(new Option('--peer <node>', 'a member: its open connections, or why there is none'))
+    .addOption(
+      new Option('--connection <id>', 'an open connection, as `selvedgectl connections` numbers them').argParser(
+        readConnectionId,
+      ),
+    )
+    .option('--live', 'with --config and --cert: let the running node judge, over its admin socket')
+    .addOption(setOption());
+  // `--cert` is whom it is about: the own certificate has its longer name alone.
+  return withExamples(addConnectionOptions(command, '--tls-cert <file>'), examples);
+}
+
+/**
+ * With `--config` and `--cert` the files are read and no node is asked; else a running node answers by what it decides by
+ * at that moment.
+ */
+export async function explain(
+  command: Command,
+  options: ExplainOptions,
+  context: CommandContext,
+): Promise<readonly ExplainedSubject[]> {
+  const { cert = [], peer, connection, live, set } = options;
+  if ([cert.length > 0, peer !== undefined, connection !== undefined].filter(Boolean).length !== 1)
+    throw usageFailure(`${command.parent?.name() ?? ''} explain needs one of --cert, --peer and --connection.`.trim());
+  const { config, address } = ctlOptionsOf(command, context.terminal.env);
+  if (cert.length > 0 && config !== undefined && address === undefined && live !== true)
+    return explainOffline(cert, config, options, context.terminal);
+  if (set.length > 0) throw usageFailure('--set changes what is read from a file, and a running node is asked.');
+  if (cert.length > 0 && config === undefined && address === undefined)
+    throw usageFailure('Say who judges: --config FILE reads a configuration, --address asks a running node.');
+  return askNode(options, sessionOf(command, context), context.terminal);
+}
+
+async function askNode(
+  { cert = [], peer, connection, method = '', header = [] }: ExplainOptions,
+  session: ControlSession,
+  terminal: Terminal,
+): Promise<readonly ExplainedSubject[]> {
+  const call = { method, headers: header.map(readHeader) };
+  const ask = async (request: ExplainRequest, file: string | null): Promise<readonly ExplainedSubject[]> => {
+    const { explanations, mode } = await session.call(nodeControl, 'Explain', request);
+    if (mode === 'plain' && file !== null) warnOfPlain(terminal);
+    return explanations.map(explanation => ({ cert: file, explanation }));
+  };
+  if (peer !== undefined) return ask({ ...call, nodeName: peer }, null);
+  if (connection !== undefined) {
+    const found = await ask({ ...call, connectionId: connection }, null);
+    if (found.length > 0) return found;
+    throw new CommandFailure(
+      `No open connection has the number ${connection}.`,
+      'selvedgectl connections lists those that are open.',
+    );
+  }
+  const explained: ExplainedSubject[] = [];
+  for (const path of cert) explained.push(...(await ask({ ...call, certificate: await readCertificate(path) }, path)));
+  return explained;
+}
+
+async function explainOffline(
+  cert: readonly string[],
+  config: string,
+  { set, method = '', header = [] }: ExplainOptions,
+  terminal: Terminal,
+): Promise<readonly ExplainedSubject[]> {
+  const { settings } = await loadConfig({ file: config, env: terminal.env, set });
+  const trust = await loadTrustOnly(credentialsOf(settings, config), terminal.now());
+  if (settings.mode === 'plain') warnOfPlain(terminal);
+  const call = { method, headers: header.map(readHeader) };
+  const explained: ExplainedSubject[] = [];
+  for (const path of cert) {
+    const request = { ...call, certificate: await readCertificate(path) };
+    explained.push({ cert: path, explanation: explainCertificate(request, settings, trust) });
+  }
+  return explained;
+}
+
+function credentialsOf({ tls }: NodeSettings, file: string): NonNullable<NodeSettings['tls']>['serverCredentials'] {
+  if (tls !== undefined) return tls.serverCredentials;
+  throw new CommandFailure(
+    `${file} says nothing about TLS.`,
+    'Add [networking.tls] with ca-file and allowed-subject-names.',
+  );
+}
+
+function warnOfPlain(terminal: Terminal): void {
+  terminal.printError(
+    'warning: the mode is plain, in which no TLS is accepted; this is what optional and strict would say',
+  );
+}
+
+async function readCertificate(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw new CommandFailure(`${path} cannot be read: ${messageOf(error)}.`);
+  }
+}
+
+function readHeader(text: string): Header {
+  const at = text.indexOf('=');
+  if (at < 1) throw usageFailure('--header is written KEY=VALUE.');
+  return { key: text.slice(0, at), value: text.slice(at + 1) };
+}
+
+function readConnectionId(text: string): number {
+  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Write the number of a connection.');
+}

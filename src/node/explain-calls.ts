@@ -1,0 +1,39 @@
+import type { CallStandard } from '../authorization/call-plan.ts';
+import { describeDecision } from '../authorization/describe-decision.ts';
+import { explainDecision } from '../authorization/explain-decision.ts';
+import { principalOf } from '../authorization/principal.ts';
+import type { ExplainedCall } from '../control/explain-question.ts';
+import type { Caller } from '../rpc/caller.ts';
+import type { Explanation, PolicyDecision } from '../rpc/explain-messages.ts';
+
+/** What calls are decided by, and what would decide on them. */
+export interface CallStandards {
+  readonly enforced: CallStandard;
+  /** Undefined without a shadow policy. */
+  readonly shadow: CallStandard | undefined;
+  /** Paths of the methods that are served. */
+  readonly served: readonly string[];
+}
+
+/** Which calls a caller may make, and by which rules. */
+export type ExplainCalls = (caller: Caller) => Pick<Explanation, 'principal' | 'methods'>;
+
+/** The decisions of the enforced rules and of the shadow policy, each with what it follows from. */
+export function explainCallsUnder({ enforced, shadow, served }: CallStandards, call: ExplainedCall): ExplainCalls {
+  const methods = call.method === undefined ? served.toSorted() : [call.method];
+  return caller => {
+    const explain = (standard: CallStandard, path: string): PolicyDecision => {
+      const explanation = explainDecision(standard, caller, path, call.headers);
+      return { ...explanation.decision, why: describeDecision(explanation, caller, path) };
+    };
+    return {
+      principal: principalOf(caller),
+      methods: methods.map(method => ({
+        method,
+        served: served.includes(method),
+        enforced: explain(enforced, method),
+        shadow: shadow === undefined ? null : explain(shadow, method),
+      })),
+    };
+  };
+}

@@ -1,0 +1,145 @@
+import type { CallStandard } from '../authorization/call-plan.ts';
+import { type ExplainQuestion, type ExplainSubject, parseExplainRequest } from '../control/explain-question.ts';
+import { readChain } from '../credentials/read-chain.ts';
+import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
+import { messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
+import { matchIdentity } from '../identity/match-identity.ts';
+import type { InboundConnection } from '../listener/inbound-connection.ts';
+import type { PeerEntry } from '../messaging/peer-table.ts';
+import type { ExplainRequest, ExplainResponse, Explanation } from '../rpc/explain-messages.ts';
+import { type ExplainCalls, explainCallsUnder } from './explain-calls.ts';
+import { type ClientStandard, clientWith, type ExplainedClient, explainClient } from './explain-client.ts';
+import { explainOutbound, explainUnconnected } from './explain-outbound.ts';
+import type { NodeParts } from './node-parts.ts';
+import type { NodeSettings } from './node-settings.ts';
+import { admitUnder, nodeIdentityOf, roleListsOf } from './policies.ts';
+import { servedMethods } from './served-methods.ts';
+
+/** What only a running node knows. */
+export interface LivePeers {
+  readonly inbound: () => readonly InboundConnection[];
+  readonly nodeOf: (connection: InboundConnection) => string;
+  readonly peers: () => readonly PeerEntry[];
+  /** Paths of the methods that are served. */
+  readonly served: readonly string[];
+}
+
+/** A peer may hold as many connections as it likes. */
+const MAX_CONNECTIONS = 16;
+const MAX_PROVEN_NODES = 16;
+
+/**
+ * What a node with these settings says to the certificate of a request, with the services that every node has.
+ * @throws usage
+ */
+export function explainCertificate(
+  request: ExplainRequest & { readonly certificate: Uint8Array },
+  settings: NodeSettings,
+  trust: TrustSnapshot,
+): Explanation {
+  const { call } = parseExplainRequest(request);
+  const calls = { enforced: enforcedBy(settings), shadow: undefined, served: servedMethods([]) };
+  const standard = clientStandardOf(settings, trust, [], explainCallsUnder(calls, call));
+  return explainClient(clientOf(request.certificate, standard), standard);
+}
+
+/** Answers about certificates and open connections, by what the node decides by at that moment. */
+export function explainer(parts: NodeParts, live: LivePeers): (question: ExplainQuestion) => ExplainResponse {
+  const { settings, credentials, directory } = parts;
+  return ({ subject, call }) => {
+    const members = directory.members.value.map(({ name }) => name);
+    const calls = { enforced: enforcedBy(settings.value), shadow: undefined, served: live.served };
+    const explainCalls = explainCallsUnder(calls, call);
+    const standard = clientStandardOf(settings.value, credentials.server.value, members, explainCalls);
+    return { explanations: explanationsOf(subject, standard, parts, live), mode: settings.value.mode };
+  };
+}
+
+function enforcedBy({ mode }: NodeSettings): CallStandard {
+  return { policy: undefined, strict: mode === 'strict' };
+}
+
+function clientStandardOf(
+  settings: NodeSettings,
+  trust: TrustSnapshot | undefined,
+  members: readonly string[],
+  explainCalls: ExplainCalls,
+): ClientStandard {
+  const patternOf = nodeIdentityOf(settings.tls);
+  return {
+    trust,
+    admit: admitUnder(settings),
+    lists: roleListsOf(settings),
+    provenNodes: identity =>
+      patternOf === undefined
+        ? []
+        : members.filter(name => matchIdentity([patternOf(name)], identity) !== undefined).slice(0, MAX_PROVEN_NODES),
+    explainCalls,
+  };
+}
+
+function explanationsOf(
+  subject: ExplainSubject,
+  standard: ClientStandard,
+  parts: NodeParts,
+  live: LivePeers,
+): readonly Explanation[] {
+  switch (subject.kind) {
+    case 'certificate':
+      return [explainClient(clientOf(subject.content, standard), standard)];
+    case 'connection':
+      return explainConnections(standard, parts, live, ({ id }) => id === subject.id);
+    case 'node': {
+      const { name } = subject;
+      const entry = live.peers().find(each => each.name === name);
+      const found = explainConnections(standard, parts, live, ({ nodeName }) => nodeName() === name);
+      if (entry === undefined && found.length === 0)
+        throw new SelvedgeError('member_unknown', `${name} is no member and has no connection here`, { node: name });
+      const isConnected = entry === undefined || entry.state === 'connected' || entry.state === 'draining';
+      return isConnected ? found : [explainUnconnected(entry), ...found];
+    }
+  }
+}
+
+function explainConnections(
+  standard: ClientStandard,
+  { connector }: NodeParts,
+  live: LivePeers,
+  isMeant: (facts: { readonly id: number; readonly nodeName: () => string }) => boolean,
+): readonly Explanation[] {
+  const inbound = live
+    .inbound()
+    .filter(connection => isMeant({ id: connection.id, nodeName: () => live.nodeOf(connection) }))
+    .slice(0, MAX_CONNECTIONS);
+  const outbound = connector.connections
+    .filter(({ id, nodeName }) => isMeant({ id, nodeName: () => nodeName }))
+    .slice(0, MAX_CONNECTIONS);
+  return [
+    ...inbound.map(connection => explainClient(inboundClient(connection, live.nodeOf(connection)), standard)),
+    ...outbound.flatMap(connection => {
+      const chain = connector.chainOf(connection);
+      const asServer = explainOutbound(connection, chain, connector.explain(connection));
+      if (inbound.length > 0 || chain === undefined) return [asServer];
+      const { nodeName, security, direction, connectionId, remoteAddress } = asServer;
+      const asClient = explainClient(clientWith(chain, standard), standard);
+      return [asServer, { ...asClient, nodeName, security, direction, connectionId, remoteAddress }];
+    }),
+  ];
+}
+
+function inboundClient({ id, caller, standing }: InboundConnection, nodeName: string): ExplainedClient {
+  const { chain, security } = standing;
+  return { chain, security, standing: standing.now, remoteAddress: caller.remoteAddress, connectionId: id, nodeName };
+}
+
+function clientOf(content: Uint8Array, standard: ClientStandard): ExplainedClient {
+  try {
+    return clientWith(readChain(content), standard);
+  } catch (error) {
+    const client = clientWith({ leafDer: new Uint8Array(), chain: [], authorizationError: undefined }, standard);
+    const reason = 'malformed_certificate';
+    const detail = messageOf(error);
+    const standing = { admitted: false, reason, detail, identity: undefined, unauthenticated: true } as const;
+    return { ...client, chain: undefined, standing };
+  }
+}
