@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { loadConfig } from '../config/load-config.ts';
 import { messageOf } from '../errors/selvedge-error.ts';
-import { explainCertificate } from '../node/explain.ts';
+import { callStandardsOf, explainCertificate } from '../node/explain.ts';
 import type { NodeSettings } from '../node/node-settings.ts';
 import { nodeControl } from '../rpc/control-messages.ts';
 import type { ExplainRequest, Explanation, Header } from '../rpc/explain-messages.ts';
@@ -48,11 +48,15 @@ export function explainCommand(summary: string, examples: readonly string[]): Co
   return withExamples(addConnectionOptions(command, '--tls-cert <file>'), examples);
 }
 
+/** Whether admission alone is asked about: then no policy file is read. */
+export type ExplainedTopic = 'admission' | 'calls';
+
 /**
  * With `--config` and `--cert` the files are read and no node is asked; else a running node answers by what it decides by
  * at that moment.
  */
 export async function explain(
+  topic: ExplainedTopic,
   command: Command,
   options: ExplainOptions,
   context: CommandContext,
@@ -62,7 +66,7 @@ export async function explain(
     throw usageFailure(`${command.parent?.name() ?? ''} explain needs one of --cert, --peer and --connection.`.trim());
   const { config, address } = ctlOptionsOf(command, context.terminal.env);
   if (cert.length > 0 && config !== undefined && address === undefined && live !== true)
-    return explainOffline(cert, config, options, context.terminal);
+    return explainOffline(topic, config, { ...options, cert }, context.terminal);
   if (set.length > 0) throw usageFailure('--set changes what is read from a file, and a running node is asked.');
   if (cert.length > 0 && config === undefined && address === undefined)
     throw usageFailure('Say who judges: --config FILE reads a configuration, --address asks a running node.');
@@ -95,21 +99,29 @@ async function askNode(
 }
 
 async function explainOffline(
-  cert: readonly string[],
+  topic: ExplainedTopic,
   config: string,
-  { set, method = '', header = [] }: ExplainOptions,
+  { cert = [], set, method = '', header = [] }: ExplainOptions,
   terminal: Terminal,
 ): Promise<readonly ExplainedSubject[]> {
   const { settings } = await loadConfig({ file: config, env: terminal.env, set });
   const trust = await loadTrustOnly(credentialsOf(settings, config), terminal.now());
   if (settings.mode === 'plain') warnOfPlain(terminal);
   const call = { method, headers: header.map(readHeader) };
+  const calls = await callStandardsOf(topic === 'calls' ? settings : withoutPolicies(settings));
   const explained: ExplainedSubject[] = [];
   for (const path of cert) {
     const request = { ...call, certificate: await readCertificate(path) };
-    explained.push({ cert: path, explanation: explainCertificate(request, settings, trust) });
+    explained.push({ cert: path, explanation: explainCertificate(request, settings, trust, calls) });
   }
   return explained;
+}
+
+function withoutPolicies(settings: NodeSettings): NodeSettings {
+  return {
+    ...settings,
+    authorization: { ...settings.authorization, policyFile: undefined, shadowPolicyFile: undefined },
+  };
 }
 
 function credentialsOf({ tls }: NodeSettings, file: string): NonNullable<NodeSettings['tls']>['serverCredentials'] {

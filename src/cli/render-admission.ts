@@ -20,7 +20,7 @@ export function admissionJson({ cert, explanation }: ExplainedSubject): object {
     connection: connectionJson(explanation),
     chain,
     names,
-    rolePatterns: rolePatterns.map(({ role, matched, nearest }) => ({ role, matched: matchJson(matched), nearest })),
+    rolePatterns: rolePatterns.map(each => ({ ...each, matched: matchJson(each.matched) })),
     expectation,
     provesNodes,
   };
@@ -78,8 +78,9 @@ function matchJson(match: NameMatch | null): object | null {
   return match === null ? null : { pattern: match.pattern, kind: match.kind, value: match.value };
 }
 
-function rolePatternText({ matched, nearest }: RolePattern): string {
+function rolePatternText({ matched, nearest, patterns }: RolePattern): string {
   if (matched !== null) return `by ${JSON.stringify(matched.pattern)}`;
+  if (patterns === 0) return 'no: the list is empty';
   return nearest === null
     ? 'no: no name is of a kind that a pattern asks for'
     : `no: the nearest is ${missText(nearest)}`;

@@ -29,7 +29,6 @@ export function selvedgectlProgram(context: CommandContext): Command {
     .addCommand(tlsCommand(context))
     .addCommand(authzCommand(context))
     .addCommand(caCommand(context))
-    .addCommand(authzCommand(context))
     .addCommand(certsCommand(context))
     .addCommand(configCommand(context))
     .addCommand(completionCommand(context));

@@ -88,6 +88,7 @@ export function explainClient(client: ExplainedClient, standard: ClientStandard)
       role: each.role,
       matched: each.matched === undefined ? null : matchMessage(each.matched),
       nearest: each.nearest === undefined ? null : missMessage(each.nearest),
+      patterns: standard.lists[each.role].length,
     })),
     expectation: null,
     provesNodes: isVouched ? standard.provenNodes(identity) : [],

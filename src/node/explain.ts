@@ -1,4 +1,3 @@
-import type { CallStandard } from '../authorization/call-plan.ts';
 import { type ExplainQuestion, type ExplainSubject, parseExplainRequest } from '../control/explain-question.ts';
 import { readChain } from '../credentials/read-chain.ts';
 import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
@@ -7,12 +6,13 @@ import { matchIdentity } from '../identity/match-identity.ts';
 import type { InboundConnection } from '../listener/inbound-connection.ts';
 import type { PeerEntry } from '../messaging/peer-table.ts';
 import type { ExplainRequest, ExplainResponse, Explanation } from '../rpc/explain-messages.ts';
-import { type ExplainCalls, explainCallsUnder } from './explain-calls.ts';
+import { type CallStandards, type ExplainCalls, explainCallsUnder } from './explain-calls.ts';
 import { type ClientStandard, clientWith, type ExplainedClient, explainClient } from './explain-client.ts';
 import { explainOutbound, explainUnconnected } from './explain-outbound.ts';
 import type { NodeParts } from './node-parts.ts';
 import type { NodeSettings } from './node-settings.ts';
 import { admitUnder, nodeIdentityOf, roleListsOf } from './policies.ts';
+import { loadPolicy } from './policy-file.ts';
 import { servedMethods } from './served-methods.ts';
 
 /** What only a running node knows. */
@@ -28,35 +28,45 @@ export interface LivePeers {
 const MAX_CONNECTIONS = 16;
 const MAX_PROVEN_NODES = 16;
 
-/**
- * What a node with these settings says to the certificate of a request, with the services that every node has.
- * @throws usage
- */
+/** What a node with these settings decides on calls by, without services of an application. @throws config_invalid */
+export async function callStandardsOf({ mode, authorization }: NodeSettings): Promise<CallStandards> {
+  const { policyFile, shadowPolicyFile } = authorization;
+  const served = servedMethods([]);
+  const strict = mode === 'strict';
+  const policyOf = async (file: string | undefined) => (file === undefined ? undefined : loadPolicy(file, served));
+  const shadow = await policyOf(shadowPolicyFile);
+  return {
+    enforced: { policy: await policyOf(policyFile), strict },
+    shadow: shadow && { policy: shadow, strict },
+    served,
+  };
+}
+
+/** What a node with these settings says to the certificate of a request. @throws usage */
 export function explainCertificate(
   request: ExplainRequest & { readonly certificate: Uint8Array },
   settings: NodeSettings,
   trust: TrustSnapshot,
+  calls: CallStandards,
 ): Explanation {
   const { call } = parseExplainRequest(request);
-  const calls = { enforced: enforcedBy(settings), shadow: undefined, served: servedMethods([]) };
   const standard = clientStandardOf(settings, trust, [], explainCallsUnder(calls, call));
   return explainClient(clientOf(request.certificate, standard), standard);
 }
 
 /** Answers about certificates and open connections, by what the node decides by at that moment. */
 export function explainer(parts: NodeParts, live: LivePeers): (question: ExplainQuestion) => ExplainResponse {
-  const { settings, credentials, directory } = parts;
+  const { settings, credentials, directory, policies } = parts;
   return ({ subject, call }) => {
+    const { mode } = settings.value;
+    const strict = mode === 'strict';
+    const shadow = policies.shadow && { policy: policies.shadow.policy, strict };
+    const calls = { enforced: { policy: policies.enforced, strict }, shadow, served: live.served };
     const members = directory.members.value.map(({ name }) => name);
-    const calls = { enforced: enforcedBy(settings.value), shadow: undefined, served: live.served };
     const explainCalls = explainCallsUnder(calls, call);
     const standard = clientStandardOf(settings.value, credentials.server.value, members, explainCalls);
-    return { explanations: explanationsOf(subject, standard, parts, live), mode: settings.value.mode };
+    return { explanations: explanationsOf(subject, standard, parts, live), mode };
   };
-}
-
-function enforcedBy({ mode }: NodeSettings): CallStandard {
-  return { policy: undefined, strict: mode === 'strict' };
 }
 
 function clientStandardOf(

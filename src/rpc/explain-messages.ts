@@ -92,6 +92,8 @@ export interface RolePattern {
   readonly matched: NameMatch | null;
   /** Null where a pattern matched, or no name is of a kind that the list asks for. */
   readonly nearest: NameMatch | null;
+  /** How many patterns the list has. */
+  readonly patterns: number;
 }
 
 /** Whom a dial expects to find. */

@@ -31,7 +31,7 @@ const names: Required<CertificateNames> = {
   ipAddresses: ['10.0.0.2'],
   spiffeId: 'spiffe://dev/fabric/node-2',
 };
-const rolePattern: Required<RolePattern> = { role: 'peer', matched: match, nearest: match };
+const rolePattern: Required<RolePattern> = { role: 'peer', matched: match, nearest: match, patterns: 2 };
 const expectation: Required<Expectation> = {
   profile: 'profile 1',
   kind: 'node_identity',

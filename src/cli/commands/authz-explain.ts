@@ -21,7 +21,7 @@ export function authzExplainCommand(context: CommandContext): Command {
     );
   return command.action(async (options: ExplainOptions) => {
     const { terminal } = context;
-    const subjects = callersOf(await explain(command, options, context));
+    const subjects = callersOf(await explain('calls', command, options, context));
     printerOf(command, context)(subjects.map(callsJson), () =>
       subjects.map(subject => renderCalls(subject, terminal)).join('\n\n'),
     );

@@ -19,7 +19,7 @@ export function tlsExplainCommand(context: CommandContext): Command {
   );
   return command.action(async (options: ExplainOptions) => {
     const { terminal } = context;
-    const subjects = (await explain(command, options, context)).filter(
+    const subjects = (await explain('admission', command, options, context)).filter(
       // Whether the holder could call as well is what authz explain is for.
       ({ explanation: { usage, direction } }) => usage !== 'client' || direction !== 'outbound',
     );
