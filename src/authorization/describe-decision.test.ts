@@ -35,10 +35,10 @@ test('a rule that decided is told with the deny rules that did not match', () =>
 });
 
 test('where no rule allows a call, the nearest is told with the parts that do not match', () => {
-  assert.equal(why(bob, PLACE), 'no rule allows it; the nearest is "ann", of which the principal does not match');
+  assert.equal(why(bob, PLACE), 'no rule allows it; the nearest is "ann", but for the principal');
   assert.equal(
     why(bob, '/b.Other/Call'),
-    'no rule allows it; the nearest is "ann", of which the path and the principal do not match',
+    'no rule allows it; the nearest is "ann", but for the path and the principal',
   );
 });
 

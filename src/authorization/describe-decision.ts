@@ -27,7 +27,7 @@ function describeBuiltIn(allowed: boolean, { roles: held }: Pick<JudgedCaller, '
 }
 
 function describeNearest({ rule, missed }: RuleExplanation): string {
-  return `no rule allows it; the nearest is ${JSON.stringify(rule)}, of which ${listOf(missed.map(wordOf))} ${missed.length === 1 ? 'does' : 'do'} not match`;
+  return `no rule allows it; the nearest is ${JSON.stringify(rule)}, but for ${listOf(missed.map(wordOf))}`;
 }
 
 function wordOf(part: RulePart): string {

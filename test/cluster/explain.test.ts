@@ -173,7 +173,7 @@ test('a running node says why somebody is admitted and may call what', async t =
     assert.equal(denied.exitCode, 3);
     const [{ method, served, rule, why }] = denied.found[0].methods;
     assert.deepEqual([method, served, rule], ['/acme.Shop/Buy', false, '']);
-    assert.equal(why, 'no rule allows it; the nearest is "gold", of which the headers do not match');
+    assert.equal(why, 'no rule allows it; the nearest is "gold", but for the headers');
     const allowed = await ask('node-1', [...buy, '--header', 'plan=gold']);
     assert.deepEqual([allowed.exitCode, allowed.found[0].methods[0].rule], [0, 'gold']);
     assert.equal((await ask('node-1', ['authz', '--cert', adminCert, '--method', DRAIN])).exitCode, 0);
