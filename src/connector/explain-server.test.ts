@@ -10,7 +10,7 @@ import { parseDestination } from '../identity/destination-pattern.ts';
 import { parsePattern, parsePatterns } from '../identity/subject-name-pattern.ts';
 import { constant } from '../lifecycle/observable-value.ts';
 import { explainServer } from './explain-server.ts';
-import type { OutboundPolicy } from './trust-profile.ts';
+import type { OutboundPolicy, TrustProfile } from './trust-profile.ts';
 
 const NOW = new Date();
 const BLUE = httpsAddress('a.blue.example');
@@ -33,7 +33,7 @@ test('each destination is explained by its profile and by what that expects', as
 
 test('with node-identity the name of the member is expected, whatever the profile says', async t => {
   const { policy, chain } = await setUp(t);
-  const bound = policy({ nodeIdentity: name => parsePattern(`dns:${name}.example`) });
+  const bound = policy({}, name => parsePattern(`dns:${name}.example`));
   const known = explainServer('node-2', BLUE, chain, bound, NOW);
   assert.deepEqual([known?.kind, known?.expected, known?.verdict.ok], ['node_identity', ['dns:node-2.example'], true]);
   assert.ok(known?.match !== undefined && 'matched' in known.match);
@@ -47,7 +47,7 @@ test('without a profile for the address there is nothing to explain by', async t
 });
 
 async function setUp(t: TestContext): Promise<{
-  readonly policy: (changes?: Partial<OutboundPolicy>) => OutboundPolicy;
+  readonly policy: (changes?: Partial<OutboundPolicy>, nodeIdentity?: TrustProfile['nodeIdentity']) => OutboundPolicy;
   readonly chain: PeerChain;
 }> {
   const authority: Authority = await createAuthority();
@@ -62,13 +62,12 @@ async function setUp(t: TestContext): Promise<{
   const general = { name: 'default', destinations: [], trust, serverSubjectNames: [] };
   return {
     chain: readChain(Buffer.from(certPem)),
-    policy: changes => ({
+    policy: (changes, nodeIdentity) => ({
       mode: 'strict',
       minVersion: 'TLSv1.3',
-      profiles: [blue, general],
+      profiles: [blue, general].map(profile => ({ ...profile, nodeIdentity })),
       withdrawalGraceMs: 1,
       denied: [],
-      nodeIdentity: undefined,
       ...changes,
     }),
   };

@@ -40,7 +40,7 @@ export function explainServer(
     return { ...facts, kind: 'host', expected: [expectation.name ?? host], match: undefined };
   return {
     ...facts,
-    kind: policy.nodeIdentity === undefined ? 'server_subject_names' : 'node_identity',
+    kind: profile.nodeIdentity === undefined ? 'server_subject_names' : 'node_identity',
     expected: expectation.patterns.map(({ text }) => text),
     match: verdict.identity && explainMatch(expectation.patterns, verdict.identity),
   };

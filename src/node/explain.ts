@@ -2,7 +2,7 @@ import { type ExplainQuestion, type ExplainSubject, parseExplainRequest } from '
 import { readChain } from '../credentials/read-chain.ts';
 import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
 import { messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
-import { matchIdentity } from '../identity/match-identity.ts';
+import type { PeerIdentity } from '../identity/peer-identity.ts';
 import type { InboundConnection } from '../listener/inbound-connection.ts';
 import type { PeerEntry } from '../messaging/peer-table.ts';
 import type { ExplainRequest, ExplainResponse, Explanation } from '../rpc/explain-messages.ts';
@@ -10,8 +10,9 @@ import { type CallStandards, type ExplainCalls, explainCallsUnder } from './expl
 import { type ClientStandard, clientWith, type ExplainedClient, explainClient } from './explain-client.ts';
 import { explainOutbound, explainUnconnected } from './explain-outbound.ts';
 import type { NodeParts } from './node-parts.ts';
+import { provenMembers } from './node-proof.ts';
 import type { NodeSettings } from './node-settings.ts';
-import { admitUnder, nodeIdentityOf, roleListsOf } from './policies.ts';
+import { admitUnder, roleListsOf } from './policies.ts';
 import { loadPolicy } from './policy-file.ts';
 import { servedMethods } from './served-methods.ts';
 
@@ -25,7 +26,7 @@ export interface LivePeers {
 }
 
 /** A peer may hold as many connections as it likes. */
-const MAX_CONNECTIONS = 16;
+const MAX_CONNECTIONS = 8;
 const MAX_PROVEN_NODES = 16;
 
 /** What a node with these settings decides on calls by, without services of an application. @throws config_invalid */
@@ -50,21 +51,26 @@ export function explainCertificate(
   calls: CallStandards,
 ): Explanation {
   const { call } = parseExplainRequest(request);
-  const standard = clientStandardOf(settings, trust, [], explainCallsUnder(calls, call));
+  const standard = clientStandardOf(settings, trust, explainCallsUnder(calls, call));
   return explainClient(clientOf(request.certificate, standard), standard);
 }
 
 /** Answers about certificates and open connections, by what the node decides by at that moment. */
 export function explainer(parts: NodeParts, live: LivePeers): (question: ExplainQuestion) => ExplainResponse {
-  const { settings, credentials, directory, policies } = parts;
+  const { settings, credentials, directory, outbound, policies } = parts;
   return ({ subject, call }) => {
     const { mode } = settings.value;
     const strict = mode === 'strict';
     const shadow = policies.shadow && { policy: policies.shadow.policy, strict };
     const calls = { enforced: { policy: policies.enforced, strict }, shadow, served: live.served };
-    const members = directory.members.value.map(({ name }) => name);
     const explainCalls = explainCallsUnder(calls, call);
-    const standard = clientStandardOf(settings.value, credentials.server.value, members, explainCalls);
+    const trust = credentials.server.value;
+    const proofs = { outbound: outbound.value, anchors: trust?.anchors ?? [] };
+    const standard = {
+      ...clientStandardOf(settings.value, trust, explainCalls),
+      provenNodes: (identity: PeerIdentity) =>
+        provenMembers(directory.members.value, identity, proofs).slice(0, MAX_PROVEN_NODES),
+    };
     return { explanations: explanationsOf(subject, standard, parts, live), mode };
   };
 }
@@ -72,18 +78,13 @@ export function explainer(parts: NodeParts, live: LivePeers): (question: Explain
 function clientStandardOf(
   settings: NodeSettings,
   trust: TrustSnapshot | undefined,
-  members: readonly string[],
   explainCalls: ExplainCalls,
 ): ClientStandard {
-  const patternOf = nodeIdentityOf(settings.tls);
   return {
     trust,
     admit: admitUnder(settings),
     lists: roleListsOf(settings),
-    provenNodes: identity =>
-      patternOf === undefined
-        ? []
-        : members.filter(name => matchIdentity([patternOf(name)], identity) !== undefined).slice(0, MAX_PROVEN_NODES),
+    provenNodes: () => [],
     explainCalls,
   };
 }

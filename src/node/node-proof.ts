@@ -44,6 +44,15 @@ export function provenMember(
   return members.find(member => unproven(member, identity, standard) === undefined)?.name;
 }
 
+/** All members whose name the certificate proves; none where names are not bound to certificates. */
+export function provenMembers(
+  members: readonly Claimed[],
+  identity: PeerIdentity,
+  standard: ProofStandard,
+): readonly string[] {
+  return members.filter(member => unproven(member, identity, standard) === undefined).map(({ name }) => name);
+}
+
 function unproven(
   { name, addresses }: Claimed,
   identity: PeerIdentity | undefined,

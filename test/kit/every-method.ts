@@ -17,6 +17,7 @@ const REQUESTS: Readonly<Record<string, (caller: { readonly claims: string }) =>
   'selvedge.control.v1.NodeControl/GetCaState': () => [{}],
   'selvedge.control.v1.NodeControl/CheckMode': () => MODES,
   'selvedge.control.v1.NodeControl/GetShadowReport': () => [{}],
+  'selvedge.control.v1.NodeControl/Explain': () => [{ nodeName: 'node-2' }, { connectionId: 1 }, {}],
   'selvedge.control.v1.NodeControl/ReloadTls': () => [{}],
   'selvedge.control.v1.NodeControl/Drain': () => [{}],
   'selvedge.control.v1.ClusterControl/GetClusterStatus': () => [{}],
