@@ -158,9 +158,8 @@ export class StableChannel implements grpc.ChannelInterface {
 
   #onEnded(call: FacadeCall, code: grpc.status): void {
     this.#held.forget(call);
-    const [path] = call.args;
-    const labels = { grpc_method: path.slice(1), grpc_status: grpc.status[code] };
-    this.#parts.metrics.clientCallDuration.observe(labels, (performance.now() - call.startedAtMs) / 1_000);
+    const calls = this.#parts.metrics.clientCalls.of(call.args[0]);
+    calls.ended(grpc.status[code], performance.now() - call.startedAtMs);
   }
 
   #route(call: FacadeCall): void {

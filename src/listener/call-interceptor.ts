@@ -3,6 +3,7 @@ import type { EndReason } from '../errors/refusal-reason.ts';
 import { bindCaller, type Caller } from '../rpc/caller.ts';
 import type { Decision } from '../rpc/decision.ts';
 import { reasonMetadata } from '../rpc/status.ts';
+import type { MethodCalls } from '../telemetry/call-metrics.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Standing } from './connection-standing.ts';
 import type { AuthenticateCall, AuthorizeCall, CallDecided, Denial } from './listener-policy.ts';
@@ -63,6 +64,7 @@ class GuardedCall extends grpc.ServerInterceptingCall implements ActiveCall, Lis
   readonly path: string;
   readonly #call: grpc.ServerInterceptingCallInterface;
   readonly #parts: CallInterceptorParts;
+  readonly #counted: MethodCalls;
   readonly #startedAt = performance.now();
   #handler: Listener | undefined;
   #caller: Caller | undefined;
@@ -73,7 +75,8 @@ class GuardedCall extends grpc.ServerInterceptingCall implements ActiveCall, Lis
     this.path = path;
     this.#call = call;
     this.#parts = parts;
-    parts.metrics.serverCallsStarted.inc({ grpc_method: path.slice(1) });
+    this.#counted = parts.metrics.serverCalls.of(path);
+    this.#counted.started += 1;
   }
 
   override start(handler: Listener): void {
@@ -149,8 +152,8 @@ class GuardedCall extends grpc.ServerInterceptingCall implements ActiveCall, Lis
   }
 
   #decide(caller: Caller, decision: Decision, metadata: grpc.Metadata | undefined): void {
-    const service = this.path.slice(1, this.path.lastIndexOf('/'));
-    this.#parts.metrics.authorizationDecisions.inc({ service, decision: decision.allowed ? 'allow' : 'deny' });
+    if (decision.allowed) this.#counted.allowed += 1;
+    else this.#counted.denied += 1;
     this.#parts.decided?.(caller, this.path, decision, metadata);
   }
 
@@ -165,10 +168,8 @@ class GuardedCall extends grpc.ServerInterceptingCall implements ActiveCall, Lis
   }
 
   #finish(code: grpc.status): void {
-    const { calls, metrics } = this.#parts;
-    if (!calls.active.delete(this)) return;
-    const labels = { grpc_method: this.path.slice(1), grpc_status: grpc.status[code] };
-    metrics.serverCallDuration.observe(labels, (performance.now() - this.#startedAt) / 1_000);
+    if (this.#parts.calls.active.delete(this))
+      this.#counted.ended(grpc.status[code], performance.now() - this.#startedAt);
   }
 }
 

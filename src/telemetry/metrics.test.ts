@@ -57,14 +57,15 @@ test('each metric takes the labels of the contract', async () => {
   metrics.connectionsRefused.inc({ reason: 'unknown_ca' });
   metrics.connectionsClosed.inc({ reason: 'peer_closed' });
   metrics.handshakeDuration.observe(0.01);
-  metrics.authorizationDecisions.inc({ service: 'x', decision: 'allow' });
   metrics.auditRecords.inc({ kind: 'call', decision: 'deny' });
   metrics.auditDropped.inc();
   metrics.auditFailing.set(1);
   metrics.plaintextPeers.set(1);
-  metrics.serverCallsStarted.inc({ grpc_method: 'x/y' });
-  metrics.serverCallDuration.observe({ grpc_method: 'x/y', grpc_status: 'OK' }, 0.01);
-  metrics.clientCallDuration.observe({ grpc_method: 'x/y', grpc_status: 'OK' }, 0.01);
+  const served = metrics.serverCalls.of('/x/y');
+  served.started += 1;
+  served.allowed += 1;
+  served.ended('OK', 10);
+  metrics.clientCalls.of('/x/y').ended('OK', 10);
   const exposed = await metrics.expose();
   for (const [name, type, labels] of CONTRACT) {
     const sample = type === 'histogram' ? `${name}_count` : name;

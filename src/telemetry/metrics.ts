@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { CallMetrics } from './call-metrics.ts';
 
 /**
  * Every metric of the product, in one registry of its own. Invariant: no label holds a text a peer supplied; all are
@@ -19,16 +20,16 @@ export interface Metrics {
   readonly connectionsRefused: Counter<'reason'>;
   readonly connectionsClosed: Counter<'reason'>;
   readonly handshakeDuration: Histogram;
-  readonly authorizationDecisions: Counter<'service' | 'decision'>;
   readonly policyReloads: Counter<'file' | 'result'>;
   readonly shadowDivergences: Counter<'service' | 'decision'>;
   readonly auditRecords: Counter<'kind' | 'decision'>;
   readonly auditDropped: Counter;
   readonly auditFailing: Gauge;
   readonly plaintextPeers: Gauge;
-  readonly serverCallsStarted: Counter<'grpc_method'>;
-  readonly serverCallDuration: Histogram<'grpc_method' | 'grpc_status'>;
-  readonly clientCallDuration: Histogram<'grpc_method' | 'grpc_status'>;
+  /** Calls that reached this server, and what was decided on them. */
+  readonly serverCalls: CallMetrics;
+  /** Calls of the fabric connector. */
+  readonly clientCalls: CallMetrics;
   /** The Prometheus text format. */
   expose(): Promise<string>;
   readonly contentType: string;
@@ -45,6 +46,23 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   const registry = new Registry();
   const registers = [registry];
   if (options.process === true) collectDefaultMetrics({ register: registry });
+  const [serverCalls, clientCalls] = [new CallMetrics(), new CallMetrics()];
+  serverCalls.exposeDecisions(registry, 'selvedge_authorization_decisions_total', 'Decisions on calls, by service.');
+  serverCalls.exposeStarted(
+    registry,
+    'grpc_server_call_started_total',
+    'Calls that reached a handler of this server (gRFC A66 grpc.server.call.started).',
+  );
+  serverCalls.exposeDurations(
+    registry,
+    'grpc_server_call_duration_seconds',
+    'Time from the first to the last byte of a call (gRFC A66 grpc.server.call.duration).',
+  );
+  clientCalls.exposeDurations(
+    registry,
+    'grpc_client_call_duration_seconds',
+    'Time of a call of the fabric connector, waiting included (gRFC A66 grpc.client.call.duration).',
+  );
   return {
     certificateExpiration: new Gauge({
       name: 'selvedge_tls_certificate_expiration_timestamp_seconds',
@@ -128,12 +146,6 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
       buckets: SECONDS,
       registers,
     }),
-    authorizationDecisions: new Counter({
-      name: 'selvedge_authorization_decisions_total',
-      help: 'Decisions on calls, by service.',
-      labelNames: ['service', 'decision'],
-      registers,
-    }),
     policyReloads: new Counter({
       name: 'selvedge_authorization_policy_reload_total',
       help: 'Times a changed policy file was taken or rejected.',
@@ -167,26 +179,8 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
       help: 'Members whose stream to this node is not mutual TLS.',
       registers,
     }),
-    serverCallsStarted: new Counter({
-      name: 'grpc_server_call_started_total',
-      help: 'Calls that reached a handler of this server (gRFC A66 grpc.server.call.started).',
-      labelNames: ['grpc_method'],
-      registers,
-    }),
-    serverCallDuration: new Histogram({
-      name: 'grpc_server_call_duration_seconds',
-      help: 'Time from the first to the last byte of a call (gRFC A66 grpc.server.call.duration).',
-      labelNames: ['grpc_method', 'grpc_status'],
-      buckets: SECONDS,
-      registers,
-    }),
-    clientCallDuration: new Histogram({
-      name: 'grpc_client_call_duration_seconds',
-      help: 'Time of a call of the fabric connector, waiting included (gRFC A66 grpc.client.call.duration).',
-      labelNames: ['grpc_method', 'grpc_status'],
-      buckets: SECONDS,
-      registers,
-    }),
+    serverCalls,
+    clientCalls,
     expose: () => registry.metrics(),
     contentType: registry.contentType,
   };
