@@ -96,7 +96,7 @@ test('a role is no name, and a name no role', () => {
 test('a token is no certificate, and a certificate no token', () => {
   const withBearer = (kind: 'token' | 'jwt', name: string): Caller => ({
     ...tlsCaller({ subject: 'CN=somebody' }, ['admin']),
-    bearer: { kind, name },
+    bearer: { kind, name, roles: new Set<Role>(['admin']) },
   });
   const decideFor = (principal: string) =>
     authorizer({ name: 'p', allow_rules: [{ name: 'a', source: { principals: [principal] } }] });

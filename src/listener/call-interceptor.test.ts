@@ -148,7 +148,7 @@ test('a call over a connection that may no longer be here is answered with the r
 });
 
 test('who is found behind a call is its caller, asked once it is known', async t => {
-  const admin: Caller = { ...callerWith('admin'), bearer: { kind: 'token', name: 'ann' } };
+  const admin: Caller = { ...callerWith('admin'), bearer: { kind: 'token', name: 'ann', roles: new Set(['admin']) } };
   const told: string[] = [];
   for (const found of [admin, Promise.resolve(admin)]) {
     const { client } = await serve(t, ({ roles }) => (roles.has('admin') ? ALLOWED : DENIED), {}, undefined, {

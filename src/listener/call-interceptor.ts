@@ -1,6 +1,6 @@
 import * as grpc from '@grpc/grpc-js';
 import type { EndReason } from '../errors/refusal-reason.ts';
-import { bindCaller, type Caller } from '../rpc/caller.ts';
+import { bindCaller, type Caller, withBearer } from '../rpc/caller.ts';
 import type { Decision } from '../rpc/decision.ts';
 import { reasonMetadata } from '../rpc/status.ts';
 import type { MethodCalls } from '../telemetry/call-metrics.ts';
@@ -127,7 +127,8 @@ class GuardedCall extends grpc.ServerInterceptingCall implements ActiveCall, Lis
 
   isAllowed(authorize: AuthorizeCall, ofConnection: Caller): boolean {
     if (this.#caller === undefined || this.#metadata === undefined) return true;
-    const caller = this.#caller.bearer === undefined ? ofConnection : this.#caller;
+    const { bearer } = this.#caller;
+    const caller = bearer === undefined ? ofConnection : withBearer(ofConnection, bearer);
     return authorize(caller, this.path, this.#metadata).allowed;
   }
 

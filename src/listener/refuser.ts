@@ -1,13 +1,13 @@
 import type * as net from 'node:net';
 import type { RefusalReason } from '../errors/refusal-reason.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
+import { Repeats } from '../lifecycle/repeats.ts';
 import type { RefusedPeer } from '../rpc/refused-peer.ts';
 import { certificateFields } from '../telemetry/certificate-fields.ts';
 import { type Logger, printable } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { alertBytes, goawayBytes, http1Bytes } from './refusal.ts';
 import { RefusalDelay } from './refusal-delay.ts';
-import { Repeats } from './repeats.ts';
 import type { Sniffed } from './sniff.ts';
 
 /** A refused peer that reads nothing is not waited for longer than this. */

@@ -25,6 +25,14 @@ export interface Bearer {
   readonly kind: 'token' | 'jwt';
   /** Of a token, its name in the token file; of a JWT, its subject. */
   readonly name: string;
+  /** What the token gives, whoever sends it. */
+  readonly roles: ReadonlySet<Role>;
+}
+
+/** The caller of a call that carries a good token: holds what its certificate and its token give, and is not anonymous. */
+export function withBearer(ofConnection: Caller, bearer: Bearer): Caller {
+  const proven = [...ofConnection.roles].filter(role => role !== 'anonymous');
+  return { ...ofConnection, roles: new Set([...proven, ...bearer.roles]), bearer };
 }
 
 const CALLER: unique symbol = Symbol('selvedge.caller');

@@ -1,0 +1,113 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { JSONWebKeySet } from 'jose';
+import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { loadJwksFile, loadTokenFile } from './bearer-files.ts';
+import type { BearerRules } from './bearer-judge.ts';
+import type { BearerSettings } from './bearer-settings.ts';
+import { JwtVerifier } from './jwt-verifier.ts';
+import type { TokenEntry } from './token-file.ts';
+import { openWatchedFile, type WatchedFile } from './watched-file.ts';
+
+export type BearerFile = 'tokens' | 'jwks';
+
+export interface WatchedRulesParts {
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** Told why the newest content of a file could not be taken, or undefined. */
+  readonly onProblem: (file: BearerFile, problem: string | undefined) => void;
+}
+
+/** Settings whose files were read and are watched, but are not in use yet. */
+export interface PreparedRules {
+  readonly settings: BearerSettings | undefined;
+  readonly tokens: WatchedFile<readonly TokenEntry[]> | undefined;
+  readonly jwks: WatchedFile<JSONWebKeySet> | undefined;
+}
+
+const NOBODY: BearerRules = { tokens: undefined, verifier: undefined, allowPlaintext: false };
+
+/**
+ * The rules that follow from the settings and from the files they name, watched.
+ *
+ * B1. `prepare` reads everything that is new and changes nothing; `commit` takes it as a whole.
+ * B2. A file that is broken later leaves the rules as they were.
+ */
+export class WatchedBearerRules {
+  readonly #parts: WatchedRulesParts;
+  readonly #rules = new MutableValue<BearerRules>(NOBODY);
+  #used: PreparedRules = { settings: undefined, tokens: undefined, jwks: undefined };
+  #stop: readonly (() => void)[] = [];
+
+  constructor(parts: WatchedRulesParts) {
+    this.#parts = parts;
+  }
+
+  /** Another object after each change. */
+  get rules(): ObservableValue<BearerRules> {
+    return this.#rules;
+  }
+
+  /** @throws config_invalid for a file that is no good. */
+  async prepare(settings: BearerSettings | undefined): Promise<PreparedRules> {
+    if (isDeepStrictEqual(settings, this.#used.settings)) return this.#used;
+    const tokens = await this.#open('tokens', settings?.tokenFile, loadTokenFile);
+    try {
+      return { settings, tokens, jwks: await this.#open('jwks', settings?.jwt?.jwksFile, loadJwksFile) };
+    } catch (error) {
+      await tokens?.close();
+      throw error;
+    }
+  }
+
+  async commit(next: PreparedRules): Promise<void> {
+    const before = this.#used;
+    if (next === before) return;
+    for (const stop of this.#stop) stop();
+    this.#used = next;
+    const { settings, tokens, jwks } = next;
+    const verifierOf = (keys: JSONWebKeySet) => settings?.jwt && new JwtVerifier(settings.jwt, keys);
+    this.#stop = [
+      tokens?.content.subscribe(entries => this.#rules.set({ ...this.#rules.value, tokens: entries })) ?? (() => {}),
+      jwks?.content.subscribe(keys => this.#rules.set({ ...this.#rules.value, verifier: verifierOf(keys) })) ??
+        (() => {}),
+    ];
+    this.#rules.set({
+      tokens: tokens?.content.value,
+      verifier: jwks && verifierOf(jwks.content.value),
+      allowPlaintext: settings?.allowPlaintext ?? false,
+    });
+    if (tokens === undefined) this.#parts.onProblem('tokens', undefined);
+    if (jwks === undefined) this.#parts.onProblem('jwks', undefined);
+    await this.#letGo(before);
+  }
+
+  /** Lets go what was prepared and is not wanted after all. */
+  async discard(prepared: PreparedRules): Promise<void> {
+    if (prepared !== this.#used) await this.#letGo(prepared);
+  }
+
+  async close(): Promise<void> {
+    for (const stop of this.#stop) stop();
+    await this.#letGo(this.#used);
+  }
+
+  async #letGo({ tokens, jwks }: PreparedRules): Promise<void> {
+    await Promise.all([tokens?.close(), jwks?.close()]);
+  }
+
+  async #open<Content>(
+    kind: BearerFile,
+    file: string | undefined,
+    load: Parameters<typeof openWatchedFile<Content>>[0]['load'],
+  ): Promise<WatchedFile<Content> | undefined> {
+    if (file === undefined) return undefined;
+    const { logger, metrics, onProblem } = this.#parts;
+    const onReload = (problem: string | undefined) => {
+      onProblem(kind, problem);
+      metrics.authenticationReloads.inc({ file: kind, result: problem === undefined ? 'ok' : 'failed' });
+    };
+    return openWatchedFile({ file, load, logger, onReload });
+  }
+}
