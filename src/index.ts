@@ -37,7 +37,7 @@ export {
   type ReloadReport,
 } from './node/fabric-node.ts';
 export type * from './node/node-options.ts';
-export { type Caller, callerOf, type Role } from './rpc/caller.ts';
+export { type Bearer, type Caller, callerOf, type Role } from './rpc/caller.ts';
 export type { PlaintextReason, Security, SecurityKind } from './rpc/security.ts';
 export { createLogger, type Logger, type LoggerOptions, type LogLevel } from './telemetry/logger.ts';
 export { createMetrics, type Metrics } from './telemetry/metrics.ts';

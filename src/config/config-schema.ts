@@ -1,10 +1,12 @@
-import type {
-  AuditOptions,
-  AuthorizationOptions,
-  FabricNodeOptions,
-  MembershipOptions,
-  NetworkingOptions,
-  ObservabilityOptions,
+import {
+  AUTH_METHODS,
+  type AuditOptions,
+  type AuthorizationOptions,
+  type FabricNodeOptions,
+  type JwtOptions,
+  type MembershipOptions,
+  type NetworkingOptions,
+  type ObservabilityOptions,
 } from '../node/node-options.ts';
 import { LOG_LEVELS } from '../telemetry/logger.ts';
 import { type Field, table, value } from './field.ts';
@@ -14,7 +16,9 @@ import {
   bindAddress,
   count,
   duration,
+  flag,
   hostPort,
+  listOfWords,
   oneOf,
   path,
   text,
@@ -89,7 +93,44 @@ const membership = table<MembershipOptions>('membership', {
   }),
 });
 
+const jwt = table<JwtOptions>('jwt', {
+  issuer: value('issuer', text, {
+    meaning: 'Who makes the JWTs: exactly their claim `iss`.',
+    otherwise: 'required in this table',
+  }),
+  audiences: value('audience', textList, {
+    meaning: 'Whom they are for: one of these must be in their claim `aud`.',
+    otherwise: 'required in this table',
+  }),
+  jwksFile: value('jwks-file', path, {
+    meaning: 'JWK set (RFC 7517) with the public keys of the issuer; watched.',
+    otherwise: 'required in this table',
+  }),
+  clockSkewMs: value('clock-skew', duration, {
+    meaning: 'By how much the clocks of issuer and node may differ. At most 10m.',
+    default: '"30s"',
+  }),
+  rolesClaim: value('roles-claim', text, {
+    meaning:
+      'The claim that says the roles, a text or a list of texts. One that begins with `/` is a JSON pointer, such as `/realm_access/roles`.',
+    default: '"roles"',
+  }),
+  adminValues: value('admin-values', textList, {
+    meaning: 'Values of that claim that give the role `admin`.',
+    default: '[]',
+  }),
+  observerValues: value('observer-values', textList, {
+    meaning: 'Values of that claim that give the role `observer`.',
+    default: '[]',
+  }),
+});
+
 const authorization = table<AuthorizationOptions>('authorization', {
+  auth: value('auth', listOfWords(AUTH_METHODS), {
+    meaning:
+      'What may give callers of the control services the roles `admin` and `observer`: their certificate, a static token, a JWT. With one of the last two, callers without a certificate need a token there.',
+    default: '["mtls"]',
+  }),
   adminSubjectNames: value('admin-subject-names', textList, {
     meaning: 'Subject-name patterns of who holds the role `admin`.',
     default: '[]',
@@ -106,6 +147,15 @@ const authorization = table<AuthorizationOptions>('authorization', {
     meaning: 'The same, of a policy that is only tried out and reported; watched.',
     otherwise: 'none is tried out',
   }),
+  tokenFile: value('token-file', path, {
+    meaning: 'The static tokens, by their hashes; watched. Lines are made by `selvedgectl token new`.',
+    otherwise: 'required with `token` in `auth`',
+  }),
+  insecureAllowPlaintextTokens: value('insecure-allow-plaintext-tokens', flag, {
+    meaning: 'Take bearer tokens over plaintext too, where everybody on the way can read and use them.',
+    default: 'false',
+  }),
+  jwt,
 });
 
 const audit = table<AuditOptions>('audit', {

@@ -11,6 +11,8 @@ const NOTHING = {
   membersFile: undefined,
   policyFile: undefined,
   shadowPolicyFile: undefined,
+  tokenFile: undefined,
+  jwksFile: undefined,
 };
 
 test('the files that are named are found in a configuration with mistakes, and none in a file that is not TOML', async t => {
@@ -22,7 +24,7 @@ test('the files that are named are found in a configuration with mistakes, and n
   const tls = 'cert-file = "c.pem"\nkey-file = "c.key"\nca-file = ["a.pem", "/b.pem"]\n';
   await writeFile(
     file,
-    `data-dir = "data"\nadmin-socket = "/run/s.sock"\nnonsense = 1\n[networking.tls]\n${tls}[membership]\nmembers-file = "m.toml"\n[authorization]\npolicy-file = "authz.json"\n`,
+    `data-dir = "data"\nadmin-socket = "/run/s.sock"\nnonsense = 1\n[networking.tls]\n${tls}[membership]\nmembers-file = "m.toml"\n[authorization]\npolicy-file = "authz.json"\ntoken-file = "t"\n[authorization.jwt]\njwks-file = "j"\n`,
   );
   assert.deepEqual(peekConfig(file, {}), {
     adminSocket: '/run/s.sock',
@@ -36,6 +38,8 @@ test('the files that are named are found in a configuration with mistakes, and n
     membersFile: join(directory, 'm.toml'),
     policyFile: join(directory, 'authz.json'),
     shadowPolicyFile: undefined,
+    tokenFile: join(directory, 't'),
+    jwksFile: join(directory, 'j'),
   });
   await writeFile(file, 'nonsense = 1\n[networking.tls]\nmode = 1\nsource = "spiffe"\n');
   assert.equal(peekConfig(file, {}).credentials, undefined);

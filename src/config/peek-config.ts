@@ -17,6 +17,8 @@ export interface NamedFiles {
   readonly membersFile: string | undefined;
   readonly policyFile: string | undefined;
   readonly shadowPolicyFile: string | undefined;
+  readonly tokenFile: string | undefined;
+  readonly jwksFile: string | undefined;
 }
 
 /**
@@ -34,6 +36,8 @@ export function peekConfig(file: string, env: ConfigSources['env']): NamedFiles 
     membersFile: path(tableIn(root, 'membership')['members-file']),
     policyFile: path(tableIn(root, 'authorization')['policy-file']),
     shadowPolicyFile: path(tableIn(root, 'authorization')['shadow-policy-file']),
+    tokenFile: path(tableIn(root, 'authorization')['token-file']),
+    jwksFile: path(tableIn(tableIn(root, 'authorization'), 'jwt')['jwks-file']),
   };
 }
 

@@ -115,6 +115,23 @@ export function oneOf<Word extends string>(words: readonly Word[], later: readon
   };
 }
 
+/** A list of words of a closed list; one word stands for a list of one. */
+export function listOfWords<Word extends string>(words: readonly Word[]): ValueType<readonly Word[]> {
+  const word = oneOf(words);
+  return {
+    name: `list of ${word.name}`,
+    read: (raw, baseDir) => {
+      const elements: readonly unknown[] = Array.isArray(raw) ? raw : [raw];
+      const read = elements.map(element => word.read(element, baseDir));
+      const problems = read.flatMap((element, index) =>
+        'problems' in element ? element.problems.map(problem => ({ ...problem, index })) : [],
+      );
+      if (problems.length === 0) return { value: read.flatMap(element => ('value' in element ? [element.value] : [])) };
+      return { problems: Array.isArray(raw) ? problems : problems.map(({ index: _, ...problem }) => problem) };
+    },
+  };
+}
+
 export function isTable(raw: unknown): raw is Readonly<Record<string, unknown>> {
   return typeof raw === 'object' && raw !== null && !Array.isArray(raw) && !(raw instanceof Date);
 }

@@ -109,6 +109,7 @@ async function setUp(
   const nodeIdentity =
     tls.nodeIdentity === undefined ? undefined : (name: string) => parsePattern(`uri:spiffe://dev/fabric/${name}`);
   const authorization = {
+    bearer: undefined,
     adminSubjectNames: [],
     observerSubjectNames: parsePatterns(observers),
     policyFile: undefined,

@@ -132,7 +132,37 @@ export interface MembershipOptions {
   readonly membersFile: string;
 }
 
+/** What may give a caller of the control services the roles `admin` and `observer`. */
+export const AUTH_METHODS = ['mtls', 'token', 'jwt'] as const;
+export type AuthMethod = (typeof AUTH_METHODS)[number];
+
+/** Which JSON Web Tokens (RFC 7519) are taken, and what they give. */
+export interface JwtOptions {
+  /** Exactly the claim `iss`. */
+  readonly issuer: string;
+  /** One of them must be in the claim `aud`. */
+  readonly audiences: readonly string[];
+  /** A JWK set (RFC 7517) with the public keys of the issuer; watched. */
+  readonly jwksFile: string;
+  /** By how much the clocks may differ. Default 30,000; at most 600,000. */
+  readonly clockSkewMs?: number;
+  /** The claim that says the roles; where it begins with `/`, a JSON pointer (RFC 6901). Default `roles`. */
+  readonly rolesClaim?: string;
+  /** Values of that claim that give the role `admin`. Default none. */
+  readonly adminValues?: readonly string[];
+  /** Values of that claim that give the role `observer`. Default none. */
+  readonly observerValues?: readonly string[];
+}
+
 export interface AuthorizationOptions {
+  /** Default `['mtls']`: certificates alone. What is not in it must not be configured either. */
+  readonly auth?: readonly AuthMethod[];
+  /** The tokens that are taken, by their hashes; watched. Required with `token` in `auth`. */
+  readonly tokenFile?: string;
+  /** Required with `jwt` in `auth`. */
+  readonly jwt?: JwtOptions;
+  /** Take bearer tokens over plaintext too, where everybody on the way can read and use them. Default false. */
+  readonly insecureAllowPlaintextTokens?: boolean;
   /** Patterns of those who hold the role `admin`. Default none. */
   readonly adminSubjectNames?: readonly string[];
   /** Patterns of those who hold the role `observer`. Default none. */

@@ -1,5 +1,7 @@
 import { hostname } from 'node:os';
 import type { AuditTrail } from '../audit/audit-trail.ts';
+import { BearerAuthenticator } from '../authentication/bearer-authenticator.ts';
+import { type PreparedRules, WatchedBearerRules, type WatchedRulesParts } from '../authentication/bearer-rules.ts';
 import { Connector } from '../connector/connector.ts';
 import type { OutboundPolicy } from '../connector/trust-profile.ts';
 import { messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
@@ -42,6 +44,8 @@ export class NodeParts {
   readonly credentials: CredentialSet;
   /** What calls are decided by. */
   readonly policies: CallPolicies;
+  /** Finds out who calls by the token of a call. */
+  readonly bearers: BearerAuthenticator;
   readonly directory: MemberDirectory;
   readonly connector: Connector;
   /** Decides on peers of the fabric listener; another function after each change of the settings. */
@@ -50,6 +54,7 @@ export class NodeParts {
   readonly outbound: MutableValue<OutboundPolicy>;
   readonly closing: ClosingStack;
   readonly hostName: string = hostname().toLowerCase();
+  readonly #bearerRules: WatchedBearerRules;
   readonly #belief: MutableValue<BeliefPolicy>;
   #told: ReadonlySet<string> = new Set();
 
@@ -88,6 +93,9 @@ export class NodeParts {
         'policies',
         await CallPolicies.open({ settings: current, methods, logger, metrics, problems }),
       );
+      const onProblem: WatchedRulesParts['onProblem'] = (file, problem) => problems.set(file, problem);
+      const bearerRules = closing.use('bearer rules', new WatchedBearerRules({ logger, metrics, onProblem }));
+      await bearerRules.commit(await bearerRules.prepare(settings.authorization.bearer));
       const onReload = (problem: string | undefined) => {
         problems.set('members', problem);
         metrics.membershipReloads.inc({ result: problem === undefined ? 'ok' : 'failed' });
@@ -103,6 +111,7 @@ export class NodeParts {
         data,
         canary,
         credentials,
+        bearerRules,
         source,
         closing,
       });
@@ -122,6 +131,7 @@ export class NodeParts {
     data: DataDirectory;
     canary: Canary;
     credentials: CredentialSet;
+    bearerRules: WatchedBearerRules;
     source: MembershipSource;
     closing: ClosingStack;
   }) {
@@ -135,6 +145,8 @@ export class NodeParts {
     this.audit = parts.audit;
     this.canary = parts.canary;
     this.credentials = credentials;
+    this.#bearerRules = parts.bearerRules;
+    this.bearers = closing.use('bearers', new BearerAuthenticator({ rules: parts.bearerRules.rules, logger, metrics }));
     this.closing = closing;
     this.admit = derived(settings, admitUnder);
     this.#belief = new MutableValue(beliefPolicyOf(settings.value));
@@ -209,12 +221,16 @@ export class NodeParts {
   async adopt(next: NodeSettings): Promise<void> {
     checkReachable(next, this.directory.members.value);
     const policies = await this.policies.prepare(next.authorization);
+    let bearerRules: PreparedRules | undefined;
     try {
+      bearerRules = await this.#bearerRules.prepare(next.authorization.bearer);
       await this.credentials.adopt(next.tls);
     } catch (error) {
       await policies.discard();
+      if (bearerRules !== undefined) await this.#bearerRules.discard(bearerRules);
       throw error;
     }
+    await this.#bearerRules.commit(bearerRules);
     this.#belief.set(beliefPolicyOf(next));
     this.settings.set(next);
     policies.take();

@@ -1,7 +1,9 @@
+import type { BearerFile } from '../authentication/bearer-rules.ts';
+
 /** The two policy files, as metrics, events and problems call them. */
 export type PolicyFileName = 'policy' | 'shadow_policy';
 
-export type ProblemSource = 'configuration' | 'members' | 'audit' | PolicyFileName;
+export type ProblemSource = 'configuration' | 'members' | 'audit' | BearerFile | PolicyFileName;
 
 /** Files whose newest content could not be taken or that cannot be written, each with why. The node runs on all the same. */
 export class NodeProblems {

@@ -1,3 +1,4 @@
+import type { BearerSettings } from '../authentication/bearer-settings.ts';
 import type { CredentialSpec } from '../credentials/open-credential-source.ts';
 import type { Address, TcpAddress } from '../identity/address.ts';
 import type { DeniedCertificate } from '../identity/denied-certificate.ts';
@@ -89,6 +90,8 @@ export interface MembershipSettings {
 }
 
 export interface AuthorizationSettings {
+  /** Undefined: no bearer token is taken. */
+  readonly bearer: BearerSettings | undefined;
   readonly adminSubjectNames: readonly SubjectNamePattern[];
   readonly observerSubjectNames: readonly SubjectNamePattern[];
   /** Undefined: the built-in rules alone. */

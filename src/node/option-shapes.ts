@@ -4,6 +4,7 @@ import type {
   AuthorizationOptions,
   CredentialOptions,
   FabricNodeOptions,
+  JwtOptions,
   MembershipOptions,
   NetworkingOptions,
   ObservabilityOptions,
@@ -96,6 +97,25 @@ const NETWORKING: ShapesOf<NetworkingOptions> = {
   tls: table<TlsOptions>(TLS),
 };
 
+const AUTHORIZATION: ShapesOf<AuthorizationOptions> = {
+  auth: 'texts',
+  adminSubjectNames: 'texts',
+  observerSubjectNames: 'texts',
+  policyFile: 'text',
+  shadowPolicyFile: 'text',
+  tokenFile: 'text',
+  jwt: table<JwtOptions>({
+    issuer: 'text',
+    audiences: 'texts',
+    jwksFile: 'text',
+    clockSkewMs: 'number',
+    rolesClaim: 'text',
+    adminValues: 'texts',
+    observerValues: 'texts',
+  }),
+  insecureAllowPlaintextTokens: 'boolean',
+};
+
 /** Of a node. */
 export const NODE_OPTIONS: ShapesOf<FabricNodeOptions> = {
   clusterName: 'text',
@@ -106,12 +126,7 @@ export const NODE_OPTIONS: ShapesOf<FabricNodeOptions> = {
   logLevel: 'text',
   networking: table<NetworkingOptions>(NETWORKING),
   membership: table<MembershipOptions>({ source: 'text', membersFile: 'text' }),
-  authorization: table<AuthorizationOptions>({
-    adminSubjectNames: 'texts',
-    observerSubjectNames: 'texts',
-    policyFile: 'text',
-    shadowPolicyFile: 'text',
-  }),
+  authorization: table<AuthorizationOptions>(AUTHORIZATION),
   audit: table<AuditOptions>({ file: 'text', maxDenialsPerSecond: 'number', maxDenialsPerSecondPerSource: 'number' }),
   observability: table<ObservabilityOptions>({ bindAddress: 'text' }),
 };

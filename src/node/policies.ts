@@ -10,11 +10,11 @@ import type { NodeSettings, TlsSettings } from './node-settings.ts';
 
 const DEFAULT_TIMEOUT_MS = 5_000;
 
-/** What the listener does under these settings. */
-export function listenerPolicyOf({ mode, tls }: NodeSettings): ListenerPolicy {
+/** What the listener does under these settings. Where a token says who calls, a TLS client needs no certificate to connect. */
+export function listenerPolicyOf({ mode, tls, authorization }: NodeSettings): ListenerPolicy {
   return {
     mode,
-    requireClientAuth: tls?.requireClientAuth ?? true,
+    requireClientAuth: (tls?.requireClientAuth ?? true) && authorization.bearer === undefined,
     minVersion: tls?.minVersion ?? 'TLSv1.3',
     sniffTimeoutMs: tls?.sniffTimeoutMs ?? DEFAULT_TIMEOUT_MS,
     handshakeTimeoutMs: tls?.handshakeTimeoutMs ?? DEFAULT_TIMEOUT_MS,

@@ -70,6 +70,7 @@ test('defaults are those the documentation gives', () => {
     tls: undefined,
     membership: undefined,
     authorization: {
+      bearer: undefined,
       adminSubjectNames: [],
       observerSubjectNames: [],
       policyFile: undefined,

@@ -14,6 +14,7 @@ import type {
 import { OptionProblems } from './option-problems.ts';
 import { NODE_OPTIONS } from './option-shapes.ts';
 import { resolveAudit } from './resolve-audit.ts';
+import { resolveBearer } from './resolve-bearer.ts';
 import { resolvePatterns } from './resolve-names.ts';
 import { resolveNetworking } from './resolve-networking.ts';
 import { resolveTls } from './resolve-tls.ts';
@@ -46,7 +47,7 @@ export function resolveNodeOptions(options: FabricNodeOptions): ResolvedOptions 
     labels: resolveLabels(options.labels ?? {}, found),
     logLevel: found.oneOf(['logLevel'], options.logLevel ?? 'info', LOG_LEVELS) ?? 'info',
     membership: resolveMembership(options, found),
-    authorization: resolveAuthorization(options, found),
+    authorization: resolveAuthorization(options, mode, found),
     audit: resolveAudit(options.audit ?? {}, found),
     observability: resolveObservability(options, found),
   };
@@ -113,11 +114,15 @@ function resolveMembership({ membership }: FabricNodeOptions, found: OptionProbl
   };
 }
 
-function resolveAuthorization({ authorization }: FabricNodeOptions, found: OptionProblems): AuthorizationSettings {
+function resolveAuthorization(
+  { authorization = {} }: FabricNodeOptions,
+  mode: TlsMode | undefined,
+  found: OptionProblems,
+): AuthorizationSettings {
   const read = (list: 'adminSubjectNames' | 'observerSubjectNames') =>
-    resolvePatterns(['authorization', list], authorization?.[list] ?? [], found);
+    resolvePatterns(['authorization', list], authorization[list] ?? [], found);
   const file = (option: 'policyFile' | 'shadowPolicyFile') => {
-    const given = authorization?.[option];
+    const given = authorization[option];
     return given === undefined
       ? undefined
       : resolve(found.required(['authorization', option], given, 'which JSON file holds the policy'));
@@ -125,6 +130,7 @@ function resolveAuthorization({ authorization }: FabricNodeOptions, found: Optio
   return {
     adminSubjectNames: read('adminSubjectNames'),
     observerSubjectNames: read('observerSubjectNames'),
+    bearer: resolveBearer(authorization, mode, found),
     policyFile: file('policyFile'),
     shadowPolicyFile: file('shadowPolicyFile'),
   };

@@ -24,6 +24,8 @@ const CONTRACT: readonly [string, 'gauge' | 'counter' | 'histogram', readonly st
   ['selvedge_audit_records_total', 'counter', ['kind', 'decision']],
   ['selvedge_audit_dropped_total', 'counter', []],
   ['selvedge_audit_failing', 'gauge', []],
+  ['selvedge_authentications_total', 'counter', ['result']],
+  ['selvedge_authentication_reload_total', 'counter', ['file', 'result']],
   ['selvedge_tls_canary_total', 'counter', ['result']],
   ['selvedge_config_reload_total', 'counter', ['result']],
   ['selvedge_membership_reload_total', 'counter', ['result']],
@@ -60,6 +62,8 @@ test('each metric takes the labels of the contract', async () => {
   metrics.auditRecords.inc({ kind: 'call', decision: 'deny' });
   metrics.auditDropped.inc();
   metrics.auditFailing.set(1);
+  metrics.authentications.inc({ result: 'ok' });
+  metrics.authenticationReloads.inc({ file: 'tokens', result: 'ok' });
   metrics.plaintextPeers.set(1);
   const served = metrics.serverCalls.of('/x/y');
   served.started += 1;

@@ -25,6 +25,8 @@ export interface Metrics {
   readonly auditRecords: Counter<'kind' | 'decision'>;
   readonly auditDropped: Counter;
   readonly auditFailing: Gauge;
+  readonly authentications: Counter<'result'>;
+  readonly authenticationReloads: Counter<'file' | 'result'>;
   readonly plaintextPeers: Gauge;
   /** Calls that reached this server, and what was decided on them. */
   readonly serverCalls: CallMetrics;
@@ -172,6 +174,18 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     auditFailing: new Gauge({
       name: 'selvedge_audit_failing',
       help: '1 while audit records go to the log because their own place cannot be written, otherwise 0.',
+      registers,
+    }),
+    authentications: new Counter({
+      name: 'selvedge_authentications_total',
+      help: 'Calls that were authenticated by a bearer token, or failed to be, by result.',
+      labelNames: ['result'],
+      registers,
+    }),
+    authenticationReloads: new Counter({
+      name: 'selvedge_authentication_reload_total',
+      help: 'Times a changed token file or JWK set was taken or rejected.',
+      labelNames: ['file', 'result'],
       registers,
     }),
     plaintextPeers: new Gauge({
