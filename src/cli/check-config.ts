@@ -3,6 +3,7 @@ import { peekConfig } from '../config/peek-config.ts';
 import { type ConfigProblem, isSelvedgeError } from '../errors/selvedge-error.ts';
 import type { NodeSettings } from '../node/node-settings.ts';
 import { checkAudit } from './check-audit.ts';
+import { checkBearer } from './check-bearer.ts';
 import { type CheckedSet, checkCredentialSets } from './check-credential-sets.ts';
 import { checkMembers } from './check-members.ts';
 import { checkOwnNames } from './check-own-names.ts';
@@ -38,14 +39,16 @@ export async function checkConfig(sources: ConfigSources, now: Date): Promise<Co
   const members = await checkMembers(settings);
   const policyProblems = await checkPolicies(settings.authorization);
   const auditProblems = await checkAudit(settings, sources.file);
+  const bearer = await checkBearer(settings.authorization.bearer);
   return {
-    problems: [...credentials.problems, ...members.problems, ...policyProblems, ...auditProblems],
+    problems: [...credentials.problems, ...members.problems, ...policyProblems, ...auditProblems, ...bearer.problems],
     warnings: [
       ...loaded.warnings.map(formatConfigProblem),
       ...loaded.masked.map(({ key, by }) => `${key} of the file is overridden by ${by}`),
       ...credentials.warnings,
       ...checkOwnNames(settings, credentials.sets),
       ...members.warnings,
+      ...bearer.warnings,
     ],
     settings,
     credentials: credentials.sets,
@@ -57,8 +60,9 @@ const NO_CREDENTIALS = { problems: [], warnings: [], sets: [] } as const;
 
 /** Of a configuration with mistakes: what is wrong with the files it names all the same. */
 async function problemsOfNamedFiles({ file, env }: ConfigSources, now: Date): Promise<readonly ConfigProblem[]> {
-  const { credentials, membersFile, policyFile, shadowPolicyFile } = peekConfig(file, env);
+  const { credentials, membersFile, policyFile, shadowPolicyFile, tokenFile, jwksFile } = peekConfig(file, env);
   const policyProblems = await checkPolicies({ policyFile, shadowPolicyFile });
+  const bearer = await checkBearer({ tokenFile, jwt: jwksFile === undefined ? undefined : { jwksFile } });
   const { problems } =
     credentials === undefined
       ? NO_CREDENTIALS
@@ -66,7 +70,7 @@ async function problemsOfNamedFiles({ file, env }: ConfigSources, now: Date): Pr
           { serverCredentials: credentials, clientCredentials: credentials, profiles: [] },
           now,
         );
-  if (membersFile === undefined) return [...problems, ...policyProblems];
+  if (membersFile === undefined) return [...problems, ...policyProblems, ...bearer.problems];
   // Of the members only what holds for every node: whether this one could reach them depends on the mistakes.
   const members = await checkMembers({
     membership: { source: 'file', membersFile },
@@ -74,7 +78,7 @@ async function problemsOfNamedFiles({ file, env }: ConfigSources, now: Date): Pr
     nodeName: '',
     tls: undefined,
   });
-  return [...problems, ...members.problems, ...policyProblems];
+  return [...problems, ...members.problems, ...policyProblems, ...bearer.problems];
 }
 
 async function tryLoadConfig(sources: ConfigSources): Promise<LoadedConfig | { problems: readonly ConfigProblem[] }> {

@@ -45,6 +45,9 @@ async function callAt<Methods extends UnaryMethods, Name extends keyof Methods &
   request: Methods[Name]['request'],
 ): Promise<Attempt<Methods[Name]['response']>> {
   const { timeoutMs, hasCertificate } = target;
+  const token = address.kind === 'unix' ? undefined : target.token;
+  const metadata = new grpc.Metadata();
+  if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
   let isConnected = false;
   let dialError: unknown;
   const credentials = new FabricChannelCredentials({
@@ -61,7 +64,7 @@ async function callAt<Methods extends UnaryMethods, Name extends keyof Methods &
   });
   const client = new grpc.Client(grpcTargetOf(address), credentials, FABRIC_CHANNEL_OPTIONS);
   try {
-    return { response: await callUnary(client, service, method, request, { timeoutMs }) };
+    return { response: await callUnary(client, service, method, request, { timeoutMs, metadata }) };
   } catch (error) {
     if (!isServiceError(error)) throw error;
     const facts = {
@@ -71,6 +74,7 @@ async function callAt<Methods extends UnaryMethods, Name extends keyof Methods &
       isConnected,
       dialError,
       hasCertificate,
+      hasToken: token !== undefined,
       timeoutMs,
     };
     return { failure: explainCallFailure(facts), answered: isConnected };

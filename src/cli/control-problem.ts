@@ -17,6 +17,8 @@ export interface CallFailure {
   readonly dialError: unknown;
   /** Whether we had a certificate to show. */
   readonly hasCertificate: boolean;
+  /** Whether the call carried a token. */
+  readonly hasToken: boolean;
   readonly timeoutMs: number;
 }
 
@@ -84,14 +86,20 @@ function explainUnreachable({ error, dialError, timeoutMs, address }: CallFailur
   return new CommandFailure(`${at}: cannot be reached: ${why}.`);
 }
 
-function explainAnswer({ error, method, hasCertificate, address, timeoutMs }: CallFailure, at: string): CommandFailure {
+function explainAnswer(failure: CallFailure, at: string): CommandFailure {
+  const { error, method, timeoutMs } = failure;
   const details = printable(error.details, 300);
+  if (error.code === grpc.status.UNAUTHENTICATED && failure.hasToken)
+    return new CommandFailure(
+      `${at}: the node does not take the token.`,
+      'Is it in its token-file or of its JWT issuer, not expired, and sent over TLS? The node logs why: authentication.failed.',
+    );
   switch (error.code) {
     case grpc.status.PERMISSION_DENIED:
     case grpc.status.UNAUTHENTICATED:
       return new CommandFailure(
         `${at}: permission denied for ${method}.`,
-        `It needs ${roleFor(method)}. ${hasCertificate || address.kind === 'unix' ? 'Use a certificate that holds it' : 'Give --tls-cert and --tls-key'}, or the admin socket of the node.`,
+        `It needs ${roleFor(method)}. ${howToHoldIt(failure)}, or the admin socket of the node.`,
       );
     case grpc.status.UNIMPLEMENTED:
       return new CommandFailure(
@@ -103,6 +111,12 @@ function explainAnswer({ error, method, hasCertificate, address, timeoutMs }: Ca
     default:
       return new CommandFailure(`${at}: ${method} failed: ${grpc.status[error.code] ?? error.code}: ${details}.`);
   }
+}
+
+function howToHoldIt({ hasToken, hasCertificate, address }: CallFailure): string {
+  if (hasToken) return 'Use a token that gives it';
+  if (hasCertificate || address.kind === 'unix') return 'Use a certificate that holds it';
+  return 'Give --tls-cert and --tls-key, or --token-file';
 }
 
 function roleFor(method: string): string {

@@ -9,6 +9,7 @@ import { type Address, formatAddress, parseAddress, withScheme } from '../identi
 import { PATTERN_KINDS, parsePattern } from '../identity/subject-name-pattern.ts';
 import { CommandFailure, usageFailure } from './command-failure.ts';
 import { type CtlOptions, timeoutMsOf } from './ctl-options.ts';
+import { readOwnToken } from './own-token.ts';
 import type { Terminal } from './terminal.ts';
 import { loadTrustOnly } from './trust-only.ts';
 
@@ -20,6 +21,8 @@ export interface ControlTarget {
   readonly trust: TrustSnapshot | undefined;
   /** Whether there is a certificate to show. */
   readonly hasCertificate: boolean;
+  /** Sent to nodes that are not asked over a unix socket; undefined: none. */
+  readonly token: string | undefined;
   readonly expectation: ServerExpectation;
   readonly timeoutMs: number;
 }
@@ -35,6 +38,7 @@ export async function resolveTarget(options: CtlOptions, terminal: Terminal): Pr
     addresses,
     trust: needsTls ? await loadTrust(options, addresses, terminal.now()) : undefined,
     hasCertificate: options.tlsCert !== undefined,
+    token: await readOwnToken(options, terminal),
     expectation: expectationOf(options.tlsServerName),
     timeoutMs: timeoutMsOf(options),
   };
@@ -68,12 +72,14 @@ function withDefaultScheme(address: Address): Address {
 }
 
 function refusePlaintext(addresses: readonly Address[], options: CtlOptions): void {
-  if (options.allowPlaintext === true || !hasTlsFiles(options)) return;
+  if (options.allowPlaintext === true || !(hasTlsFiles(options) || hasToken(options))) return;
   const plain = addresses.find(address => address.kind === 'tcp' && address.scheme === 'http');
   if (plain === undefined) return;
   throw usageFailure(
-    `${formatAddress(plain)} is plaintext, and TLS files are given.`,
-    'Write https://, or --allow-plaintext if you mean it.',
+    `${formatAddress(plain)} is plaintext, and ${hasToken(options) ? 'a token is' : 'TLS files are'} given.`,
+    hasToken(options)
+      ? 'Write https://; with --allow-plaintext everybody on the way can read the token and use it.'
+      : 'Write https://, or --allow-plaintext if you mean it.',
   );
 }
 
@@ -81,12 +87,16 @@ function hasTlsFiles({ tlsCa, tlsCert, tlsKey }: CtlOptions): boolean {
   return [tlsCa, tlsCert, tlsKey].some(file => file !== undefined);
 }
 
+function hasToken({ token, tokenFile }: CtlOptions): boolean {
+  return token !== undefined || tokenFile !== undefined;
+}
+
 async function loadTrust(options: CtlOptions, addresses: readonly Address[], now: Date): Promise<TrustSnapshot> {
   const { tlsCa, tlsCert, tlsKey } = options;
   if (tlsCa === undefined) {
     const address = addresses.map(formatAddress).find(text => text.startsWith('https:')) ?? DEFAULT_ADDRESS;
     throw usageFailure(
-      `${address} needs --tls-ca, and --tls-cert and --tls-key where the node asks for a certificate.`,
+      `${address} needs --tls-ca, and --tls-cert and --tls-key, or --token-file, where the node asks who you are.`,
       'On the machine of the node, --config FILE uses its admin socket and needs no certificate.',
     );
   }

@@ -10,6 +10,10 @@ export interface CtlOptions {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly tlsServerName?: string;
+  /** Where the token to send stands. */
+  readonly tokenFile?: string;
+  /** The token itself: never an option, which every user of the machine could read. */
+  readonly token?: string;
   readonly allowPlaintext?: boolean;
   readonly timeout?: string;
   readonly output?: string;
@@ -25,6 +29,8 @@ const VARIABLES: { readonly [Name in OptionName]-?: string } = {
   tlsCert: 'SELVEDGECTL_TLS_CERT',
   tlsKey: 'SELVEDGECTL_TLS_KEY',
   tlsServerName: 'SELVEDGECTL_TLS_SERVER_NAME',
+  tokenFile: 'SELVEDGECTL_TOKEN_FILE',
+  token: 'SELVEDGECTL_TOKEN',
   allowPlaintext: 'SELVEDGECTL_ALLOW_PLAINTEXT',
   timeout: 'SELVEDGECTL_TIMEOUT',
   output: 'SELVEDGECTL_OUTPUT',
@@ -57,7 +63,12 @@ export function addConnectionOptions(command: Command, certFlags = '--cert, --tl
     'who must answer: a name in place of the dialled host, or a pattern such as uri:spiffe://dev/fabric/*',
     'tlsServerName',
   );
-  add('--allow-plaintext', 'accept http:// although TLS files are given', 'allowPlaintext');
+  add(
+    '--token-file <file>',
+    'a token in place of a certificate, alone in its file; or the token itself in SELVEDGECTL_TOKEN',
+    'tokenFile',
+  );
+  add('--allow-plaintext', 'accept http:// although TLS files or a token are given', 'allowPlaintext');
   command.addOption(
     new Option(
       '--timeout <duration>',
@@ -85,6 +96,7 @@ export function ctlOptionsOf(command: Command, env: Readonly<Record<string, stri
   }
   // Who types --config means that node, whatever address the environment names.
   if (givenOption(command, 'config') !== undefined) options.address = givenOption(command, 'address');
+  if (givenOption(command, 'tokenFile') !== undefined) delete options.token;
   return options;
 }
 

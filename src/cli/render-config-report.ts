@@ -56,6 +56,8 @@ function renderSummary(
       ...credentials.flatMap(set => credentialFields(set, now())),
       ['client certificate', tls === undefined ? '' : tls.requireClientAuth ? 'required' : 'not required'],
       ['peers', patterns(tls?.allowedSubjectNames ?? [])],
+      ['tokens from', authorization.bearer?.tokenFile ?? ''],
+      ['JWTs of', authorization.bearer?.jwt?.issuer ?? ''],
       ['admins', patterns(authorization.adminSubjectNames)],
       ['observers', patterns(authorization.observerSubjectNames)],
       ['members', (memberNames ?? []).join(', ')],

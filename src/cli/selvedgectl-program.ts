@@ -11,6 +11,7 @@ import { healthCommand } from './commands/health.ts';
 import { nodesCommand } from './commands/nodes-list.ts';
 import { statusCommand } from './commands/status.ts';
 import { tlsCommand } from './commands/tls.ts';
+import { tokenCommand } from './commands/token.ts';
 import { withExamples } from './ctl-command.ts';
 import { addConnectionOptions } from './ctl-options.ts';
 import type { CommandContext } from './run-program.ts';
@@ -30,6 +31,7 @@ export function selvedgectlProgram(context: CommandContext): Command {
     .addCommand(authzCommand(context))
     .addCommand(caCommand(context))
     .addCommand(certsCommand(context))
+    .addCommand(tokenCommand(context))
     .addCommand(configCommand(context))
     .addCommand(completionCommand(context));
   return withExamples(program, [
