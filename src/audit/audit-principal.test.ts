@@ -10,8 +10,8 @@ const IDENTITY = peerIdentity({ uris: [URI], spiffeId: URI });
 test('a bearer token stands before the certificate of the connection that it came over', () => {
   const caller = { ...callerWith('peer', 'admin'), identity: IDENTITY };
   assert.equal(callerPrincipal(caller), URI);
-  assert.equal(callerPrincipal({ ...caller, bearer: { kind: 'token', name: 'ci' } }), 'token:ci');
-  assert.equal(callerPrincipal({ ...caller, bearer: { kind: 'jwt', name: 'ann\n' } }), 'jwt:ann\\u000a');
+  assert.equal(callerPrincipal({ ...caller, bearer: { roles: new Set(), kind: 'token', name: 'ci' } }), 'token:ci');
+  assert.equal(callerPrincipal({ ...caller, bearer: { roles: new Set(), kind: 'jwt', name: 'ann\n' } }), 'jwt:ann\\u000a');
   assert.equal(callerPrincipal(callerWith('local')), 'role:local');
 });
 

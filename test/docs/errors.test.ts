@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import * as grpc from '@grpc/grpc-js';
+import { AUTHENTICATION_FAILURES } from '../../src/errors/authentication-failure.ts';
 import { CLOSE_REASONS, REFUSAL_REASONS } from '../../src/errors/refusal-reason.ts';
 import { ERROR_SUMMARIES } from '../../src/errors/selvedge-error.ts';
 import { MODE_OBSTACLES } from '../../src/rpc/mode-obstacles.ts';
@@ -47,4 +48,8 @@ test('docs/errors.md explains every close reason, and knows no other', () => {
 
 test('docs/errors.md explains every obstacle of a preflight, and knows no other', () => {
   assert.deepEqual(firstCells('Preflight obstacles'), MODE_OBSTACLES);
+});
+
+test('docs/errors.md explains every authentication failure, and knows no other', () => {
+  assert.deepEqual(firstCells('Authentication failures'), AUTHENTICATION_FAILURES);
 });

@@ -50,7 +50,7 @@ const callers: fc.Arbitrary<Caller> = fc
   })
   .map(({ uri, roles, bearer }) => ({
     ...tlsCaller(uri === undefined ? undefined : { uris: [uri], spiffeId: uri }, roles),
-    bearer: bearer === undefined ? undefined : { kind: bearer.kind === 'jwt' ? 'jwt' : 'token', name: bearer.name },
+    bearer: bearer && { kind: bearer.kind === 'jwt' ? 'jwt' : 'token', name: bearer.name, roles: new Set(roles) },
   }));
 const headers = fc
   .dictionary(text('x-env', 'x-team'), text('prod', 'dev', ''))
