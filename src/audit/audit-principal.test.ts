@@ -11,7 +11,10 @@ test('a bearer token stands before the certificate of the connection that it cam
   const caller = { ...callerWith('peer', 'admin'), identity: IDENTITY };
   assert.equal(callerPrincipal(caller), URI);
   assert.equal(callerPrincipal({ ...caller, bearer: { roles: new Set(), kind: 'token', name: 'ci' } }), 'token:ci');
-  assert.equal(callerPrincipal({ ...caller, bearer: { roles: new Set(), kind: 'jwt', name: 'ann\n' } }), 'jwt:ann\\u000a');
+  assert.equal(
+    callerPrincipal({ ...caller, bearer: { roles: new Set(), kind: 'jwt', name: 'ann\n' } }),
+    'jwt:ann\\u000a',
+  );
   assert.equal(callerPrincipal(callerWith('local')), 'role:local');
 });
 
