@@ -62,6 +62,22 @@ test('operators with tokens: what they may, and that it ends when their token is
     assert.equal((await ctl(late, 'tls', 'status')).exitCode, 0);
   });
 
+  await t.test('the audit trail names who held a token, and who held none that is good', async () => {
+    const reloads = daemon.lines.filter(
+      ({ event, rpc_method: method }) => event === 'audit.record' && /ReloadTls$/.test(String(method)),
+    );
+    const facts = reloads.map(({ principal, matched_rule: rule, authorized }) => `${principal} ${rule} ${authorized}`);
+    assert.ok(
+      facts.some(each => /^token:ann .*true$/.test(each)),
+      facts.join('; '),
+    );
+    assert.ok(
+      facts.some(each => /^token:board .*false$/.test(each)),
+      facts.join('; '),
+    );
+    assert.ok(facts.includes('role:anonymous authentication false'), facts.join('; '));
+  });
+
   await t.test('no token is in the log', () => {
     const log = JSON.stringify(daemon.lines);
     for (const each of [admin, observer, late]) assert.ok(!log.includes(each.token));
