@@ -32,7 +32,7 @@ const DEFAULT_ADDRESS = 'https://127.0.0.1:5122';
 /** What the options mean. @throws CommandFailure, `address_invalid`, `pattern_invalid`, `config_invalid`, `credentials_invalid` */
 export async function resolveTarget(options: CtlOptions, terminal: Terminal): Promise<ControlTarget> {
   const addresses = await addressesOf(options, terminal);
-  refusePlaintext(addresses, options);
+  await refusePlaintext(addresses, options, terminal);
   const needsTls = addresses.some(address => address.kind === 'tcp' && address.scheme === 'https');
   return {
     addresses,
@@ -71,16 +71,33 @@ function withDefaultScheme(address: Address): Address {
   return address.kind === 'tcp' && address.scheme === undefined ? withScheme(address, 'https') : address;
 }
 
-function refusePlaintext(addresses: readonly Address[], options: CtlOptions): void {
-  if (options.allowPlaintext === true || !(hasTlsFiles(options) || hasToken(options))) return;
+async function refusePlaintext(addresses: readonly Address[], options: CtlOptions, { env }: Terminal): Promise<void> {
   const plain = addresses.find(address => address.kind === 'tcp' && address.scheme === 'http');
-  if (plain === undefined) return;
+  if (plain === undefined || options.allowPlaintext === true) return;
+  const why = await againstPlaintext(options, env);
+  if (why === undefined) return;
   throw usageFailure(
-    `${formatAddress(plain)} is plaintext, and ${hasToken(options) ? 'a token is' : 'TLS files are'} given.`,
+    `${formatAddress(plain)} is plaintext, and ${why}.`,
     hasToken(options)
       ? 'Write https://; with --allow-plaintext everybody on the way can read the token and use it.'
       : 'Write https://, or --allow-plaintext if you mean it.',
   );
+}
+
+async function againstPlaintext(options: CtlOptions, env: Terminal['env']): Promise<string | undefined> {
+  if (hasToken(options)) return 'a token is given';
+  if (hasTlsFiles(options)) return 'TLS files are given';
+  const { config } = options;
+  return config !== undefined && (await isStrict(config, env)) ? `the mode of ${config} is strict` : undefined;
+}
+
+/** A configuration that has mistakes is strict, unless it says otherwise. */
+async function isStrict(file: string, env: Terminal['env']): Promise<boolean> {
+  try {
+    return (await loadConfig({ file, env, set: [] })).settings.mode === 'strict';
+  } catch {
+    return (peekConfig(file, env).mode ?? 'strict') === 'strict';
+  }
 }
 
 function hasTlsFiles({ tlsCa, tlsCert, tlsKey }: CtlOptions): boolean {

@@ -68,7 +68,11 @@ export function addConnectionOptions(command: Command, certFlags = '--cert, --tl
     'a token in place of a certificate, alone in its file; or the token itself in SELVEDGECTL_TOKEN',
     'tokenFile',
   );
-  add('--allow-plaintext', 'accept http:// although TLS files or a token are given', 'allowPlaintext');
+  add(
+    '--allow-plaintext',
+    'accept http:// although TLS files or a token are given, or the mode of --config is strict',
+    'allowPlaintext',
+  );
   command.addOption(
     new Option(
       '--timeout <duration>',

@@ -7,6 +7,7 @@ import { peekConfig } from './peek-config.ts';
 
 const NOTHING = {
   adminSocket: undefined,
+  mode: undefined,
   credentials: undefined,
   membersFile: undefined,
   policyFile: undefined,
@@ -24,10 +25,11 @@ test('the files that are named are found in a configuration with mistakes, and n
   const tls = 'cert-file = "c.pem"\nkey-file = "c.key"\nca-file = ["a.pem", "/b.pem"]\n';
   await writeFile(
     file,
-    `data-dir = "data"\nadmin-socket = "/run/s.sock"\nnonsense = 1\n[networking.tls]\n${tls}[membership]\nmembers-file = "m.toml"\n[authorization]\npolicy-file = "authz.json"\ntoken-file = "t"\n[authorization.jwt]\njwks-file = "j"\n`,
+    `data-dir = "data"\nadmin-socket = "/run/s.sock"\nnonsense = 1\n[networking.tls]\nmode = "optional"\n${tls}[membership]\nmembers-file = "m.toml"\n[authorization]\npolicy-file = "authz.json"\ntoken-file = "t"\n[authorization.jwt]\njwks-file = "j"\n`,
   );
   assert.deepEqual(peekConfig(file, {}), {
     adminSocket: '/run/s.sock',
+    mode: 'optional',
     credentials: {
       kind: 'files',
       certFile: join(directory, 'c.pem'),

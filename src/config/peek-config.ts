@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parse } from 'smol-toml';
+import { TLS_MODES, type TlsMode } from '../node/node-options.ts';
 import type { TlsSettings } from '../node/node-settings.ts';
 import { OptionProblems } from '../node/option-problems.ts';
 import { resolveCredentials } from '../node/resolve-credentials.ts';
@@ -9,9 +10,11 @@ import { withEndpointSocket } from './endpoint-socket.ts';
 import type { ConfigSources } from './load-config.ts';
 import { isTable } from './value-types.ts';
 
-/** Files that a configuration names, absolute. */
+/** What a configuration says, as far as it can be told; files are absolute. */
 export interface NamedFiles {
   readonly adminSocket: string | undefined;
+  /** As it is written; undefined where it is not, or is none. */
+  readonly mode: TlsMode | undefined;
   /** Of `[networking.tls]`; undefined unless they are named whole. */
   readonly credentials: TlsSettings['serverCredentials'] | undefined;
   readonly membersFile: string | undefined;
@@ -32,6 +35,7 @@ export function peekConfig(file: string, env: ConfigSources['env']): NamedFiles 
   const dataDir = path(root['data-dir']);
   return {
     adminSocket: path(root['admin-socket']) ?? (dataDir === undefined ? undefined : resolve(dataDir, 'admin.sock')),
+    mode: TLS_MODES.find(mode => mode === tableIn(tableIn(root, 'networking'), 'tls').mode),
     credentials: credentialsIn(root, dirname(resolve(file)), env),
     membersFile: path(tableIn(root, 'membership')['members-file']),
     policyFile: path(tableIn(root, 'authorization')['policy-file']),

@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import * as grpc from '@grpc/grpc-js';
 import { type CertStore, initCertStore } from '../../src/dev-pki/cert-store.ts';
 import { nodeControl } from '../../src/rpc/control-messages.ts';
+import { makeConfiguredNode } from './configured-node.ts';
 import { startFakeNode } from './fake-node.ts';
 import { makeDirectory, runCtl } from './programs.ts';
 
@@ -127,6 +128,34 @@ test('what cannot be meant is a usage error: exit 2 and one line', async t => {
     assert.equal(stdout, '');
     assert.match(stderr, message);
   }
+});
+
+test('with the configuration of a strict node nothing is asked in plaintext, wherever the address is given', async t => {
+  const { config, writeConfig } = await makeConfiguredNode(t);
+  const http = 'http://127.0.0.1:1';
+  const ways = [
+    { args: ['-s', http, '--config', config], env: {} },
+    { args: ['-s', `https://127.0.0.1:1,${http}`, '--config', config], env: {} },
+    { args: ['-s', http], env: { SELVEDGECTL_CONFIG: config } },
+    { args: [], env: { SELVEDGECTL_CONFIG: config, SELVEDGECTL_ADDRESS: http } },
+  ];
+  for (const { args, env } of ways) {
+    const { stderr, exitCode } = await runCtl(['health', ...args], { env });
+    assert.equal(exitCode, 2, stderr);
+    assert.match(
+      stderr,
+      /http:\/\/127\.0\.0\.1:1 is plaintext, and the mode of .*node\.toml is strict\..*--allow-plaintext/,
+    );
+    if (args.some(arg => arg.startsWith('https'))) continue;
+    const meant = await runCtl(['health', ...args, '--allow-plaintext'], { env });
+    assert.match(meant.stderr, /nothing listens there/);
+  }
+  await writeConfig({ 'data-dir = "data"': 'data-dri = "data"' });
+  const broken = await runCtl(['health', '-s', http, '--config', config]);
+  assert.match(broken.stderr, /is strict/, 'a file with mistakes is no way around it');
+  await writeConfig({ '"strict"': '"optional"' });
+  const optional = await runCtl(['health', '-s', http, '--config', config]);
+  assert.match(optional.stderr, /nothing listens there/);
 });
 
 test('--allow-plaintext lets http:// through although TLS files are given', async t => {
