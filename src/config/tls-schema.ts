@@ -7,7 +7,7 @@ import {
   type TlsProfileOptions,
 } from '../node/node-options.ts';
 import { type Field, table, tableList, value } from './field.ts';
-import { duration, flag, oneOf, path, pathList, socketPath, text, textList } from './value-types.ts';
+import { duration, flag, moment, oneOf, path, pathList, socketPath, text, textList } from './value-types.ts';
 
 const profile = tableList<TlsProfileOptions>('profile', {
   name: value('name', text, {
@@ -181,8 +181,14 @@ export const tls: Field<TlsOptions> = table<TlsOptions>('tls', {
     default: 'true',
   }),
   refuseDowngrade: value('refuse-downgrade', flag, {
-    meaning: 'In `optional` mode: once a member spoke TLS, do not dial it in plaintext on its own word.',
+    meaning:
+      'In `optional` mode: with a member that spoke mutual TLS nothing is spoken in plaintext, in neither direction, until the membership source lists `http` for it anew or it says over mutual TLS that it goes back.',
     default: 'false',
+  }),
+  plaintextDeadline: value('plaintext-deadline', moment, {
+    meaning:
+      'Only in `optional` mode: from this time on the node is strict, as soon as nothing stands in the way of that.',
+    otherwise: 'none',
   }),
   refreshIntervalMs: value('refresh-interval', duration, {
     meaning: 'The credentials are read again this often, even when no change was seen.',

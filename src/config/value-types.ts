@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { TomlDate } from 'smol-toml';
 import { withoutKey } from '../identity/quoted.ts';
 import { parseDuration } from './duration.ts';
 
@@ -84,6 +85,15 @@ export const flag: ValueType<boolean> = {
   name: 'true or false',
   read: raw =>
     typeof raw === 'boolean' ? { value: raw } : wrongType(raw, 'true or false', 'Write true or false, without quotes.'),
+};
+
+/** A moment, written as an offset date-time of TOML. */
+export const moment: ValueType<Date> = {
+  name: 'offset date-time',
+  read: raw =>
+    raw instanceof TomlDate && raw.isDateTime() && !raw.isLocal() && !Number.isNaN(raw.getTime())
+      ? { value: new Date(raw.getTime()) }
+      : wrongType(raw, 'a date and time with its zone', 'Write it without quotes: 2027-01-31T12:00:00Z.'),
 };
 
 export const textMap: ValueType<Readonly<Record<string, string>>> = {

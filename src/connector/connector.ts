@@ -24,7 +24,7 @@ import type { OutboundPolicy } from './trust-profile.ts';
 export interface Destinations {
   /** Changes whenever an answer of `member` may have changed. */
   readonly members: ObservableValue<unknown>;
-  member(nodeName: string): { readonly addresses: readonly Address[] } | undefined;
+  member(nodeName: string): { readonly addresses: readonly Address[]; readonly tlsOnly?: true } | undefined;
   /** Told that a member refused plaintext, so it speaks TLS. */
   learnTls(nodeName: string): void;
 }
@@ -159,7 +159,8 @@ export class Connector {
   }
 
   #plan(nodeName: string): DialPlan {
-    return planDials(nodeName, this.#parts.directory.member(nodeName)?.addresses, this.#parts.policy.value);
+    const member = this.#parts.directory.member(nodeName);
+    return planDials(nodeName, member?.addresses, this.#parts.policy.value, member?.tlsOnly);
   }
 
   #replan(): void {

@@ -18,7 +18,7 @@ export type DialPlan =
   | {
       /** The best first; never empty. */
       readonly dials: readonly PlannedDial[];
-      /** False in strict mode: a plaintext connection must not carry another call, not even until TLS is ready. */
+      /** False in strict mode, and where a step down is refused: plaintext carries no other call, not even until TLS is ready. */
       readonly mayKeepPlaintext: boolean;
     }
   | { readonly error: SelvedgeError };

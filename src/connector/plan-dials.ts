@@ -8,18 +8,22 @@ import { type OutboundPolicy, profileFor, type TrustProfile } from './trust-prof
 
 type MutualTlsSecurity = Extract<ChannelSecurity, { kind: 'mutual_tls' }>;
 
-/** What to dial for a member with these addresses, under the policy of the moment. Pure but for reading the snapshots. */
+/**
+ * What to dial for a member with these addresses, under the policy of the moment. Pure but for reading the snapshots.
+ * @param tlsOnly no call to it may stay in plaintext, not even until TLS is ready.
+ */
 export function planDials(
   nodeName: string,
   addresses: readonly Address[] | undefined,
   policy: OutboundPolicy,
+  tlsOnly = false,
 ): DialPlan {
   if (addresses === undefined) {
     return { error: new SelvedgeError('member_unknown', `${nodeName} is not a member`, { node: nodeName }) };
   }
   try {
     const dials = chooseTargets(policy.mode, addresses).map(target => planOne(nodeName, target, policy));
-    return { dials, mayKeepPlaintext: policy.mode !== 'strict' };
+    return { dials, mayKeepPlaintext: policy.mode !== 'strict' && !tlsOnly };
   } catch (error) {
     if (isSelvedgeError(error)) return { error };
     throw error;

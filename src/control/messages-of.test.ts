@@ -48,6 +48,7 @@ test('the status of a node tells what it is, whom it sees and how many connectio
     problems: [],
     expiring: [],
     peersConnected: 'not_all',
+    notices: [],
   });
 });
 

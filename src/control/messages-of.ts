@@ -37,6 +37,7 @@ export function statusOfNode(node: NodeFacts): NodeStatus {
     problems: node.problems(),
     expiring: node.expiring().slice(0, MAX_EXPIRING).map(expiringMessage),
     peersConnected: peers.every(({ state }) => state === 'connected') ? 'all' : 'not_all',
+    notices: node.notices(),
   };
 }
 

@@ -20,6 +20,8 @@ export interface NodeFacts {
   state(): NodeState;
   /** What could not be taken of changed files; empty when all is well. */
   problems(): readonly string[];
+  /** What an operator should look at although the node is well. */
+  notices(): readonly string[];
   /** Certificates that end before long: our own, those of CAs, those of peers; the first to end first. */
   expiring(): readonly ExpiringCertificate[];
   mode(): 'plain' | 'optional' | 'strict';

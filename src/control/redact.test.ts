@@ -65,6 +65,7 @@ const status: Required<NodeStatus> = {
   certificateExpiresAtMs: 5,
   addressesRedacted: false,
   problems: [`${SECRET}.example cannot be dialled`],
+  notices: [`${SECRET} came back without it`],
   expiring: [
     {
       usage: 'server',
@@ -196,6 +197,7 @@ test('what is of the node itself stays: its state, mode, generation, version, ce
     connections: null,
     addressesRedacted: true,
     problems: [],
+    notices: [],
     expiring: [
       { usage: 'server', subject: '', fingerprintSha256: 'ab', level: 'critical', expiresAtMs: 5, identity: '' },
     ],

@@ -43,6 +43,8 @@ export function redactStatus(status: NodeStatus): NodeStatus {
     expiring: status.expiring.filter(({ usage }) => usage !== 'peer').map(redactExpiring),
     // One word for all, however many they are.
     peersConnected: status.peersConnected,
+    // They name members.
+    notices: [],
   };
 }
 

@@ -25,6 +25,7 @@ export const REFUSAL_REASONS = [
   'not_a_member',
   'stale_generation',
   'protocol_version',
+  'downgrade_refused',
   // of a dial, decided by the connector
   'server_identity_mismatch',
   'no_usable_address',

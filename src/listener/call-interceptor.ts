@@ -89,6 +89,7 @@ class GuardedCall extends grpc.ServerInterceptingCall implements ActiveCall, Lis
     const { caller, authenticate, calls } = this.#parts;
     const ofConnection = caller();
     if ('admitted' in ofConnection) return this.#refuse(ofConnection);
+    if (isPlaintext(ofConnection)) this.#parts.metrics.plaintextCalls.inc();
     if (isStranger(ofConnection) && calls.active.size > MAX_STRANGER_CALLS)
       return this.#end(grpc.status.RESOURCE_EXHAUSTED, 'too many calls at a time');
     const authenticated = authenticate?.(ofConnection, this.path, metadata) ?? ofConnection;
@@ -172,6 +173,11 @@ class GuardedCall extends grpc.ServerInterceptingCall implements ActiveCall, Lis
     if (this.#parts.calls.active.delete(this))
       this.#counted.ended(grpc.status[code], performance.now() - this.#startedAt);
   }
+}
+
+/** The admin socket is plaintext by its nature. */
+function isPlaintext({ security, roles }: Caller): boolean {
+  return security.kind === 'none' && !roles.has('local');
 }
 
 function isStranger({ identity, security }: Caller): boolean {

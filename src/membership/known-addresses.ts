@@ -1,4 +1,4 @@
-import { type Address, sameAddress, type TcpAddress } from '../identity/address.ts';
+import { type Address, sameAddress, type TcpAddress, withScheme } from '../identity/address.ts';
 
 /**
  * The addresses to dial for a member: the hosts are those of the membership source, always; what the member last said
@@ -7,11 +7,20 @@ import { type Address, sameAddress, type TcpAddress } from '../identity/address.
  */
 export function knownAddresses(configured: readonly Address[], advertised: readonly TcpAddress[]): readonly Address[] {
   if (advertised.length === 0) return configured;
-  const known: Address[] = [];
-  for (const address of configured.flatMap(entry => learnedOf(entry, advertised))) {
-    if (!known.some(other => sameAddress(other, address))) known.push(address);
-  }
-  return known;
+  return distinct(configured.flatMap(entry => learnedOf(entry, advertised)));
+}
+
+/** What is left to dial of a member that must not be spoken to in plaintext: `https`, at the same hosts and ports. */
+export function tlsAddresses(known: readonly Address[]): readonly Address[] {
+  const tcp = known.filter((address): address is TcpAddress => address.kind === 'tcp');
+  const secure = tcp.filter(({ scheme }) => scheme === 'https');
+  return secure.length > 0 ? secure : distinct(tcp.map(address => withScheme(address, 'https')));
+}
+
+function distinct(addresses: readonly Address[]): readonly Address[] {
+  const kept: Address[] = [];
+  for (const address of addresses) if (!kept.some(other => sameAddress(other, address))) kept.push(address);
+  return kept;
 }
 
 function learnedOf(configured: Address, advertised: readonly TcpAddress[]): readonly Address[] {

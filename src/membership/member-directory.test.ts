@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { formatAddress, parseAddress, type TcpAddress } from '../identity/address.ts';
+import { formatAddress, parseAddress } from '../identity/address.ts';
 import { MutableValue } from '../lifecycle/observable-value.ts';
 import type { Member } from './member.ts';
 import { type BeliefPolicy, MemberDirectory } from './member-directory.ts';
+import { type MemberWord, NO_MEMORY, type TlsMemory } from './tls-memory.ts';
 
 test('the members are those of the source but this node', t => {
   const { directory } = setUp(t, { 'node-1': 'node-1.example', 'node-2': 'node-2.example' });
@@ -51,6 +52,32 @@ test('with refuse-downgrade a member once seen with TLS is not taken back to pla
   assert.deepEqual(addresses('node-2'), ['https://node-2.example:5122']);
   directory.learn('node-2', said('http://node-2.example:5122'), true);
   assert.deepEqual(addresses('node-2'), ['http://node-2.example:5122'], 'its word over mutual TLS counts');
+});
+
+test('with refuse-downgrade a remembered member is dialled over TLS alone, whatever its entry leaves open', t => {
+  const memory = new MutableValue<TlsMemory>(
+    new Map([['node-2', { entry: ['node-2.example:5122'], generation: 1, permitted: false }]]),
+  );
+  const entries = { 'node-2': 'node-2.example', 'node-3': 'node-3.example' };
+  const { directory, source, addresses } = setUp(t, entries, { refuseDowngrade: true }, memory);
+  assert.deepEqual(addresses('node-2'), ['https://node-2.example:5122']);
+  assert.equal(directory.member('node-2')?.tlsOnly, true);
+  assert.deepEqual(addresses('node-3'), ['node-3.example:5122']);
+  source.set(members({ ...entries, 'node-2': 'http://node-2.example' }));
+  assert.deepEqual(addresses('node-2'), ['http://node-2.example:5122']);
+  assert.equal(directory.member('node-2')?.tlsOnly, undefined);
+});
+
+test('in plain nobody is remembered, and without refuse-downgrade it is no reason to refuse', t => {
+  const memory = new MutableValue<TlsMemory>(NO_MEMORY);
+  const { directory, policy, addresses } = setUp(t, { 'node-2': 'node-2.example' }, {}, memory);
+  directory.learn('node-2', said('https://node-2.example:5122'), true);
+  assert.ok(directory.spokeTls('node-2'));
+  assert.equal(directory.refusesPlaintext('node-2'), false);
+  assert.deepEqual(addresses('node-2'), ['https://node-2.example:5122']);
+  policy.set({ mode: 'plain', refuseDowngrade: true });
+  assert.equal(memory.value.size, 0);
+  assert.equal(directory.spokeTls('node-2'), false);
 });
 
 test('without refuse-downgrade the newest word counts', t => {
@@ -108,27 +135,36 @@ test('a closed directory follows its source no more', t => {
   assert.equal(directory.members.value.length, 1);
 });
 
-function setUp(t: TestContext, entries: Readonly<Record<string, string>>, policy: Partial<BeliefPolicy> = {}) {
+function setUp(
+  t: TestContext,
+  entries: Readonly<Record<string, string>>,
+  changes: Partial<BeliefPolicy> = {},
+  memory = new MutableValue<TlsMemory>(NO_MEMORY),
+) {
+  const policy = new MutableValue<BeliefPolicy>({ mode: 'optional', refuseDowngrade: false, ...changes });
   const source = new MutableValue(members(entries));
   const directory = new MemberDirectory({
     source,
-    policy: new MutableValue<BeliefPolicy>({ mode: 'optional', refuseDowngrade: false, ...policy }),
+    policy,
     self: 'node-1',
     lists: true,
+    memory,
   });
   t.after(() => directory.close());
-  const changes: (readonly Member[])[] = [];
-  directory.members.subscribe(next => changes.push(next));
+  const seen: (readonly Member[])[] = [];
+  directory.members.subscribe(next => seen.push(next));
   const addresses = (name: string) => directory.member(name)?.addresses.map(formatAddress);
-  return { directory, source, changes, addresses };
+  return { directory, source, policy, changes: seen, addresses };
 }
 
 function members(entries: Readonly<Record<string, string>>): readonly Member[] {
   return Object.entries(entries).map(([name, address]) => ({ name, addresses: [parseAddress(address)], labels: {} }));
 }
 
-function said(...texts: readonly string[]): { addresses: readonly TcpAddress[] } {
+function said(...texts: readonly string[]): MemberWord {
   return {
+    generation: 1,
+    mode: 'optional',
     addresses: texts.map(text => {
       const address = parseAddress(text);
       assert.ok(address.kind === 'tcp');

@@ -1,13 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Address, TcpAddress } from '../identity/address.ts';
 import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
-import { knownAddresses } from './known-addresses.ts';
+import { knownAddresses, tlsAddresses } from './known-addresses.ts';
 import type { Member } from './member.ts';
+import { afterEntries, afterWord, type MemberWord, NO_MEMORY, type TlsMemory, wouldDowngrade } from './tls-memory.ts';
 
 /** What may be believed of what members say, by the node's own mode. */
 export interface BeliefPolicy {
   readonly mode: 'plain' | 'optional' | 'strict';
-  /** In `optional`: a member that was seen with TLS is never dialled in plaintext on its own word over plaintext. */
+  /** In `optional`: with a member that spoke mutual TLS nothing is spoken in plaintext, in neither direction. */
   readonly refuseDowngrade: boolean;
 }
 
@@ -26,28 +27,37 @@ interface Learned {
  * M1. Nothing that is learned adds a member or a host.
  * M2. In `strict` nothing is believed that did not come over mutual TLS, and what was is forgotten when the mode turns.
  * M3. A changed entry in the source forgets what was learned of that member.
+ * M4. Who spoke mutual TLS is remembered (see `TlsMemory`), also where that is no reason to refuse anything; in `plain`
+ *     nobody is. Of a member that is refused plaintext nothing is believed that did not come over mutual TLS.
  */
 export class MemberDirectory {
   readonly #source: ObservableValue<readonly Member[]>;
   readonly #policy: ObservableValue<BeliefPolicy>;
   readonly #self: string;
+  readonly #memory: MutableValue<TlsMemory>;
   readonly #learned = new Map<string, Learned>();
   readonly #members: MutableValue<readonly Member[]>;
   readonly #unsubscribe: () => void;
   /** Whether the source names the members, so that a stranger's name is refused. */
   readonly lists: boolean;
 
-  /** @param lists false where there is no membership source: then any node of the cluster may say Hello. */
+  /**
+   * @param lists false where there is no membership source: then any node of the cluster may say Hello.
+   * @param memory who spoke mutual TLS before; kept up to date. Default: nobody.
+   */
   constructor(parts: {
     source: ObservableValue<readonly Member[]>;
     policy: ObservableValue<BeliefPolicy>;
     self: string;
     lists: boolean;
+    memory?: MutableValue<TlsMemory>;
   }) {
     this.#source = parts.source;
     this.#policy = parts.policy;
     this.#self = parts.self;
     this.lists = parts.lists;
+    this.#memory = parts.memory ?? new MutableValue(NO_MEMORY);
+    this.#followEntries();
     this.#members = new MutableValue(this.#effective());
     const stops = [parts.source, parts.policy].map(value => value.subscribe(() => this.#update()));
     this.#unsubscribe = () => {
@@ -65,11 +75,23 @@ export class MemberDirectory {
   }
 
   /** Takes what a member said of itself in a Hello, Welcome or Advertisement. */
-  learn(name: string, introduction: { readonly addresses: readonly TcpAddress[] }, overMutualTls: boolean): void {
+  learn(name: string, word: MemberWord, overMutualTls: boolean): void {
     const configured = this.#configured(name);
-    if (configured === undefined || !this.#believes(name, introduction.addresses, overMutualTls)) return;
-    this.#learned.set(name, { proven: overMutualTls, advertised: introduction.addresses, configured });
+    if (configured === undefined || !this.#believes(name, overMutualTls)) return;
+    const { mode } = this.#policy.value;
+    if (mode !== 'plain') this.#memory.set(afterWord(this.#memory.value, name, configured, word, overMutualTls));
+    this.#learned.set(name, { proven: overMutualTls, advertised: word.addresses, configured });
     this.#update();
+  }
+
+  /** In `optional`: whether a member spoke mutual TLS, and neither took that back nor was permitted plaintext since. */
+  spokeTls(name: string): boolean {
+    return this.#policy.value.mode === 'optional' && wouldDowngrade(this.#memory.value, name);
+  }
+
+  /** Whether nothing is spoken with a member in plaintext, in neither direction. */
+  refusesPlaintext(name: string): boolean {
+    return this.#policy.value.refuseDowngrade && this.spokeTls(name);
   }
 
   /**
@@ -97,20 +119,22 @@ export class MemberDirectory {
     this.#unsubscribe();
   }
 
-  #believes(name: string, advertised: readonly TcpAddress[], overMutualTls: boolean): boolean {
-    if (overMutualTls) return true;
-    const { mode, refuseDowngrade } = this.#policy.value;
-    if (mode === 'strict') return false;
-    const hadTls = this.#learned.get(name)?.advertised.some(address => address.scheme === 'https') ?? false;
-    const hasTls = advertised.some(address => address.scheme === 'https');
-    return !(mode === 'optional' && refuseDowngrade && hadTls && !hasTls);
+  #believes(name: string, overMutualTls: boolean): boolean {
+    return overMutualTls || (this.#policy.value.mode !== 'strict' && !this.refusesPlaintext(name));
   }
 
   #configured(name: string): readonly Address[] | undefined {
     return this.#source.value.find(member => member.name === name)?.addresses;
   }
 
+  #followEntries(): void {
+    const entries = new Map(this.#source.value.map(({ name, addresses }) => [name, addresses]));
+    const isForgetting = this.#policy.value.mode === 'plain';
+    this.#memory.set(isForgetting ? NO_MEMORY : afterEntries(this.#memory.value, entries));
+  }
+
   #update(): void {
+    this.#followEntries();
     for (const [name, learned] of this.#learned) {
       const isStale = !isDeepStrictEqual(this.#configured(name), learned.configured);
       const isUnproven = this.#policy.value.mode === 'strict' && !learned.proven;
@@ -123,9 +147,10 @@ export class MemberDirectory {
   #effective(): readonly Member[] {
     return this.#source.value
       .filter(member => member.name !== this.#self)
-      .map(member => ({
-        ...member,
-        addresses: knownAddresses(member.addresses, this.#learned.get(member.name)?.advertised ?? []),
-      }));
+      .map(member => {
+        const known = knownAddresses(member.addresses, this.#learned.get(member.name)?.advertised ?? []);
+        if (!this.refusesPlaintext(member.name)) return { ...member, addresses: known };
+        return { ...member, addresses: tlsAddresses(known), tlsOnly: true };
+      });
   }
 }

@@ -6,4 +6,6 @@ export interface Member {
   /** Where it can be dialled, the preferred first; without a scheme until more is learned. Never empty. */
   readonly addresses: readonly Address[];
   readonly labels: Readonly<Record<string, string>>;
+  /** It spoke TLS, and a step down is refused: no call to it goes over plaintext. */
+  readonly tlsOnly?: true;
 }

@@ -49,6 +49,8 @@ export interface DialPeerParts {
   readonly options: PeerStreamsOptions;
   /** Newest generation that counts against a Welcome over a connection that is proven or not. */
   readonly knownGeneration: (proven: boolean) => number | undefined;
+  /** Whether a connection is a step down from mutual TLS that is refused. */
+  readonly isDowngrade: (security: Security) => boolean;
   /** Told when we refuse the one who answered; what the connector refuses it counts itself. */
   readonly refused: (peer: RefusedPeer) => void;
   /** Ends the dial; the outcome is then of no use. */
@@ -159,6 +161,7 @@ function welcomed(answer: Frame, frames: FrameStream, security: Security, parts:
         self,
         target: node,
         withdrawal: connector.withdrawalOf(security),
+        downgrade: parts.isDowngrade(security),
         knownGeneration: parts.knownGeneration(security.kind === 'mutual_tls'),
       },
     );

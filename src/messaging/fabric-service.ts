@@ -2,6 +2,7 @@ import type * as grpc from '@grpc/grpc-js';
 import { isSelvedgeError, SelvedgeError } from '../errors/selvedge-error.ts';
 import { type Caller, callerOf } from '../rpc/caller.ts';
 import { statusOf } from '../rpc/status.ts';
+import type { Downgrades } from './downgrades.ts';
 import { type Frame, TARGET_NODE_METADATA } from './frame.ts';
 import { FrameStream } from './frame-stream.ts';
 import { malformedFrame, parseIntroduction } from './introduction.ts';
@@ -15,6 +16,7 @@ export interface FabricServiceParts {
   /** The Hello is fine: answers it and takes the stream. */
   readonly take: (hello: Hello, protocol: number, caller: Caller, frames: FrameStream) => void;
   readonly refusals: RefusalLog;
+  readonly downgrades: Pick<Downgrades, 'refused'>;
 }
 
 /** The server's side of `Fabric.Connect`: waits for the Hello, judges it, and takes or refuses the stream. */
@@ -38,6 +40,7 @@ async function receiveHello(call: grpc.ServerDuplexStream<Frame, Frame>, parts: 
   if (verdict.ok) return parts.take(hello, verdict.protocol, caller, frames);
   const { reason, detail, told } = verdict;
   parts.refusals.refused({ node: hello.introduction.nodeName, reason, detail, caller });
+  if (reason === 'downgrade_refused') parts.downgrades.refused(hello.introduction.nodeName, caller.security);
   throw new SelvedgeError('refused', `${reason}: ${told}`, { reason, by: 'us', detail });
 }
 

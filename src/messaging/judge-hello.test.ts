@@ -14,6 +14,7 @@ const CONTEXT: HelloContext = {
   lists: true,
   isMember: true,
   proof: { ok: true },
+  downgrade: false,
   knownGeneration: undefined,
 };
 
@@ -28,6 +29,8 @@ test('a Hello is judged by cluster, name, membership, proof, generation and prot
   assert.equal(verdict({}), 'ok 1');
   assert.equal(verdict({ clusterName: 'other' }), 'cluster_mismatch');
   assert.equal(verdict({}, { isMember: false }), 'not_a_member');
+  assert.equal(verdict({}, { downgrade: true }), 'downgrade_refused');
+  assert.equal(verdict({}, { downgrade: true, isMember: false }), 'not_a_member');
   assert.equal(verdict({}, { isMember: false, lists: false }), 'ok 1');
   assert.equal(verdict({}, { proof: { ok: false, detail: '' } }), 'node_identity_mismatch');
   assert.equal(verdict({}, { target: 'node-a' }), 'ok 1');
@@ -37,7 +40,7 @@ test('a Hello is judged by cluster, name, membership, proof, generation and prot
 test('a connection that was withdrawn since the call began is told why, before anything else counts', () => {
   assert.equal(verdict({ clusterName: 'other' }, { withdrawal: 'certificate_revoked' }), 'certificate_revoked');
   const welcome = { introduction: parseIntroduction(introductionOf('node-b')), protocol: 1 };
-  const context = { self: SELF, target: 'node-b', knownGeneration: undefined };
+  const context = { self: SELF, target: 'node-b', downgrade: false, knownGeneration: undefined };
   const verdicts = [undefined, 'unknown_ca' as const].map(withdrawal =>
     judgeWelcome(welcome, { ...context, withdrawal }),
   );
@@ -108,7 +111,7 @@ test('no refusal tells a peer more than it claims itself: neither the newest gen
   for (const peer of [{ nodeName: 'node-b' }, { clusterName: 'other' }, { nodeName: 'node-x', generation: 3 }]) {
     const introduction = parseIntroduction(introductionOf('node-b', peer));
     const target = 'nodeName' in peer && peer.nodeName === 'node-x' ? 'node-x' : 'node-q';
-    const context = { self: SELF, target, withdrawal: undefined, knownGeneration: 777 };
+    const context = { self: SELF, target, withdrawal: undefined, downgrade: false, knownGeneration: 777 };
     const verdict = judgeWelcome({ introduction, protocol: 1 }, context);
     assert.ok(!verdict.ok);
     told.push(verdict.told);
@@ -126,9 +129,9 @@ test('who does not prove its name is not told whether that is a member', () => {
 });
 
 test('a Welcome must come from the node that was dialled', () => {
-  const reason = (peer: Partial<WireIntroduction>, protocol = 1, knownGeneration = 5) => {
+  const reason = (peer: Partial<WireIntroduction>, protocol = 1, knownGeneration = 5, downgrade = false) => {
     const introduction = parseIntroduction(introductionOf('node-b', { generation: 5, ...peer }));
-    const context = { self: SELF, target: 'node-b', withdrawal: undefined, knownGeneration };
+    const context = { self: SELF, target: 'node-b', withdrawal: undefined, downgrade, knownGeneration };
     const result = judgeWelcome({ introduction, protocol }, context);
     return result.ok ? 'ok' : result.reason;
   };
@@ -139,4 +142,5 @@ test('a Welcome must come from the node that was dialled', () => {
   assert.equal(reason({ generation: 4 }), 'stale_generation');
   assert.equal(reason({}, 3), 'protocol_version');
   assert.equal(reason({}, 0), 'protocol_version');
+  assert.equal(reason({}, 1, 5, true), 'downgrade_refused');
 });

@@ -7,6 +7,7 @@ export const PROTOCOL = { min: 1, max: 2 } as const;
 export const ADMISSION_PROTOCOL = 2;
 
 const WITHDRAWN = 'trust in the certificate of this connection was withdrawn';
+const DOWNGRADE = 'this member spoke mutual TLS before, and this connection proves nothing';
 
 export interface Hello {
   readonly introduction: Introduction;
@@ -28,6 +29,8 @@ export interface HelloContext {
   readonly lists: boolean;
   readonly isMember: boolean;
   readonly proof: NodeProof;
+  /** Whether this is a step down from mutual TLS that is refused. */
+  readonly downgrade: boolean;
   /** Newest generation under this name that counts against this peer; undefined where none was seen. */
   readonly knownGeneration: number | undefined;
 }
@@ -63,6 +66,7 @@ export function judgeHello(hello: Hello, context: HelloContext): HelloVerdict {
     return refuse('node_identity_mismatch', context.proof.detail, `the certificate is not that of ${peer.nodeName}`);
   if (peer.nodeName === self.nodeName) return judgeNamesake(peer, self);
   if (context.lists && !context.isMember) return refuse('not_a_member', `${peer.nodeName} is not a member`);
+  if (context.downgrade) return refuse('downgrade_refused', DOWNGRADE);
   if (context.knownGeneration !== undefined && peer.generation < context.knownGeneration)
     return staleGeneration(peer, context.knownGeneration);
   const protocol = Math.min(hello.protocolMax, PROTOCOL.max);
@@ -81,11 +85,13 @@ export function judgeWelcome(
     readonly target: string;
     /** Why the server may no longer be spoken to, though it might when it was dialled; undefined where it may. */
     readonly withdrawal: RefusalReason | undefined;
+    /** Whether this is a step down from mutual TLS that is refused. */
+    readonly downgrade: boolean;
     readonly knownGeneration: number | undefined;
   },
 ): HelloVerdict {
   const { introduction: peer, protocol } = welcome;
-  const { self, target, withdrawal, knownGeneration } = context;
+  const { self, target, withdrawal, downgrade, knownGeneration } = context;
   if (withdrawal !== undefined) return refuse(withdrawal, WITHDRAWN);
   if (peer.clusterName !== self.clusterName)
     return refuse('cluster_mismatch', `the Welcome is of the cluster ${JSON.stringify(peer.clusterName)}`);
@@ -95,6 +101,7 @@ export function judgeWelcome(
       `at the address of ${target} answers ${peer.nodeName}`,
       'another node was dialled',
     );
+  if (downgrade) return refuse('downgrade_refused', DOWNGRADE);
   if (knownGeneration !== undefined && peer.generation < knownGeneration) return staleGeneration(peer, knownGeneration);
   if (protocol < PROTOCOL.min || protocol > PROTOCOL.max)
     return refuse('protocol_version', `${peer.nodeName} answered in stream protocol version ${protocol}`);

@@ -38,6 +38,20 @@ export class KnownGenerations {
     return this.#newest.get(name)?.generation;
   }
 
+  /**
+   * What counts against another stream of that name: the generation of the open one, and what was proven before. A stream
+   * that proves nothing does not count against one that does (`proven`).
+   */
+  newestAgainst(
+    name: string,
+    proven: boolean,
+    live: { readonly generation: number; readonly security: { readonly kind: string } } | undefined,
+  ): number | undefined {
+    const held = live !== undefined && (live.security.kind === 'mutual_tls' || !proven) ? live.generation : 0;
+    const newest = Math.max(held, this.newest(name) ?? 0);
+    return newest === 0 ? undefined : newest;
+  }
+
   /** Forgets what was proven by certificates that do not prove it any more. */
   forget(isWithdrawn: (proof: PeerIdentity, name: string) => boolean): void {
     for (const [name, { proof }] of this.#newest)

@@ -9,7 +9,7 @@ import type { Security } from '../rpc/security.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { AdmissionAnswer, AdmissionQuestion } from './admission-question.ts';
-import type { Introduction } from './introduction.ts';
+import type { Introduction, NodeMode } from './introduction.ts';
 import type { NodeProof } from './judge-hello.ts';
 
 export interface KnownMember {
@@ -24,7 +24,15 @@ export interface KnownMembers {
   member(name: string): KnownMember | undefined;
   /** Whether the source lists names, so that a stranger is refused. */
   readonly lists: boolean;
-  learn(name: string, introduction: { readonly addresses: readonly TcpAddress[] }, overMutualTls: boolean): void;
+  learn(
+    name: string,
+    word: { readonly addresses: readonly TcpAddress[]; readonly mode: NodeMode; readonly generation: number },
+    overMutualTls: boolean,
+  ): void;
+  /** Whether the member spoke mutual TLS, so that plaintext is a step down. */
+  spokeTls(name: string): boolean;
+  /** Whether that step down is refused. */
+  refusesPlaintext(name: string): boolean;
 }
 
 /** The channel to one member; in a node, a `StableChannel`. */
@@ -98,7 +106,7 @@ export interface PeerStreamsParts {
   readonly refused?: (peer: RefusedPeer) => void;
   readonly options: PeerStreamsOptions;
   readonly logger: Logger;
-  readonly metrics: Pick<Metrics, 'connectionsRefused' | 'plaintextPeers'>;
+  readonly metrics: Pick<Metrics, 'connectionsRefused' | 'plaintextPeers' | 'peerDowngrades' | 'downgradedPeers'>;
 }
 
 export const DEFAULT_HELLO_TIMEOUT_MS = 5_000;

@@ -153,6 +153,8 @@ export class PeerStream implements PeerStreamFacts {
   /** Says goodbye and ends the stream. Resolves when that is sent, at the latest after a second. */
   async close(reason: Closing['reason'], detail = ''): Promise<void> {
     if (this.#closing === undefined) {
+      // What is new of us may be why: that a step down from mutual TLS is meant is believed over this stream alone.
+      this.#sendAdvertisement();
       this.#frames.send({ goodbye: { reason, detail } });
       this.#finish({ reason, detail, by: 'us' });
     }
@@ -234,7 +236,11 @@ export class PeerStream implements PeerStreamFacts {
   }
 
   #flushAdvertisement(): void {
-    if (this.#unsentAdvertisement === undefined || this.#frames.congested || this.#closing !== undefined) return;
+    if (!this.#frames.congested && this.#closing === undefined) this.#sendAdvertisement();
+  }
+
+  #sendAdvertisement(): void {
+    if (this.#unsentAdvertisement === undefined) return;
     const introduction = introductionToWire(this.#unsentAdvertisement);
     this.#unsentAdvertisement = undefined;
     this.#frames.send({ advertisement: { introduction } });

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type * as grpc from '@grpc/grpc-js';
 import type { EndReason } from '../errors/refusal-reason.ts';
@@ -9,6 +10,7 @@ import type { Security } from '../rpc/security.ts';
 import type { AdmissionQuestion } from './admission-question.ts';
 import { type AskOptions, askPeers, type PeerAnswer } from './ask-peers.ts';
 import { dialPeer, factsOfDial } from './dial-peer.ts';
+import { Downgrades } from './downgrades.ts';
 import { implementFabric } from './fabric-service.ts';
 import { fabricDefinition } from './frame.ts';
 import type { FrameStream } from './frame-stream.ts';
@@ -42,6 +44,8 @@ export class PeerStreams {
     readonly definition: grpc.ServiceDefinition;
     readonly implementation: grpc.UntypedServiceImplementation;
   };
+  /** Who takes a step down from mutual TLS. */
+  readonly downgrades: Downgrades;
   readonly #parts: PeerStreamsParts;
   readonly #links = new Map<string, PeerLink>();
   readonly #generations = new KnownGenerations();
@@ -56,6 +60,7 @@ export class PeerStreams {
   constructor(parts: PeerStreamsParts) {
     this.#parts = parts;
     this.#refusals = new RefusalLog(parts.logger, parts.metrics, parts.refused);
+    this.downgrades = new Downgrades(parts, name => this.#links.get(name)?.live);
     this.service = {
       definition: fabricDefinition,
       implementation: implementFabric({
@@ -63,6 +68,7 @@ export class PeerStreams {
         contextOf: (hello, caller, target) => this.#contextOf(hello, caller, target),
         take: (hello, protocol, caller, frames) => this.#take(hello, protocol, caller, frames),
         refusals: this.#refusals,
+        downgrades: this.downgrades,
       }),
     };
     this.#onMembers(parts.directory.members.value, []);
@@ -105,7 +111,8 @@ export class PeerStreams {
   }
 
   /**
-   * Ends the streams whose peers no longer prove to be the node that they say they are; forgets what is proven no more.
+   * Ends the streams whose peers no longer prove to be the node that they say they are, or step down; forgets what is
+   * proven no more.
    * @param names of the nodes that are judged. Default: all.
    */
   judgeProofs(names?: ReadonlySet<string>): void {
@@ -114,7 +121,9 @@ export class PeerStreams {
     for (const stream of this.#live().filter(({ node }) => names?.has(node) ?? true)) {
       const proof = provesNode(stream.node, stream.identity, stream.security);
       if (!proof.ok) void stream.close('node_identity_mismatch');
+      else if (this.downgrades.isRefused(stream.node, stream.security)) void stream.close('downgrade_refused');
     }
+    this.#publish();
   }
 
   /** Asks connected peers whether they would admit this node with other certificates. */
@@ -136,12 +145,10 @@ export class PeerStreams {
     this.#state = 'draining';
     for (const link of this.#links.values()) link.pause();
     const acknowledged = Promise.all(this.#live().map(stream => stream.announceDraining()));
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<void>(resolve => {
-      timer = setTimeout(resolve, timeoutMs);
-    });
+    const waited = new AbortController();
+    const timeout = setTimeout(timeoutMs, undefined, { signal: waited.signal }).catch(() => {});
     await Promise.race([acknowledged, timeout]);
-    clearTimeout(timer);
+    waited.abort();
   }
 
   /** Says goodbye on every stream, takes no Hello any more. Resolves when the goodbyes are sent, within a second or so. */
@@ -172,16 +179,13 @@ export class PeerStreams {
       lists: directory.lists,
       isMember: directory.member(name) !== undefined,
       proof: provesNode(name, caller.identity, caller.security),
+      downgrade: this.downgrades.isRefused(name, caller.security),
       knownGeneration: this.#newestGeneration(name, caller.security.kind === 'mutual_tls'),
     };
   }
 
-  /** Of the open stream, and of what was proven before. A stream that proves nothing does not count against one that does. */
   #newestGeneration(name: string, proven: boolean): number | undefined {
-    const live = this.#links.get(name)?.live;
-    const held = live !== undefined && (live.security.kind === 'mutual_tls' || !proven) ? live.generation : 0;
-    const newest = Math.max(held, this.#generations.newest(name) ?? 0);
-    return newest === 0 ? undefined : newest;
+    return this.#generations.newestAgainst(name, proven, this.#links.get(name)?.live);
   }
 
   #take({ introduction }: Hello, protocol: number, caller: Caller, frames: FrameStream): void {
@@ -287,6 +291,7 @@ export class PeerStreams {
           connector,
           options,
           knownGeneration: proven => this.#newestGeneration(name, proven),
+          isDowngrade: security => this.downgrades.isRefused(name, security),
           refused: peer => this.#refusals.answered(peer),
           signal,
         }),
@@ -312,9 +317,7 @@ export class PeerStreams {
   }
 
   #publish(): void {
-    const entries = [...this.#links.values()].map(link => link.entry);
-    this.#peers.set(entries.sort((a, b) => (a.name < b.name ? -1 : 1)));
-    const plaintext = this.#live().filter(stream => stream.security.kind !== 'mutual_tls').length;
-    this.#parts.metrics.plaintextPeers.set(plaintext);
+    this.#peers.set([...this.#links.values()].map(({ entry }) => entry).sort((a, b) => (a.name < b.name ? -1 : 1)));
+    this.downgrades.review(this.#live());
   }
 }

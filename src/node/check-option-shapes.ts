@@ -9,6 +9,7 @@ const WORDS: Readonly<Record<Extract<OptionShape, string> | 'table' | 'tables', 
   boolean: 'true or false',
   texts: 'a list of texts',
   labels: 'an object of texts',
+  time: 'a Date or a text',
   object: 'an object',
   table: 'an object with options',
   tables: 'a list of objects with options',
@@ -51,6 +52,8 @@ function checkValue(given: unknown, shape: OptionShape | undefined, path: Option
     case 'number':
     case 'boolean':
       return isOf(shape, typeof given === shape);
+    case 'time':
+      return isOf('time', given instanceof Date || typeof given === 'string');
     case 'object':
       return isOf('object', isObject(given));
     case 'texts':

@@ -5,12 +5,15 @@ import { messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { type ClientConstructor, clientOver, type MemberSelector, selectorChannel } from './member-clients.ts';
+import type { ModeWatch } from './mode-watch.ts';
 import type { FabricNodeOptions } from './node-options.ts';
 import { NodeParts } from './node-parts.ts';
 import { type ApplicationService, type NodeReady, NodeServer } from './node-server.ts';
+import type { NodeSettings } from './node-settings.ts';
 import type { TakeAuditRecord } from './open-audit.ts';
 import { checkLiveOnly, resolveOrThrow } from './reload-options.ts';
 import { servedMethods } from './served-methods.ts';
+import { watchMode } from './watch-mode.ts';
 
 export type { ClientConstructor, MemberSelector } from './member-clients.ts';
 export type { ApplicationService, NodeReady } from './node-server.ts';
@@ -54,7 +57,9 @@ export class FabricNode implements AsyncDisposable {
   readonly #server: NodeServer;
   #options: FabricNodeOptions;
   #ending: Promise<void> | undefined;
-  #reloading: Promise<unknown> = Promise.resolve();
+  #configured: NodeSettings;
+  readonly #mode: ModeWatch;
+  #changing: Promise<unknown> = Promise.resolve();
   #resolveClosed: () => void = () => {};
 
   /**
@@ -71,7 +76,7 @@ export class FabricNode implements AsyncDisposable {
     const nodeParts = await NodeParts.open(settings, logger, parts.metrics ?? createMetrics(), methods, parts.audit);
     try {
       const server = new NodeServer(nodeParts, services);
-      const node = new FabricNode(options, nodeParts, server, await server.start());
+      const node = new FabricNode(options, settings, nodeParts, server, await server.start());
       server.onDrainRequested = () => void node.drain();
       logger.info('node.ready', { ...node.ready });
       return node;
@@ -81,11 +86,22 @@ export class FabricNode implements AsyncDisposable {
     }
   }
 
-  private constructor(options: FabricNodeOptions, parts: NodeParts, server: NodeServer, ready: NodeReady) {
+  private constructor(
+    options: FabricNodeOptions,
+    configured: NodeSettings,
+    parts: NodeParts,
+    server: NodeServer,
+    ready: NodeReady,
+  ) {
     this.#options = options;
+    this.#configured = configured;
     this.#parts = parts;
     this.#server = server;
     this.ready = ready;
+    this.#mode = watchMode(parts, server, {
+      configured: () => this.#configured,
+      turn: () => this.#inOrder(() => this.#adopt(this.#configured)),
+    });
     this.closed = new Promise(resolve => {
       this.#resolveClosed = resolve;
     });
@@ -111,10 +127,14 @@ export class FabricNode implements AsyncDisposable {
    * @throws restart_required, config_invalid, credentials_invalid; then nothing was taken.
    */
   reload(next?: FabricNodeOptions): Promise<ReloadReport> {
-    // One at a time, in the order they were asked for.
-    const reload = this.#reloading.then(() => this.#reload(next ?? this.#options));
-    this.#reloading = reload.catch(() => {});
-    return reload;
+    return this.#inOrder(() => this.#reload(next ?? this.#options));
+  }
+
+  /** One at a time, in the order they were asked for. */
+  #inOrder<Result>(change: () => Promise<Result>): Promise<Result> {
+    const changed = this.#changing.then(change);
+    this.#changing = changed.catch(() => {});
+    return changed;
   }
 
   /**
@@ -152,15 +172,22 @@ export class FabricNode implements AsyncDisposable {
     const trigger = isSame ? 'signal' : 'config';
     const { result: credentials, problems } = await this.#parts.credentials.reload(trigger, settings.tls);
     if (isSame) return { result: credentials, credentials, problems };
-    await this.#parts.adopt(settings);
+    await this.#adopt(settings);
     this.#options = next;
     this.#parts.logger.setLevel(settings.logLevel);
-    this.#server.enforceMode();
     return { result: 'ok', credentials, problems };
+  }
+
+  async #adopt(configured: NodeSettings): Promise<void> {
+    await this.#parts.adopt(configured);
+    this.#configured = configured;
+    this.#server.enforceMode();
+    this.#mode.look();
   }
 
   async #end(graceMs: number): Promise<void> {
     const { logger, settings } = this.#parts;
+    this.#mode.close();
     logger.info('node.draining', { node: settings.value.nodeName, graceMs });
     try {
       await this.#server.stop(graceMs);

@@ -85,8 +85,16 @@ export interface TlsOptions extends CredentialOptions {
    * asking some connected peers whether they would admit it. Default true.
    */
   readonly canary?: boolean;
-  /** In `optional` mode: once a member spoke TLS, do not dial it in plaintext on its own word. Default false. */
+  /**
+   * In `optional` mode: with a member that spoke mutual TLS nothing is spoken in plaintext, in neither direction, until the
+   * membership source lists `http` for it anew or it says over mutual TLS that it goes back. Default false.
+   */
   readonly refuseDowngrade?: boolean;
+  /**
+   * Only in `optional` mode: from this time on the node is strict, as soon as nothing stands in the way of that. A text is
+   * an RFC 3339 date and time with its zone. Default: none.
+   */
+  readonly plaintextDeadline?: Date | string;
   /** Files are read again this often even when no change was seen. Default 3,600,000. */
   readonly refreshIntervalMs?: number;
   /** Credentials for dialling where they differ; each key left out is inherited, except where it names another `source`. */

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import type { AuditTrail } from '../audit/audit-trail.ts';
 import { BearerAuthenticator } from '../authentication/bearer-authenticator.ts';
 import { type PreparedRules, WatchedBearerRules, type WatchedRulesParts } from '../authentication/bearer-rules.ts';
@@ -7,11 +8,14 @@ import type { OutboundPolicy } from '../connector/trust-profile.ts';
 import { messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import { ClosingStack } from '../lifecycle/closing-stack.ts';
+import type { KeptValue } from '../lifecycle/kept-value.ts';
 import { derived, MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Admit } from '../listener/listener-policy.ts';
 import type { Member } from '../membership/member.ts';
 import { type BeliefPolicy, MemberDirectory } from '../membership/member-directory.ts';
 import { type MembershipSource, openMembersFile } from '../membership/members-file-source.ts';
+import type { TlsMemory } from '../membership/tls-memory.ts';
+import { openTlsMemory } from '../membership/tls-memory-file.ts';
 import { membersOutOfReach } from '../membership/unreachable-members.ts';
 import type { JudgeAdmission } from '../messaging/peer-parts.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -21,11 +25,13 @@ import { Canary } from './canary.ts';
 import { CredentialSet, type CredentialTrial } from './credential-set.ts';
 import { type DataDirectory, openDataDirectory } from './data-directory.ts';
 import { judgeAdmission } from './judge-admission.ts';
+import { type ModeState, openModeState } from './mode-state.ts';
 import { NodeProblems } from './node-problems.ts';
 import type { NodeSettings } from './node-settings.ts';
 import { openAudit, type TakeAuditRecord } from './open-audit.ts';
 import { ownDenial } from './own-denial.ts';
 import { ownNameProblems } from './own-names.ts';
+import { effectiveSettings } from './plaintext-deadline.ts';
 import { admitUnder, beliefPolicyOf, outboundPolicyOf } from './policies.ts';
 
 /**
@@ -53,14 +59,22 @@ export class NodeParts {
   /** What is dialled, with which credentials, and who must prove which name; follows the settings and their credentials. */
   readonly outbound: MutableValue<OutboundPolicy>;
   readonly closing: ClosingStack;
+  /** Why the memory of members that spoke TLS could not be read at the start. */
+  readonly memoryProblem: string | undefined;
+  readonly modeState: MutableValue<ModeState>;
+  /** What the mode asks of an operator. */
+  modeNotices: () => readonly string[] = () => [];
   readonly hostName: string = hostname().toLowerCase();
   readonly #bearerRules: WatchedBearerRules;
   readonly #belief: MutableValue<BeliefPolicy>;
   #told: ReadonlySet<string> = new Set();
 
-  /** @param methods paths of everything that the node will serve. */
+  /**
+   * @param configured what the node is told; it may be strict by its `plaintext-deadline` all the same.
+   * @param methods paths of everything that the node will serve.
+   */
   static async open(
-    settings: NodeSettings,
+    configured: NodeSettings,
     logger: Logger,
     metrics: Metrics,
     methods: readonly string[],
@@ -70,7 +84,9 @@ export class NodeParts {
       logger.error('node.close_failed', { part: name, problem: messageOf(error) }),
     );
     try {
-      const data = closing.use('data directory', await openDataDirectory(settings.dataDir));
+      const data = closing.use('data directory', await openDataDirectory(configured.dataDir));
+      const modeState = closing.use('mode', await openModeState(join(configured.dataDir, 'mode.json'), logger));
+      const settings = effectiveSettings(configured, modeState.value.value.turnedAfterMs);
       const canary = new Canary({ nodeName: settings.nodeName, logger, metrics });
       const tryOut = (trial: CredentialTrial) => canary.tryOut(trial);
       const credentials = closing.use('credentials', new CredentialSet(logger, metrics, tryOut));
@@ -101,6 +117,10 @@ export class NodeParts {
         metrics.membershipReloads.inc({ result: problem === undefined ? 'ok' : 'failed' });
       };
       const source = closing.use('members', await openMembers(current, logger, onReload));
+      const tlsMemory = closing.use(
+        'memory of members',
+        await openTlsMemory(join(settings.dataDir, 'members-with-tls.json'), logger),
+      );
       return new NodeParts({
         problems,
         policies,
@@ -113,6 +133,8 @@ export class NodeParts {
         credentials,
         bearerRules,
         source,
+        tlsMemory,
+        modeState,
         closing,
       });
     } catch (error) {
@@ -133,6 +155,8 @@ export class NodeParts {
     credentials: CredentialSet;
     bearerRules: WatchedBearerRules;
     source: MembershipSource;
+    tlsMemory: KeptValue<TlsMemory>;
+    modeState: KeptValue<ModeState>;
     closing: ClosingStack;
   }) {
     const { settings, logger, metrics, credentials, closing } = parts;
@@ -148,6 +172,8 @@ export class NodeParts {
     this.#bearerRules = parts.bearerRules;
     this.bearers = closing.use('bearers', new BearerAuthenticator({ rules: parts.bearerRules.rules, logger, metrics }));
     this.closing = closing;
+    this.memoryProblem = parts.tlsMemory.problem;
+    this.modeState = parts.modeState.value;
     this.admit = derived(settings, admitUnder);
     this.#belief = new MutableValue(beliefPolicyOf(settings.value));
     this.outbound = new MutableValue(outboundPolicyOf(settings.value, credentials));
@@ -158,6 +184,7 @@ export class NodeParts {
         policy: this.#belief,
         self: settings.value.nodeName,
         lists: settings.value.membership !== undefined,
+        memory: parts.tlsMemory.value,
       }),
     );
     this.connector = closing.use(
@@ -217,8 +244,9 @@ export class NodeParts {
       now: new Date(),
     });
 
-  /** Takes new settings, live ones only. @throws credentials_invalid, config_invalid, with nothing changed. */
-  async adopt(next: NodeSettings): Promise<void> {
+  /** Takes what is configured anew, live settings only. @throws credentials_invalid, config_invalid, with nothing changed. */
+  async adopt(configured: NodeSettings): Promise<void> {
+    const next = effectiveSettings(configured, this.modeState.value.turnedAfterMs);
     checkReachable(next, this.directory.members.value);
     const policies = await this.policies.prepare(next.authorization);
     let bearerRules: PreparedRules | undefined;

@@ -13,6 +13,7 @@ import type { StandingListener } from '../listener/standing-review.ts';
 import { connectMethod } from '../messaging/frame.ts';
 import type { Introduction } from '../messaging/introduction.ts';
 import { PeerStreams } from '../messaging/peer-streams.ts';
+import type { PeerEntry } from '../messaging/peer-table.ts';
 import type { Role } from '../rpc/caller.ts';
 import { clusterControl, nodeControl } from '../rpc/control-messages.ts';
 import { advertisedAddresses } from './advertised-addresses.ts';
@@ -26,6 +27,7 @@ import { type ObservabilityServer, startObservabilityServer } from './observabil
 import { listenerPolicyOf } from './policies.ts';
 import { readinessOf } from './readiness.ts';
 import { servedMethods } from './served-methods.ts';
+import { statusNotices } from './status-notices.ts';
 import { statusProblems } from './status-problems.ts';
 import { VERSION } from './version.ts';
 
@@ -59,6 +61,8 @@ const LOCAL: ReadonlySet<Role> = new Set<Role>(['local']);
  */
 export class NodeServer {
   readonly #parts: NodeParts;
+  /** What the services that operators call may know of this node. */
+  readonly facts: NodeFacts;
   readonly #server: grpc.Server;
   readonly #fabric: FabricListener;
   readonly #admin: FabricListener;
@@ -113,10 +117,10 @@ export class NodeServer {
       derived(settings, current => ({ ...listenerPolicyOf(current), mode: 'plain' as const })),
       constant<Admit>(() => ({ admitted: true, roles: LOCAL })),
     );
-    const facts = this.#facts(servedMethods(services.map(({ definition }) => definition)));
+    this.facts = this.#facts(servedMethods(services.map(({ definition }) => definition)));
     this.#server.addService(this.#streams.service.definition, this.#streams.service.implementation);
-    this.#server.addService(nodeControl.definition, createNodeControl(facts));
-    this.#server.addService(clusterControl.definition, createClusterControl(facts));
+    this.#server.addService(nodeControl.definition, createNodeControl(this.facts));
+    this.#server.addService(clusterControl.definition, createClusterControl(this.facts));
     for (const { definition, implementation } of services) this.#server.addService(definition, implementation);
     this.#standard = addStandardServices(
       this.#server,
@@ -180,6 +184,10 @@ export class NodeServer {
     void this.#fabric.drainConnections('mode_changed', networking.drainTimeoutMs, ({ caller }) => {
       return (caller.security.kind === 'none') === (forbidden === 'none');
     });
+  }
+
+  get peers(): ObservableValue<readonly PeerEntry[]> {
+    return this.#streams.peers;
   }
 
   /** Members as clients may pick them. */
@@ -272,6 +280,7 @@ export class NodeServer {
       labels,
       state: () => this.#stateNow(),
       problems: () => statusProblems(this.#parts),
+      notices: () => statusNotices(this.#parts, this.#streams.downgrades.all),
       expiring: () => credentials.expiry.expiring,
       mode: () => settings.value.mode,
       advertisedAddresses: () => this.#advertised().map(formatAddress),

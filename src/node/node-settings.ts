@@ -63,6 +63,8 @@ export interface TlsSettings {
   readonly sniffTimeoutMs: number;
   readonly canary: boolean;
   readonly refuseDowngrade: boolean;
+  /** Undefined where there is none; only in `optional`. */
+  readonly plaintextDeadline: Date | undefined;
   readonly refreshIntervalMs: number;
   /** What the listener shows, and whom it trusts. */
   readonly serverCredentials: CredentialSpec;

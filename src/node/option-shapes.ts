@@ -19,23 +19,26 @@ export type OptionShape =
   | 'boolean'
   | 'texts'
   | 'labels'
+  | 'time'
   | 'object'
   | { readonly kind: 'table' | 'tables'; readonly options: OptionShapes };
 export type OptionShapes = Readonly<Record<string, OptionShape>>;
 
 type ShapeOf<Value> = Value extends string
   ? 'text'
-  : Value extends number
-    ? 'number'
-    : Value extends boolean
-      ? 'boolean'
-      : Value extends readonly string[]
-        ? 'texts'
-        : Value extends readonly object[]
-          ? { readonly kind: 'tables'; readonly options: OptionShapes }
-          : string extends keyof Value
-            ? 'labels'
-            : 'object' | { readonly kind: 'table'; readonly options: OptionShapes };
+  : Value extends Date
+    ? 'time'
+    : Value extends number
+      ? 'number'
+      : Value extends boolean
+        ? 'boolean'
+        : Value extends readonly string[]
+          ? 'texts'
+          : Value extends readonly object[]
+            ? { readonly kind: 'tables'; readonly options: OptionShapes }
+            : string extends keyof Value
+              ? 'labels'
+              : 'object' | { readonly kind: 'table'; readonly options: OptionShapes };
 
 /** The compiler holds the options complete and of the right kind. */
 type ShapesOf<Options> = { readonly [Option in keyof Options]-?: ShapeOf<NonNullable<Options[Option]>> };
@@ -75,6 +78,7 @@ const TLS: ShapesOf<TlsOptions> = {
   withdrawalGraceMs: 'number',
   canary: 'boolean',
   refuseDowngrade: 'boolean',
+  plaintextDeadline: 'time',
   refreshIntervalMs: 'number',
   client: table<CredentialOptions>(CREDENTIALS),
   profiles: { kind: 'tables', options: PROFILE },

@@ -108,6 +108,7 @@ test('defaults of TLS are strict', () => {
     sniffTimeoutMs: 5_000,
     canary: true,
     refuseDowngrade: false,
+    plaintextDeadline: undefined,
     refreshIntervalMs: 3_600_000,
     serverCredentials: files,
     clientCredentials: files,

@@ -17,6 +17,7 @@ import { resolveAudit } from './resolve-audit.ts';
 import { resolveBearer } from './resolve-bearer.ts';
 import { resolvePatterns } from './resolve-names.ts';
 import { resolveNetworking } from './resolve-networking.ts';
+import { judgeTurn } from './resolve-plaintext-deadline.ts';
 import { resolveTls } from './resolve-tls.ts';
 
 export type { NodeSettings, OptionProblem } from './node-settings.ts';
@@ -39,6 +40,7 @@ export function resolveNodeOptions(options: FabricNodeOptions): ResolvedOptions 
   const nodeName = resolveNodeName(options.nodeName, found);
   const networking = resolveNetworking(options.networking ?? {}, mode, found);
   const tls = tlsOptions === undefined ? undefined : resolveTls(tlsOptions, mode, nodeName, found);
+  if (tls?.plaintextDeadline !== undefined && networking !== undefined) judgeTurn(networking, found);
   const settings = {
     clusterName: resolveClusterName(options.clusterName, found),
     nodeName: nodeName ?? '',

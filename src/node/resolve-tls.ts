@@ -4,6 +4,7 @@ import type { TlsSettings } from './node-settings.ts';
 import type { OptionProblems } from './option-problems.ts';
 import { NO_CREDENTIALS, namesCredentials, resolveCredentials } from './resolve-credentials.ts';
 import { resolveNodeIdentity, resolvePatterns } from './resolve-names.ts';
+import { resolvePlaintextDeadline } from './resolve-plaintext-deadline.ts';
 import { resolveProfiles } from './resolve-profiles.ts';
 
 const TLS = ['networking', 'tls'];
@@ -49,6 +50,7 @@ export function resolveTls(
     withdrawalGraceMs: duration('withdrawalGraceMs', 5_000),
     canary: options.canary ?? true,
     refuseDowngrade: options.refuseDowngrade ?? false,
+    plaintextDeadline: resolvePlaintextDeadline(options.plaintextDeadline, mode, found),
     refreshIntervalMs: duration('refreshIntervalMs', 3_600_000),
     serverCredentials: server.spec,
     clientCredentials: clientSet.spec,

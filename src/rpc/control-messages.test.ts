@@ -82,6 +82,7 @@ const nodeStatus: Required<NodeStatus> = {
   certificateExpiresAtMs: 1_800_000_000_000,
   addressesRedacted: true,
   problems: ['members: no member is listed'],
+  notices: ['node-2 came back'],
   expiring: [expiring],
   peersConnected: 'all',
 };

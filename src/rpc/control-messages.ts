@@ -31,6 +31,8 @@ export interface NodeStatus {
   readonly expiring: readonly Expiring[];
   /** all or not_all; empty from older versions. */
   readonly peersConnected: string;
+  /** What an operator should look at although the node is well. */
+  readonly notices: readonly string[];
 }
 
 export interface Expiring {

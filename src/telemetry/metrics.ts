@@ -28,6 +28,12 @@ export interface Metrics {
   readonly authentications: Counter<'result'>;
   readonly authenticationReloads: Counter<'file' | 'result'>;
   readonly plaintextPeers: Gauge;
+  readonly plaintextCalls: Counter;
+  readonly optionalSince: Gauge;
+  readonly plaintextDeadline: Gauge;
+  readonly strictObstacles: Gauge;
+  readonly peerDowngrades: Counter<'decision'>;
+  readonly downgradedPeers: Gauge;
   /** Calls that reached this server, and what was decided on them. */
   readonly serverCalls: CallMetrics;
   /** Calls of the fabric connector. */
@@ -191,6 +197,37 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     plaintextPeers: new Gauge({
       name: 'selvedge_plaintext_peers',
       help: 'Members whose stream to this node is not mutual TLS.',
+      registers,
+    }),
+    plaintextCalls: new Counter({
+      name: 'selvedge_plaintext_calls_total',
+      help: 'Calls over plaintext connections of the fabric.',
+      registers,
+    }),
+    optionalSince: new Gauge({
+      name: 'selvedge_optional_since_timestamp_seconds',
+      help: 'Since when the configuration says optional, in Unix seconds; 0 while it does not.',
+      registers,
+    }),
+    plaintextDeadline: new Gauge({
+      name: 'selvedge_plaintext_deadline_timestamp_seconds',
+      help: 'From when on the node refuses plaintext, its readiness permitting, in Unix seconds; 0 without a deadline.',
+      registers,
+    }),
+    strictObstacles: new Gauge({
+      name: 'selvedge_strict_obstacles',
+      help: 'In the mode optional: what stands in the way of strict, as preflight tells it; 0 in other modes.',
+      registers,
+    }),
+    peerDowngrades: new Counter({
+      name: 'selvedge_peer_downgrades_total',
+      help: 'Times a member that spoke mutual TLS came back without, by whether it was let in (allow or deny).',
+      labelNames: ['decision'],
+      registers,
+    }),
+    downgradedPeers: new Gauge({
+      name: 'selvedge_downgraded_peers',
+      help: 'Members that spoke mutual TLS and came back without, as long as they have not come with it again.',
       registers,
     }),
     serverCalls,

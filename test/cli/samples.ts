@@ -48,6 +48,7 @@ export function sampleStatus(given: Partial<NodeStatus> = {}): NodeStatus {
       outboundNone: 0,
     },
     problems: [],
+    notices: [],
     expiring: [],
     peersConnected: 'all',
     certificateExpiresAtMs: NOW.getTime() + 29 * DAY_MS,

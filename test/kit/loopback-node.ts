@@ -52,6 +52,9 @@ export interface LogLine extends LogFields {
 export class LoopbackNode implements AsyncDisposable {
   readonly name: string;
   readonly streams: PeerStreams;
+  /** Members that spoke mutual TLS. */
+  readonly spokeTls: Set<string> = new Set();
+  refusesDowngrade = false;
   readonly self: MutableValue<Introduction>;
   readonly members: MutableValue<readonly KnownMember[]> = new MutableValue<readonly KnownMember[]>([]);
   readonly learned: { name: string; addresses: readonly TcpAddress[]; overMutualTls: boolean }[] = [];
@@ -131,6 +134,8 @@ export class LoopbackNode implements AsyncDisposable {
         lists: this.lists,
         member: name => this.members.value.find(member => member.name === name),
         learn: (name, { addresses }, overMutualTls) => void this.learned.push({ name, addresses, overMutualTls }),
+        spokeTls: name => this.spokeTls.has(name),
+        refusesPlaintext: name => this.refusesDowngrade && this.spokeTls.has(name),
       },
       connector: {
         channel: name => {

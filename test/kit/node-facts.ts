@@ -14,6 +14,7 @@ export function nodeFacts(changes: Partial<NodeFacts> = {}): NodeFacts {
     labels: { role: 'worker' },
     state: () => 'ready',
     problems: () => [],
+    notices: () => [],
     expiring: () => [],
     mode: () => 'optional',
     advertisedAddresses: () => ['https://node-1.example:5122'],

@@ -38,7 +38,17 @@ function rowsAsJson({ nodes, unreachable }: ClusterStatus): readonly object[] {
 
 function renderCluster(status: ClusterStatus, terminal: Terminal): string {
   const matrix = renderSecurityMatrix(status.nodes, terminal.paint);
-  return sections(renderNodes(status, terminal), matrix, renderExpiring(status.nodes, terminal));
+  return sections(
+    renderNodes(status, terminal),
+    matrix,
+    renderNotices(status.nodes, terminal),
+    renderExpiring(status.nodes, terminal),
+  );
+}
+
+function renderNotices(nodes: readonly NodeStatus[], { paint }: Terminal): string {
+  const rows = nodes.flatMap(({ nodeName, notices }) => notices.map((text): Cell[] => [nodeName, text]));
+  return rows.length === 0 ? '' : renderTable(['NODE', 'NOTICE'], rows, paint);
 }
 
 function sections(...texts: readonly string[]): string {
@@ -93,6 +103,7 @@ function renderNode(node: NodeStatus, { paint, now }: Terminal): string {
       ['node', `${node.nodeName} of cluster ${node.clusterName}`],
       ['state', wordCell(node.state)],
       ['problems', node.problems.map((text): Cell => ({ text, colour: 'bad' }))],
+      ['notices', node.notices.map((text): Cell => ({ text, colour: 'warning' }))],
       ['mode', node.mode],
       ['version', node.version],
       ['generation', String(node.generation)],

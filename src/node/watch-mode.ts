@@ -1,0 +1,41 @@
+import { checkMode } from '../control/node-control.ts';
+import { membersOutOfReach } from '../membership/unreachable-members.ts';
+import { ModeWatch, type ModeWatchParts } from './mode-watch.ts';
+import type { NodeParts } from './node-parts.ts';
+import type { NodeServer } from './node-server.ts';
+
+/** Watches over the mode of a node that serves, until the watch is closed. */
+export function watchMode(
+  parts: NodeParts,
+  server: NodeServer,
+  node: Pick<ModeWatchParts, 'configured' | 'turn'>,
+): ModeWatch {
+  const { settings, directory, logger, metrics, modeState, closing } = parts;
+  const watch = new ModeWatch({
+    ...node,
+    state: modeState,
+    obstacles: () => {
+      const { nodeName, membership } = settings.value;
+      const outOfReach = membersOutOfReach(directory.members.value, nodeName, membership?.membersFile ?? '');
+      return [
+        ...checkMode(server.facts, 'strict').obstacles,
+        ...outOfReach.map(({ key, problem }) => `${key}: ${problem}`),
+      ];
+    },
+    plaintextPeers: () =>
+      server.peers.value
+        .filter(({ security }) => security !== undefined && security.kind !== 'mutual_tls')
+        .map(({ name }) => name),
+    logger,
+    metrics,
+  });
+  parts.modeNotices = () => watch.notices;
+  closing.defer('mode', () => watch.close());
+  for (const value of [server.peers, directory.members])
+    closing.defer(
+      'mode',
+      value.subscribe(() => watch.lookSoon()),
+    );
+  watch.look();
+  return watch;
+}
