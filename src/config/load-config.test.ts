@@ -287,3 +287,22 @@ test('SPIFFE_ENDPOINT_SOCKET says where the agent is, wherever SPIFFE is asked f
   const [problem] = await problemsOf(t, NODE + tables, wrong);
   assert.deepEqual([problem?.place, problem?.key], ['SPIFFE_ENDPOINT_SOCKET', 'networking.tls.workload-api-socket']);
 });
+
+test('a plaintext-deadline is an offset date-time, in the file and above it', async t => {
+  const optional = `${NODE}${TLS}mode = "optional"\n`;
+  const key = 'networking.tls.plaintext-deadline';
+  const inFile = await load(t, `${optional}plaintext-deadline = 2027-01-31T13:00:00+01:00\n`);
+  assert.deepEqual(inFile.settings.tls?.plaintextDeadline, new Date('2027-01-31T12:00:00Z'));
+  const above = await load(t, optional, { set: [`${key}=2027-01-31T12:00:00Z`] });
+  assert.deepEqual(above.settings.tls?.plaintextDeadline, inFile.settings.tls?.plaintextDeadline);
+  for (const value of ['2027-01-31T12:00:00', '2027-01-31', '"2027-01-31T12:00:00Z"', '12:00:00', '1']) {
+    const [problem, ...others] = await problemsOf(t, `${optional}plaintext-deadline = ${value}\n`);
+    assert.deepEqual([problem?.place, problem?.key, others], ['node.toml:10:1', key, []], value);
+    assert.match(problem?.problem ?? '', /is not a date and time with its zone/);
+  }
+  const [strict] = await problemsOf(t, `${NODE}${TLS}plaintext-deadline = 2027-01-31T12:00:00Z\n`);
+  assert.match(strict?.problem ?? '', /It ends the mode optional, and the mode is strict/);
+  const unix = `${NODE}[networking]\nbind-address = "unix:fabric.sock"\n${optional.slice(NODE.length)}`;
+  const [bound] = await problemsOf(t, `${unix}plaintext-deadline = 2027-01-31T12:00:00Z\n`);
+  assert.match(bound?.problem ?? '', /bound to a unix socket/);
+});

@@ -43,6 +43,17 @@ test('only strict forbids to keep a plaintext connection', () => {
   }
 });
 
+test('nor may one be kept to a member that is spoken to over TLS alone', () => {
+  const plan = planDials(
+    'node-2',
+    [parseAddress('https://a:1')],
+    policy({ mode: 'optional', profiles: [profile()] }),
+    true,
+  );
+  assert.ok('dials' in plan);
+  assert.equal(plan.mayKeepPlaintext, false);
+});
+
 test('the first profile that matches the destination wins', () => {
   const profiles = [
     profile({

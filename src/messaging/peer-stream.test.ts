@@ -61,3 +61,17 @@ test('a peer that does not read gets the newest advertisement when it does, and 
   await until('the newest came', () => counts().at(-1) === String(many));
   assert.ok(counts().length < 50, `${counts().length} advertisements`);
 });
+
+test('what is new of a node is said before its goodbye, also to a peer that does not read yet', async () => {
+  await using node = await LoopbackNode.start({ name: 'node-a' });
+  node.knows({ name: 'node-b', address: loopback(9) });
+  using peer = new RawDialler(node.port);
+  peer.call.write(helloOf('node-b'));
+  await until('it is connected', () => node.peer('node-b')?.state === 'connected');
+  const filler = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`label-${i}`, 'x'.repeat(100)]));
+  for (let i = 1; i <= 50; i += 1) node.self.set({ ...node.self.value, labels: { ...filler, count: String(i) } });
+  node.streams.endWhere(() => true, 'mode_changed');
+  peer.read();
+  await until('it is told why', () => peer.frames.at(-1)?.goodbye?.reason === 'mode_changed');
+  assert.equal(peer.frames.at(-2)?.advertisement?.introduction?.labels.count, '50');
+});

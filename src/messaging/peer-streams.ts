@@ -110,11 +110,7 @@ export class PeerStreams {
     for (const stream of this.#live()) if (stream.connectionId === connectionId) void stream.close(reason);
   }
 
-  /**
-   * Ends the streams whose peers no longer prove to be the node that they say they are, or step down; forgets what is
-   * proven no more.
-   * @param names of the nodes that are judged. Default: all.
-   */
+  /** Ends streams (of `names`, or all) whose peers prove no more who they are, or step down; forgets what is proven no more. */
   judgeProofs(names?: ReadonlySet<string>): void {
     const { isDenied, provesNode } = this.#parts;
     this.#generations.forget((proof, node) => isDenied(proof) || !provesNode(node, proof, { kind: 'mutual_tls' }).ok);
