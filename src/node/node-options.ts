@@ -208,7 +208,7 @@ export interface FabricNodeOptions {
   readonly clusterName: string;
   /** Stable and unique in the cluster: `[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?`. */
   readonly nodeName: string;
-  /** Lock, generation and admin socket live here; created with mode 0700 where it is missing. */
+  /** Lock, generation, what is remembered of members and of the mode, and the admin socket live here; created with mode 0700 where it is missing. */
   readonly dataDir: string;
   /** Path of the unix socket for local administration. Default `admin.sock` in `dataDir`. */
   readonly adminSocket?: string;

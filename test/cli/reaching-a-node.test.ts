@@ -153,6 +153,9 @@ test('with the configuration of a strict node nothing is asked in plaintext, whe
   await writeConfig({ 'data-dir = "data"': 'data-dri = "data"' });
   const broken = await runCtl(['health', '-s', http, '--config', config]);
   assert.match(broken.stderr, /is strict/, 'a file with mistakes is no way around it');
+  await writeConfig({ 'data-dir = "data"': 'data-dri = "data"', 'mode = "strict"': '' });
+  const silent = await runCtl(['health', '-s', http, '--config', config]);
+  assert.match(silent.stderr, /is strict/, 'nor is one that does not name a mode');
   await writeConfig({ '"strict"': '"optional"' });
   const optional = await runCtl(['health', '-s', http, '--config', config]);
   assert.match(optional.stderr, /nothing listens there/);

@@ -48,6 +48,28 @@ test('status says why a node is degraded, where it tells', async t => {
   assert.deepEqual([second?.at(1), second?.at(-1)], ['degraded', '-']);
 });
 
+test('status shows what an operator should look at, below the table, though no node is degraded', async t => {
+  const notices = ['node-2 spoke mutual TLS and came back without it', 'the mode is optional since yesterday'];
+  const nodes = [sampleStatus({ notices }), sampleStatus({ nodeName: 'node-2' })];
+  const responses = {
+    GetClusterStatus: { nodes, unreachable: [], addressesRedacted: false },
+    GetStatus: sampleStatus({ notices }),
+  };
+  const node = await startFakeNode(t, responses);
+  const { stdout } = await runCtl(['status', '-s', node.address], { now: NOW });
+  const table = stdout.slice(stdout.indexOf('NOTICE')).split('\n').map(columns);
+  assert.deepEqual(table.slice(1, 3), [
+    ['node-1', notices[0]],
+    ['node-1', notices[1]],
+  ]);
+  const one = await runCtl(['status', '--node', '-s', node.address], { now: NOW });
+  for (const notice of notices) assert.ok(one.stdout.includes(notice));
+  const quiet = await startFakeNode(t, {
+    GetClusterStatus: { ...responses.GetClusterStatus, nodes: [sampleStatus()] },
+  });
+  assert.doesNotMatch((await runCtl(['status', '-s', quiet.address], { now: NOW })).stdout, /NOTICE/);
+});
+
 test('status -o json is an array of nodes with the names of the proto fields', async t => {
   const cluster = {
     nodes: [sampleStatus({ labels: { someKey: 'x' } })],
