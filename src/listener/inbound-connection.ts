@@ -158,7 +158,8 @@ export class InboundConnection {
     const standing = this.standing.now;
     if (!standing.admitted) return standing;
     const { roles } = standing;
-    return roles === this.#caller.roles ? this.#caller : { ...this.#caller, roles };
+    // The same object as long as it is the same caller: decisions are remembered by it.
+    return areSame(roles, this.#caller.roles) ? this.#caller : { ...this.#caller, roles };
   }
 
   #cut(reason: EndReason): void {
@@ -174,5 +175,6 @@ function cutDetail(reason: EndReason): string {
 }
 
 function areSame(some: ReadonlySet<Role>, others: ReadonlySet<Role>): boolean {
+  if (some === others) return true;
   return some.size === others.size && [...some].every(role => others.has(role));
 }

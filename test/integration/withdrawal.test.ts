@@ -81,6 +81,21 @@ test('inbound: a change of lists takes those whom it refuses, with its reason', 
   }
 });
 
+test('inbound: who holds the same roles under other lists is the same caller, whose decisions are remembered', async t => {
+  const authority = await createAuthority();
+  const server = await startListener(t, { snapshot: await makeSnapshot(t, { authority }) });
+  const { client } = await connect(t, server, await makeSnapshot(t, { authority }));
+  await echo(client, 'x');
+  server.admit.set(admitting(['*']));
+  await echo(client, 'x');
+  server.admit.set(() => ({ admitted: true, roles: new Set(['observer', 'peer']) }));
+  await echo(client, 'x');
+  await echo(client, 'x');
+  const [first, second, third, fourth] = server.callers.slice(-4);
+  assert.ok(first !== undefined && first === second);
+  assert.ok(third !== undefined && third !== second && third === fourth);
+});
+
 test('inbound: who holds other roles keeps its connection, and loses the calls that those do not allow', async t => {
   const authority = await createAuthority();
   const server = await startListener(t, { snapshot: await makeSnapshot(t, { authority }) });

@@ -11,6 +11,7 @@ import { parsePatterns } from '../../src/identity/subject-name-pattern.ts';
 import { derived, MutableValue } from '../../src/lifecycle/observable-value.ts';
 import { FabricListener } from '../../src/listener/fabric-listener.ts';
 import type { Admit, ListenerLimits, ListenerPolicy } from '../../src/listener/listener-policy.ts';
+import type { Caller } from '../../src/rpc/caller.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts';
 import { type CredentialDirectoryOptions, makeCredentialDirectory } from './credential-directory.ts';
@@ -36,6 +37,8 @@ export interface TestListener {
   readonly trust: MutableValue<TrustSnapshot | undefined>;
   readonly admit: MutableValue<Admit>;
   readonly metrics: Metrics;
+  /** Of each call that was decided on. */
+  readonly callers: readonly Caller[];
   readonly log: LogLine[];
   refused(reason: string): LogLine | undefined;
 }
@@ -69,13 +72,14 @@ export async function startListener(
   const trust = new MutableValue(snapshot);
   const metrics = createMetrics();
   const admit = new MutableValue(admitting(allowed));
+  const callers: Caller[] = [];
   const listener = new FabricListener({
     server,
     policy,
     trust,
     limits: { maxConnections, maxUnfinishedHandshakes },
     admit,
-    rules: { authorize: derived(policy, authorizeIn) },
+    rules: { authorize: derived(policy, authorizeIn), decided: caller => callers.push(caller) },
     logger: createLogger({ level: 'debug', write: line => log.push(JSON.parse(line)) }),
     metrics,
   });
@@ -92,6 +96,7 @@ export async function startListener(
     trust,
     admit,
     metrics,
+    callers,
     log,
     refused: reason => log.find(line => line.event === 'connection.refused' && line.reason === reason),
   };
