@@ -10,8 +10,9 @@ import { reasonMetadata } from '../rpc/status.ts';
 import { certificateFields } from '../telemetry/certificate-fields.ts';
 import { type Logger, printable } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { type CallStanding, JudgedConnection } from './judged-connection.ts';
+import { type CallStanding, type CuttableCall, JudgedConnection } from './judged-connection.ts';
 import type { Admit } from './listener-policy.ts';
+import { type CallStatus, PassingCall } from './passing-call.ts';
 import { RefusalDelay } from './refusal-delay.ts';
 import type { Refusal, Refuser } from './refuser.ts';
 import { type SecuredSession, sessionOfCall } from './session-of-call.ts';
@@ -48,32 +49,11 @@ export class CallGate {
     this.#unsubscribe = parts.trust.subscribe(() => void this.#judgeAll());
   }
 
-  readonly interceptor: grpc.ServerInterceptor = (_method, call) => {
-    let timer: NodeJS.Timeout | undefined;
-    let ended = () => {};
-    const refuse = (standing: Refused) => {
-      timer = setTimeout(() => call.sendStatus(statusOf(standing)), standing.tellAtMs - Date.now());
-    };
-    return new grpc.ServerInterceptingCall(call, {
-      start: next =>
-        next({
-          onReceiveMetadata: (metadata, forward) => {
-            const secured = sessionOfCall(call);
-            if (secured === undefined) return call.sendStatus(UNKNOWN_CONNECTION);
-            const connection = this.#connectionOf(secured);
-            const { standing } = connection;
-            if (!standing.admitted) return refuse(standing);
-            ended = connection.begin({ cut: reason => call.sendStatus(cutStatus(reason)) });
-            bindCaller(metadata, standing.caller);
-            forward(metadata);
-          },
-          onCancel: () => {
-            clearTimeout(timer);
-            ended();
-          },
-        }),
+  readonly interceptor: grpc.ServerInterceptor = (_method, call) =>
+    new GatedCall(call, () => {
+      const secured = sessionOfCall(call);
+      return secured === undefined ? undefined : this.#connectionOf(secured);
     });
-  };
 
   /** Judges a connection from now on: TLS has just verified its chain, and no call came over it yet. */
   follow(socket: TLSSocket): void {
@@ -154,22 +134,57 @@ export class CallGate {
 
 type Refused = Extract<CallStanding, { admitted: false }>;
 
-type Status = Parameters<grpc.ServerInterceptingCall['sendStatus']>[0];
+/** One call of a connection that is judged. */
+class GatedCall extends PassingCall implements CuttableCall {
+  readonly #findConnection: () => JudgedConnection | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #connection: JudgedConnection | undefined;
 
-const UNKNOWN_CONNECTION: Status = {
+  constructor(call: grpc.ServerInterceptingCallInterface, findConnection: () => JudgedConnection | undefined) {
+    super(call);
+    this.#findConnection = findConnection;
+  }
+
+  override onReceiveMetadata(metadata: grpc.Metadata): void {
+    const connection = this.#findConnection();
+    if (connection === undefined) return this.sendStatus(UNKNOWN_CONNECTION);
+    const { standing } = connection;
+    if (!standing.admitted) return this.#refuse(standing);
+    this.#connection = connection;
+    connection.begin(this);
+    bindCaller(metadata, standing.caller);
+    super.onReceiveMetadata(metadata);
+  }
+
+  override onCancel(): void {
+    clearTimeout(this.#timer);
+    this.#connection?.end(this);
+    super.onCancel();
+  }
+
+  cut(reason: RefusalReason): void {
+    this.sendStatus(cutStatus(reason));
+  }
+
+  #refuse(standing: Refused): void {
+    this.#timer = setTimeout(() => this.sendStatus(statusOf(standing)), standing.tellAtMs - Date.now());
+  }
+}
+
+const UNKNOWN_CONNECTION: CallStatus = {
   code: grpc.status.UNAUTHENTICATED,
   details: 'the connection of this call is not known to be mutual TLS',
   metadata: null,
 };
 
 /** Says the reason code, never what would be allowed. */
-function statusOf({ reason, unauthenticated }: Refused): Status {
+function statusOf({ reason, unauthenticated }: Refused): CallStatus {
   const metadata = reasonMetadata(reason);
   const code = unauthenticated ? grpc.status.UNAUTHENTICATED : grpc.status.PERMISSION_DENIED;
   return { code, details: `connection refused: ${reason}`, metadata };
 }
 
-function cutStatus(reason: RefusalReason): Status {
+function cutStatus(reason: RefusalReason): CallStatus {
   const details = `this server no longer admits the certificate of this connection (${reason})`;
   return { code: grpc.status.UNAVAILABLE, details, metadata: reasonMetadata(reason) };
 }

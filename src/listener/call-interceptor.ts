@@ -7,6 +7,7 @@ import type { MethodCalls } from '../telemetry/call-metrics.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Standing } from './connection-standing.ts';
 import type { AuthenticateCall, AuthorizeCall, CallDecided, Denial } from './listener-policy.ts';
+import { type CallListener, type CallStatus, PassingCall } from './passing-call.ts';
 
 /** A running call of one connection. */
 export interface ActiveCall {
@@ -49,43 +50,34 @@ export function callInterceptor(parts: CallInterceptorParts): grpc.ServerInterce
   return ({ path }, call) => new GuardedCall(path, call, parts);
 }
 
-type Listener = Parameters<grpc.ServerInterceptingCall['start']>[0];
-type Status = Parameters<grpc.ServerInterceptingCall['sendStatus']>[0];
-
 /**
- * One call, between grpc-js and the handler. What it does not look at it passes on as it is: the layers that
- * `ServerInterceptingCall` offers for that cost more than everything that is done here, so all of its methods are
- * overridden.
+ * One call of a connection.
  *
  * G1. The handler hears nothing of a call before it is allowed: grpc-js reads no message until the handler asks.
  * G2. It is among the active calls from its arrival to its one end: a status, or that the caller went away.
  */
-class GuardedCall extends grpc.ServerInterceptingCall implements ActiveCall, Listener {
+class GuardedCall extends PassingCall implements ActiveCall {
   readonly path: string;
-  readonly #call: grpc.ServerInterceptingCallInterface;
   readonly #parts: CallInterceptorParts;
   readonly #counted: MethodCalls;
   readonly #startedAt = performance.now();
-  #handler: Listener | undefined;
   #caller: Caller | undefined;
   #metadata: grpc.Metadata | undefined;
 
   constructor(path: string, call: grpc.ServerInterceptingCallInterface, parts: CallInterceptorParts) {
     super(call);
     this.path = path;
-    this.#call = call;
     this.#parts = parts;
     this.#counted = parts.metrics.serverCalls.of(path);
     this.#counted.started += 1;
   }
 
-  override start(handler: Listener): void {
-    this.#handler = handler;
+  override start(handler: CallListener): void {
     this.#parts.calls.active.add(this);
-    this.#call.start(this);
+    super.start(handler);
   }
 
-  onReceiveMetadata(metadata: grpc.Metadata): void {
+  override onReceiveMetadata(metadata: grpc.Metadata): void {
     const { caller, authenticate, calls } = this.#parts;
     const ofConnection = caller();
     if ('admitted' in ofConnection) return this.#refuse(ofConnection);
@@ -100,30 +92,14 @@ class GuardedCall extends grpc.ServerInterceptingCall implements ActiveCall, Lis
     );
   }
 
-  onReceiveMessage(message: unknown): void {
-    this.#handler?.onReceiveMessage(message);
-  }
-
-  onReceiveHalfClose(): void {
-    this.#handler?.onReceiveHalfClose();
-  }
-
-  onCancel(): void {
+  override onCancel(): void {
     this.#finish(grpc.status.CANCELLED);
-    this.#handler?.onCancel();
+    super.onCancel();
   }
 
-  override sendMetadata(metadata: grpc.Metadata): void {
-    this.#call.sendMetadata(metadata);
-  }
-
-  override sendMessage(message: unknown, callback: () => void): void {
-    this.#call.sendMessage(message, callback);
-  }
-
-  override sendStatus(status: Status): void {
+  override sendStatus(status: CallStatus): void {
     this.#finish(status.code ?? grpc.status.UNKNOWN);
-    this.#call.sendStatus(status);
+    super.sendStatus(status);
   }
 
   isAllowed(authorize: AuthorizeCall, ofConnection: Caller): boolean {
@@ -150,7 +126,7 @@ class GuardedCall extends grpc.ServerInterceptingCall implements ActiveCall, Lis
     this.#caller = authenticated;
     this.#metadata = metadata;
     bindCaller(metadata, authenticated);
-    this.#handler?.onReceiveMetadata(metadata);
+    super.onReceiveMetadata(metadata);
   }
 
   #decide(caller: Caller, decision: Decision, metadata: grpc.Metadata | undefined): void {

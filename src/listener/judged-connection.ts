@@ -65,6 +65,9 @@ export class JudgedConnection {
   readonly #calls = new Set<CuttableCall>();
   #session: ServerHttp2Session | undefined;
   #caller: Caller | undefined;
+  #admitted: CallStanding | undefined;
+  /** What {@link #admitted} follows from. */
+  #admittedAs: Standing | undefined;
   #refused: Extract<CallStanding, { admitted: false }> | undefined;
   #closeReason: RefusalReason | undefined;
   #isClosing = false;
@@ -94,10 +97,13 @@ export class JudgedConnection {
   get standing(): CallStanding {
     if (this.#refused !== undefined) return this.#refused;
     const now = this.#standing.now;
+    if (this.#admitted !== undefined && now === this.#admittedAs) return this.#admitted;
     if (!now.admitted) return this.#refuse(now);
     this.#caller = { ...this.#facts, identity: now.identity, roles: now.roles, bearer: undefined };
     this.#awaitEnd(now.validUntilMs);
-    return { admitted: true, caller: this.#caller };
+    this.#admittedAs = now;
+    this.#admitted = { admitted: true, caller: this.#caller };
+    return this.#admitted;
   }
 
   /** Why we closed it; undefined while we did not. */
@@ -111,10 +117,14 @@ export class JudgedConnection {
     if (this.#isClosing) session.close();
   }
 
-  /** A handler gets a call. Returns what to do when that is over. */
-  begin(call: CuttableCall): () => void {
+  /** A handler gets a call. */
+  begin(call: CuttableCall): void {
     this.#calls.add(call);
-    return () => this.#calls.delete(call);
+  }
+
+  /** That is over. */
+  end(call: CuttableCall): void {
+    this.#calls.delete(call);
   }
 
   #awaitEnd(validUntilMs: number): void {
