@@ -21,6 +21,8 @@ const CONTRACT: readonly [string, 'gauge' | 'counter' | 'histogram', readonly st
   ['grpc_server_call_duration_seconds', 'histogram', ['grpc_method', 'grpc_status']],
   ['grpc_client_call_duration_seconds', 'histogram', ['grpc_method', 'grpc_status']],
   // Beyond the contract.
+  ['selvedge_authorization_policy_reload_total', 'counter', ['file', 'result']],
+  ['selvedge_authorization_shadow_total', 'counter', ['service', 'decision']],
   ['selvedge_audit_records_total', 'counter', ['kind', 'decision']],
   ['selvedge_audit_dropped_total', 'counter', []],
   ['selvedge_audit_failing', 'gauge', []],
@@ -59,6 +61,8 @@ test('each metric takes the labels of the contract', async () => {
   metrics.connectionsRefused.inc({ reason: 'unknown_ca' });
   metrics.connectionsClosed.inc({ reason: 'peer_closed' });
   metrics.handshakeDuration.observe(0.01);
+  metrics.policyReloads.inc({ file: 'policy', result: 'ok' });
+  metrics.shadowDivergences.inc({ service: 'x', decision: 'would_deny' });
   metrics.auditRecords.inc({ kind: 'call', decision: 'deny' });
   metrics.auditDropped.inc();
   metrics.auditFailing.set(1);
