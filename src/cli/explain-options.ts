@@ -19,6 +19,8 @@ export interface ExplainOptions {
   readonly cert?: readonly string[];
   readonly peer?: string;
   readonly connection?: number;
+  readonly fingerprint?: string;
+  readonly refused?: boolean;
   readonly live?: boolean;
   readonly set: readonly string[];
   readonly method?: string;
@@ -42,6 +44,10 @@ export function explainCommand(summary: string, examples: readonly string[]): Co
         readConnectionId,
       ),
     )
+    .addOption(
+      new Option('--fingerprint <sha256>', 'a certificate over which a connection is open, or was refused of late'),
+    )
+    .option('--refused', 'whose certificates the node refused of late: judged as it would judge them now')
     .option('--live', 'with --config and --cert: let the running node judge, over its admin socket')
     .addOption(setOption());
   // `--cert` is whom it is about: the own certificate has its longer name alone.
@@ -61,9 +67,18 @@ export async function explain(
   options: ExplainOptions,
   context: CommandContext,
 ): Promise<readonly ExplainedSubject[]> {
-  const { cert = [], peer, connection, live, set } = options;
-  if ([cert.length > 0, peer !== undefined, connection !== undefined].filter(Boolean).length !== 1)
-    throw usageFailure(`${command.parent?.name() ?? ''} explain needs one of --cert, --peer and --connection.`.trim());
+  const { cert = [], peer, connection, fingerprint, refused, live, set } = options;
+  const subjects = [
+    cert.length > 0,
+    peer !== undefined,
+    connection !== undefined,
+    fingerprint !== undefined,
+    refused === true,
+  ];
+  if (subjects.filter(Boolean).length !== 1)
+    throw usageFailure(
+      `${command.parent?.name()} explain needs one of --cert, --peer, --connection, --fingerprint and --refused.`,
+    );
   const { config, address } = ctlOptionsOf(command, context.terminal.env);
   if (cert.length > 0 && config !== undefined && address === undefined && live !== true)
     return explainOffline(topic, config, { ...options, cert }, context.terminal);
@@ -73,8 +88,16 @@ export async function explain(
   return askNode(options, sessionOf(command, context), context.terminal);
 }
 
+/** One below the other. Only `--refused` may find nobody. */
+export function renderEach(
+  subjects: readonly ExplainedSubject[],
+  render: (subject: ExplainedSubject) => string,
+): string {
+  return subjects.length === 0 ? 'No certificate was refused of late.' : subjects.map(render).join('\n\n');
+}
+
 async function askNode(
-  { cert = [], peer, connection, method = '', header = [] }: ExplainOptions,
+  { cert = [], peer, connection, fingerprint, refused, method = '', header = [] }: ExplainOptions,
   session: ControlSession,
   terminal: Terminal,
 ): Promise<readonly ExplainedSubject[]> {
@@ -91,6 +114,15 @@ async function askNode(
     throw new CommandFailure(
       `No open connection has the number ${connection}.`,
       'selvedgectl connections lists those that are open.',
+    );
+  }
+  if (refused === true) return ask({ ...call, refused }, null);
+  if (fingerprint !== undefined) {
+    const found = await ask({ ...call, fingerprintSha256: fingerprint }, null);
+    if (found.length > 0) return found;
+    throw new CommandFailure(
+      'No connection with a certificate of this fingerprint is open, and none was refused of late.',
+      'selvedgectl tls explain --refused shows who was.',
     );
   }
   const explained: ExplainedSubject[] = [];

@@ -23,7 +23,13 @@ export function admissionJson({ cert, explanation }: ExplainedSubject): object {
     rolePatterns: rolePatterns.map(each => ({ ...each, matched: matchJson(each.matched) })),
     expectation,
     provesNodes,
+    refused: refusedJson(explanation),
   };
+}
+
+/** Null where no refusal is explained. */
+export function refusedJson({ refusedAtMs, refusedReason, remoteAddress }: Explanation): object | null {
+  return refusedAtMs === 0 ? null : { atMs: refusedAtMs, reason: refusedReason, remoteAddress };
 }
 
 /** Null where no connection is explained. */
@@ -61,7 +67,7 @@ export function renderAdmission(subject: ExplainedSubject, terminal: Terminal): 
 
 /** Whom an explanation is about. */
 export function subjectFields({ cert, explanation }: ExplainedSubject): readonly [string, Cell][] {
-  const { connectionId, direction, remoteAddress, security, nodeName } = explanation;
+  const { connectionId, direction, remoteAddress, security, nodeName, refusedAtMs, refusedReason } = explanation;
   return [
     ['certificate', cert ?? ''],
     [
@@ -70,6 +76,7 @@ export function subjectFields({ cert, explanation }: ExplainedSubject): readonly
         ? ''
         : `${connectionId}, ${direction}, ${direction === 'inbound' ? 'from' : 'to'} ${remoteAddress}, ${security}`,
     ],
+    ['was refused', refusedAtMs === 0 ? '' : `${dateText(refusedAtMs)}, ${remoteAddress}: ${refusedReason}`],
     ['node', nodeName],
   ];
 }

@@ -1,7 +1,7 @@
 import type { MethodExplanation, PolicyDecision } from '../rpc/explain-messages.ts';
 import { wordCell } from './cells.ts';
 import type { ExplainedSubject } from './explain-options.ts';
-import { connectionJson, subjectFields } from './render-admission.ts';
+import { connectionJson, refusedJson, subjectFields } from './render-admission.ts';
 import { type Cell, renderFields, renderTable } from './table.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -12,6 +12,7 @@ export function callsJson({ cert, explanation }: ExplainedSubject): object {
     cert,
     nodeName,
     connection: connectionJson(explanation),
+    refused: refusedJson(explanation),
     admitted,
     reason: reason === '' ? null : reason,
     detail,

@@ -24,8 +24,20 @@ test('a question names one subject, a method in either spelling, and headers tha
   });
 });
 
+test('a fingerprint is taken as tools write it', () => {
+  const digits = 'ab'.repeat(32);
+  for (const fingerprintSha256 of [digits, `sha256:${digits}`, `${'AB:'.repeat(31)}AB`])
+    assert.deepEqual(parseExplainRequest({ fingerprintSha256, ...CALL }).subject, {
+      kind: 'fingerprint',
+      fingerprint256: digits,
+    });
+  assert.deepEqual(parseExplainRequest({ refused: true, ...CALL }).subject, { kind: 'refused' });
+});
+
 const wrong: readonly (readonly [string, ExplainRequest])[] = [
   ['no subject', CALL],
+  ['a fingerprint that is none', { fingerprintSha256: 'ab', ...CALL }],
+  ['nobody refused', { refused: false, ...CALL }],
   ['an empty certificate', { certificate: new Uint8Array(), ...CALL }],
   ['a certificate that is too long', { certificate: new Uint8Array(65_537), ...CALL }],
   ['a method without a service', { connectionId: 1, ...CALL, method: 'Drain' }],

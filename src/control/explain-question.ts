@@ -12,7 +12,9 @@ export interface ExplainQuestion {
 export type ExplainSubject =
   | { readonly kind: 'certificate'; readonly content: Uint8Array }
   | { readonly kind: 'node'; readonly name: string }
-  | { readonly kind: 'connection'; readonly id: number };
+  | { readonly kind: 'connection'; readonly id: number }
+  | { readonly kind: 'fingerprint'; readonly fingerprint256: string }
+  | { readonly kind: 'refused' };
 
 /** The call that is asked about. */
 export interface ExplainedCall {
@@ -35,7 +37,13 @@ export function parseExplainRequest(request: ExplainRequest): ExplainQuestion {
   };
 }
 
-function subjectOf({ certificate, nodeName, connectionId }: ExplainRequest): ExplainSubject {
+function subjectOf({
+  certificate,
+  nodeName,
+  connectionId,
+  refused,
+  fingerprintSha256,
+}: ExplainRequest): ExplainSubject {
   if (certificate !== undefined) {
     if (certificate.length === 0 || certificate.length > MAX_CERTIFICATE_BYTES)
       throw wrong(`a certificate with its chain has 1 to ${MAX_CERTIFICATE_BYTES} bytes`);
@@ -43,7 +51,18 @@ function subjectOf({ certificate, nodeName, connectionId }: ExplainRequest): Exp
   }
   if (nodeName !== undefined) return { kind: 'node', name: parseNodeName(nodeName) };
   if (connectionId !== undefined) return { kind: 'connection', id: connectionId };
-  throw wrong('say whom: certificate, node_name or connection_id');
+  if (fingerprintSha256 !== undefined) return { kind: 'fingerprint', fingerprint256: fingerprintOf(fingerprintSha256) };
+  if (refused === true) return { kind: 'refused' };
+  throw wrong('say whom: certificate, node_name, connection_id, fingerprint_sha256 or refused');
+}
+
+function fingerprintOf(text: string): string {
+  const digits = text
+    .replace(/^sha256:/i, '')
+    .replaceAll(':', '')
+    .toLowerCase();
+  if (!/^[0-9a-f]{64}$/.test(digits)) throw wrong('a SHA-256 fingerprint has 64 hexadecimal digits');
+  return digits;
 }
 
 function methodOf(text: string): string | undefined {

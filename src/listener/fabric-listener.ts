@@ -19,6 +19,7 @@ import { nextConnectionId } from './connection-id.ts';
 import { ConnectionStanding } from './connection-standing.ts';
 import { InboundConnection } from './inbound-connection.ts';
 import type { Admit, CallRules, ListenerLimits, ListenerPolicy } from './listener-policy.ts';
+import { RecentRefusals, type RefusedCertificate } from './recent-refusals.ts';
 import { Refuser, remoteOf } from './refuser.ts';
 import { sniff } from './sniff.ts';
 import { type StandingListener, StandingReview } from './standing-review.ts';
@@ -59,6 +60,7 @@ export class FabricListener {
   readonly #listener: net.Server;
   #acceptor: { readonly tls: TlsAcceptor; readonly snapshot: TrustSnapshot; readonly minVersion: string } | undefined;
   readonly #refuser: Refuser;
+  readonly #refusals = new RecentRefusals();
   readonly #review: StandingReview;
   /** Accepted but not yet admitted, oldest first. */
   readonly #unfinished = new Set<net.Socket>();
@@ -89,6 +91,11 @@ export class FabricListener {
   /** Admitted connections, in the order they came. */
   get connections(): readonly InboundConnection[] {
     return [...this.#connections.values()];
+  }
+
+  /** Peers whose certificates were refused of late, the newest first. */
+  get refusals(): readonly RefusedCertificate[] {
+    return this.#refusals.all;
   }
 
   /** Drains every admitted connection that `select` picks. Resolves when they are closed. */
@@ -202,6 +209,9 @@ export class FabricListener {
     const standing = new ConnectionStanding(chain, security, this.#parts);
     const now = standing.now;
     if (!now.admitted) {
+      const { reason, identity } = now;
+      if (chain !== undefined)
+        this.#refusals.note({ chain, reason, identity, remoteAddress: remoteOf(raw), at: new Date() });
       if (socket === raw) this.#refuser.refusePlain(raw, 'http2', now);
       else this.#refuser.refuseSecured(raw, socket, now);
       return;

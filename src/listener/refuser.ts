@@ -13,8 +13,12 @@ import type { Sniffed } from './sniff.ts';
 /** A refused peer that reads nothing is not waited for longer than this. */
 const LAST_WORDS_MS = 1_000;
 
-/** What a certificate says of itself that no CA of ours vouches for, and a new one is free. */
 const UNPROVEN: readonly RefusalReason[] = ['unknown_ca', 'malformed_certificate'];
+
+/** Whether a refused certificate is one that no CA of ours vouches for: what it says is its holder's word, and a new one is free. */
+export function isUnproven(reason: RefusalReason): boolean {
+  return UNPROVEN.includes(reason);
+}
 
 export interface Refusal {
   readonly reason: RefusalReason;
@@ -61,7 +65,7 @@ export class Refuser {
     this.#refused.add(socket);
     this.#metrics.connectionsRefused.inc({ reason });
     this.#told({ direction: 'inbound', remoteAddress: remoteOf(socket), reason, detail, identity });
-    const proven = UNPROVEN.includes(reason) ? undefined : identity?.fingerprint256;
+    const proven = isUnproven(reason) ? undefined : identity?.fingerprint256;
     const suppressed = this.#repeats.next(`${socket.remoteAddress} ${reason} ${proven}`, Date.now());
     if (suppressed === undefined) return;
     this.#logger.warn('connection.refused', {

@@ -91,6 +91,8 @@ export function explainClient(client: ExplainedClient, standard: ClientStandard)
       patterns: standard.lists[each.role].length,
     })),
     expectation: null,
+    refusedAtMs: 0,
+    refusedReason: '',
     provesNodes: isVouched ? standard.provenNodes(identity) : [],
     ...(standing.admitted ? standard.explainCalls(caller) : { principal: '', methods: [] }),
   };

@@ -37,6 +37,8 @@ export function explainOutbound(
     provesNodes: [],
     principal: '',
     methods: [],
+    refusedAtMs: 0,
+    refusedReason: '',
   };
 }
 
@@ -78,5 +80,7 @@ export function explainUnconnected({ name, state, reason, detail, addresses }: P
     provesNodes: [],
     principal: '',
     methods: [],
+    refusedAtMs: 0,
+    refusedReason: '',
   };
 }

@@ -4,6 +4,7 @@ import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
 import { messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import type { InboundConnection } from '../listener/inbound-connection.ts';
+import type { RefusedCertificate } from '../listener/recent-refusals.ts';
 import type { PeerEntry } from '../messaging/peer-table.ts';
 import type { ExplainRequest, ExplainResponse, Explanation } from '../rpc/explain-messages.ts';
 import { type CallStandards, type ExplainCalls, explainCallsUnder } from './explain-calls.ts';
@@ -19,6 +20,7 @@ import { servedMethods } from './served-methods.ts';
 /** What only a running node knows. */
 export interface LivePeers {
   readonly inbound: () => readonly InboundConnection[];
+  readonly refusals: () => readonly RefusedCertificate[];
   readonly nodeOf: (connection: InboundConnection) => string;
   readonly peers: () => readonly PeerEntry[];
   /** Paths of the methods that are served. */
@@ -27,6 +29,7 @@ export interface LivePeers {
 
 /** A peer may hold as many connections as it likes. */
 const MAX_CONNECTIONS = 8;
+const MAX_REFUSALS = 16;
 const MAX_PROVEN_NODES = 16;
 
 /** What a node with these settings decides on calls by, without services of an application. @throws config_invalid */
@@ -100,6 +103,20 @@ function explanationsOf(
       return [explainClient(clientOf(subject.content, standard), standard)];
     case 'connection':
       return explainConnections(standard, parts, live, ({ id }) => id === subject.id);
+    case 'refused':
+      return live
+        .refusals()
+        .slice(0, MAX_REFUSALS)
+        .map(refusal => explainRefused(refusal, standard));
+    case 'fingerprint': {
+      const isMeant = ({ identity }: { readonly identity?: PeerIdentity | undefined }) =>
+        identity?.fingerprint256 === subject.fingerprint256;
+      const refused = live
+        .refusals()
+        .filter(isMeant)
+        .map(refusal => explainRefused(refusal, standard));
+      return [...explainConnections(standard, parts, live, isMeant), ...refused];
+    }
     case 'node': {
       const { name } = subject;
       const entry = live.peers().find(each => each.name === name);
@@ -107,7 +124,11 @@ function explanationsOf(
       if (entry === undefined && found.length === 0)
         throw new SelvedgeError('member_unknown', `${name} is no member and has no connection here`, { node: name });
       const isConnected = entry === undefined || entry.state === 'connected' || entry.state === 'draining';
-      return isConnected ? found : [explainUnconnected(entry), ...found];
+      if (isConnected) return found;
+      const refused = live
+        .refusals()
+        .filter(({ identity }) => identity !== undefined && claims(identity, entry, parts));
+      return [explainUnconnected(entry), ...found, ...refused.map(refusal => explainRefused(refusal, standard))];
     }
   }
 }
@@ -116,14 +137,24 @@ function explainConnections(
   standard: ClientStandard,
   { connector }: NodeParts,
   live: LivePeers,
-  isMeant: (facts: { readonly id: number; readonly nodeName: () => string }) => boolean,
+  isMeant: (facts: {
+    readonly id: number;
+    readonly nodeName: () => string;
+    readonly identity: PeerIdentity | undefined;
+  }) => boolean,
 ): readonly Explanation[] {
   const inbound = live
     .inbound()
-    .filter(connection => isMeant({ id: connection.id, nodeName: () => live.nodeOf(connection) }))
+    .filter(connection =>
+      isMeant({
+        id: connection.id,
+        nodeName: () => live.nodeOf(connection),
+        identity: connection.caller.identity,
+      }),
+    )
     .slice(0, MAX_CONNECTIONS);
   const outbound = connector.connections
-    .filter(({ id, nodeName }) => isMeant({ id, nodeName: () => nodeName }))
+    .filter(({ id, nodeName, identity }) => isMeant({ id, nodeName: () => nodeName, identity }))
     .slice(0, MAX_CONNECTIONS);
   return [
     ...inbound.map(connection => explainClient(inboundClient(connection, live.nodeOf(connection)), standard)),
@@ -136,6 +167,22 @@ function explainConnections(
       return [asServer, { ...asClient, nodeName, security, direction, connectionId, remoteAddress }];
     }),
   ];
+}
+
+/** What would be said to it now; it may be admitted since. */
+function explainRefused(
+  { chain, remoteAddress, reason, at }: RefusedCertificate,
+  standard: ClientStandard,
+): Explanation {
+  const explanation = explainClient(clientWith(chain, standard), standard);
+  const [nodeName = ''] = explanation.provesNodes;
+  return { ...explanation, nodeName, remoteAddress, refusedAtMs: at.getTime(), refusedReason: reason };
+}
+
+/** Whether it would prove the name of a member if a CA of ours vouched for it. */
+function claims(identity: PeerIdentity, { name, addresses }: PeerEntry, { outbound, credentials }: NodeParts): boolean {
+  const proofs = { outbound: outbound.value, anchors: credentials.server.value?.anchors ?? [] };
+  return provenMembers([{ name, addresses }], identity, proofs).length > 0;
 }
 
 function inboundClient({ id, caller, standing }: InboundConnection, nodeName: string): ExplainedClient {

@@ -301,6 +301,7 @@ export class NodeServer {
       shadow: () => policies.shadow,
       explain: explainer(this.#parts, {
         inbound: () => [...this.#fabric.connections, ...this.#admin.connections],
+        refusals: () => this.#fabric.refusals,
         nodeOf: connection => this.#nodeOf(connection),
         peers: () => this.#streams.peers.value,
         served,

@@ -1,12 +1,16 @@
 // Of `proto/selvedge/control/v1/control.proto`, what `Explain` asks and answers; see control-messages.ts.
 
 export interface ExplainRequest {
-  /** Which of the three below is set; said by the loader where a request is read. */
+  /** Which of those below is set; said by the loader where a request is read. */
   readonly subject?: string;
   /** PEM, leaf first and then intermediates, or the DER of one certificate. */
   readonly certificate?: Uint8Array;
   readonly nodeName?: string;
   readonly connectionId?: number;
+  /** 64 hexadecimal digits, `sha256:` before them or not, colons between the bytes or not. */
+  readonly fingerprintSha256?: string;
+  /** True: all whose certificates were refused of late. */
+  readonly refused?: boolean;
   /** `/package.Service/Method`; empty: every method that the node serves. */
   readonly method: string;
   readonly headers: readonly Header[];
@@ -55,6 +59,9 @@ export interface Explanation {
   /** Who it is to policies; empty of a server. */
   readonly principal: string;
   readonly methods: readonly MethodExplanation[];
+  /** When a peer with this certificate was last refused, and why then; 0 and empty where none was. */
+  readonly refusedAtMs: number;
+  readonly refusedReason: string;
 }
 
 /** A pattern and the name it matches or comes near to. */

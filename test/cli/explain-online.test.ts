@@ -8,7 +8,13 @@ import { makeConfiguredNode } from './configured-node.ts';
 import { type FakeAnswers, startFakeNode } from './fake-node.ts';
 import { makeDirectory, runCtl } from './programs.ts';
 
-const CALLER: Explanation = { ...FULL_EXPLANATION, reason: '', expectation: null };
+const CALLER: Explanation = {
+  ...FULL_EXPLANATION,
+  reason: '',
+  expectation: null,
+  refusedAtMs: 0,
+  refusedReason: '',
+};
 const SERVER: Explanation = {
   ...CALLER,
   usage: 'server',
@@ -46,7 +52,7 @@ test('the JSON of tls explain begins with the fields that scripts build on', asy
   const [told] = JSON.parse(stdout);
   assert.deepEqual(Object.keys(told), [
     ...['cert', 'admitted', 'roles', 'matched', 'reason', 'detail', 'usage', 'node_name', 'connection', 'chain'],
-    ...['names', 'role_patterns', 'expectation', 'proves_nodes'],
+    ...['names', 'role_patterns', 'expectation', 'proves_nodes', 'refused'],
   ]);
   const { cert, admitted, roles, matched, reason, connection } = told;
   const { pattern, kind, value } = FULL_EXPLANATION.matched ?? {};
@@ -110,6 +116,41 @@ test('a method that may not be called, or somebody who is not admitted, exits 3'
   assert.equal((await runCtl(args)).exitCode, 0, 'without --method there are always some that it may not call');
 });
 
+test('who was refused is asked for by fingerprint or all at once, and told with the time and the reason of then', async t => {
+  const refused: Explanation = {
+    ...CALLER,
+    connectionId: 0,
+    refusedAtMs: 1_750_000_000_000,
+    refusedReason: 'unknown_ca',
+  };
+  const node = await startFakeNode(t, answering(refused));
+  const all = await runCtl(['tls', 'explain', '-s', node.address, '--refused']);
+  assert.match(all.stdout, /^was refused +2025-06-15T15:06:40Z, 10\.0\.0\.2:40000: unknown_ca$/m);
+  const one = await runCtl(['tls', 'explain', '-s', node.address, '--fingerprint', 'sha256:ABCD', '-o', 'json']);
+  assert.deepEqual(JSON.parse(one.stdout)[0].refused, {
+    at_ms: 1_750_000_000_000,
+    reason: 'unknown_ca',
+    remote_address: '10.0.0.2:40000',
+  });
+  assert.deepEqual(
+    node.calls.map(([, request]) => request),
+    [
+      { subject: 'refused', refused: true, method: '', headers: [] },
+      { subject: 'fingerprintSha256', fingerprintSha256: 'sha256:ABCD', method: '', headers: [] },
+    ],
+  );
+  const nobody = await startFakeNode(t, answering());
+  assert.deepEqual(
+    JSON.parse((await runCtl(['tls', 'explain', '-s', nobody.address, '--refused', '-o', 'json'])).stdout),
+    [],
+  );
+  assert.match(
+    (await runCtl(['authz', 'explain', '-s', nobody.address, '--refused'])).stdout,
+    /^No certificate was refused/,
+  );
+  assert.equal((await runCtl(['tls', 'explain', '-s', nobody.address, '--fingerprint', 'ab'])).exitCode, 1);
+});
+
 test('certificate files are sent to the node that is asked, one after the other', async t => {
   const node = await startFakeNode(t, answering({ ...CALLER, connectionId: 0, direction: '', nodeName: '' }));
   const directory = await makeDirectory(t);
@@ -128,7 +169,10 @@ test('what is asked of nobody, of two or of the wrong one is a wrong call', asyn
   const cert = ['--cert', configured.path('certs/node-1.pem')];
   const config = ['--config', configured.config];
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
-    [['tls', 'explain', ...config], /tls explain needs one of --cert, --peer and --connection/],
+    [
+      ['tls', 'explain', ...config],
+      /tls explain needs one of --cert, --peer, --connection, --fingerprint and --refused/,
+    ],
     [['authz', 'explain', ...config, ...cert, '--peer', 'node-2'], /authz explain needs one of/],
     [['tls', 'explain', ...cert], /Say who judges/],
     [['tls', 'explain', ...config, '--peer', 'node-2', '--set', 'a=b'], /--set changes what is read from a file/],

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import * as grpc from '@grpc/grpc-js';
@@ -6,7 +7,7 @@ import { createAuthority } from '../../src/dev-pki/authority.ts';
 import { nodeControl } from '../../src/rpc/control-messages.ts';
 import { callUnary } from '../../src/rpc/service.ts';
 import { runCtl } from '../cli/programs.ts';
-import { askLocally, closedPort, fabricPort, peerOnce, TestCluster } from './test-cluster.ts';
+import { askLocally, closedPort, fabricPort, peerOnce, refusal, TestCluster } from './test-cluster.ts';
 
 /** What a command printed: the assertions say of what shape it is. */
 type Json = ReturnType<typeof JSON.parse>;
@@ -218,5 +219,28 @@ test('a running node says why somebody is admitted and may call what', async t =
       [found[0].reason, found[0].detail],
       ['certificate_revoked', 'denied-certificates lists uri:spiffe://dev/fabric/node-2'],
     );
+  });
+
+  await t.test('who knocks and is refused is explained by the certificate that it showed', async () => {
+    const fingerprint = new X509Certificate(await readFile(cert2)).fingerprint256.replaceAll(':', '').toLowerCase();
+    await refusal(node1, 'certificate_revoked', { fingerprint });
+    const byPeer = (await ask('node-1', ['tls', '--peer', 'node-2'])).found.filter(
+      (each: Json) => each.refused !== null,
+    );
+    const byPrint = await ask('node-1', ['tls', '--fingerprint', `sha256:${fingerprint}`]);
+    const all = await ask('node-1', ['tls', '--refused']);
+    for (const [told] of [byPeer, byPrint.found, all.found]) {
+      assert.deepEqual([told.refused.reason, told.admitted, told.node_name], ['certificate_revoked', false, 'node-2']);
+      assert.equal(told.chain[0].fingerprint_sha256, fingerprint);
+    }
+    assert.deepEqual([byPrint.exitCode, all.exitCode], [3, 3]);
+
+    const since = node1.lines.length;
+    await cluster.writeConfig('node-1', config1);
+    await node1.waitFor('config.reloaded', () => true, since);
+    const [now] = (await ask('node-1', ['tls', '--fingerprint', fingerprint])).found.filter(
+      (each: Json) => each.refused,
+    );
+    assert.deepEqual([now.refused.reason, now.admitted, now.reason], ['certificate_revoked', true, null]);
   });
 });

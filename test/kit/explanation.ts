@@ -66,4 +66,6 @@ export const FULL_EXPLANATION: Required<Explanation> = {
   provesNodes: ['node-2'],
   principal: 'spiffe://dev/fabric/node-2',
   methods: [method],
+  refusedAtMs: 1_750_000_000_000,
+  refusedReason: 'unknown_ca',
 };

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { printerOf } from '../ctl-command.ts';
 import { EXIT } from '../exit-codes.ts';
-import { type ExplainedSubject, type ExplainOptions, explain, explainCommand } from '../explain-options.ts';
+import { type ExplainedSubject, type ExplainOptions, explain, explainCommand, renderEach } from '../explain-options.ts';
 import { callsJson, renderCalls } from '../render-calls.ts';
 import type { CommandContext } from '../run-program.ts';
 
@@ -23,7 +23,7 @@ export function authzExplainCommand(context: CommandContext): Command {
     const { terminal } = context;
     const subjects = callersOf(await explain('calls', command, options, context));
     printerOf(command, context)(subjects.map(callsJson), () =>
-      subjects.map(subject => renderCalls(subject, terminal)).join('\n\n'),
+      renderEach(subjects, subject => renderCalls(subject, terminal)),
     );
     const mayAll = subjects.every(
       ({ explanation: { admitted, methods } }) =>

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { printerOf } from '../ctl-command.ts';
 import { EXIT } from '../exit-codes.ts';
-import { type ExplainOptions, explain, explainCommand } from '../explain-options.ts';
+import { type ExplainOptions, explain, explainCommand, renderEach } from '../explain-options.ts';
 import { admissionJson, renderAdmission } from '../render-admission.ts';
 import type { CommandContext } from '../run-program.ts';
 
@@ -24,7 +24,7 @@ export function tlsExplainCommand(context: CommandContext): Command {
       ({ explanation: { usage, direction } }) => usage !== 'client' || direction !== 'outbound',
     );
     printerOf(command, context)(subjects.map(admissionJson), () =>
-      subjects.map(subject => renderAdmission(subject, terminal)).join('\n\n'),
+      renderEach(subjects, subject => renderAdmission(subject, terminal)),
     );
     if (subjects.some(({ explanation }) => !explanation.admitted)) context.finish(EXIT.checkSaidNo);
   });
