@@ -21,6 +21,12 @@ const CONTRACT: readonly [string, 'gauge' | 'counter' | 'histogram', readonly st
   ['grpc_server_call_duration_seconds', 'histogram', ['grpc_method', 'grpc_status']],
   ['grpc_client_call_duration_seconds', 'histogram', ['grpc_method', 'grpc_status']],
   // Beyond the contract.
+  ['selvedge_plaintext_calls_total', 'counter', []],
+  ['selvedge_optional_since_timestamp_seconds', 'gauge', []],
+  ['selvedge_plaintext_deadline_timestamp_seconds', 'gauge', []],
+  ['selvedge_strict_obstacles', 'gauge', []],
+  ['selvedge_peer_downgrades_total', 'counter', ['decision']],
+  ['selvedge_downgraded_peers', 'gauge', []],
   ['selvedge_authorization_policy_reload_total', 'counter', ['file', 'result']],
   ['selvedge_authorization_shadow_total', 'counter', ['service', 'decision']],
   ['selvedge_audit_records_total', 'counter', ['kind', 'decision']],
