@@ -75,6 +75,12 @@ test('each metric takes the labels of the contract', async () => {
   metrics.authentications.inc({ result: 'ok' });
   metrics.authenticationReloads.inc({ file: 'tokens', result: 'ok' });
   metrics.plaintextPeers.set(1);
+  metrics.plaintextCalls.inc();
+  metrics.optionalSince.set(1);
+  metrics.plaintextDeadline.set(1);
+  metrics.strictObstacles.set(1);
+  metrics.peerDowngrades.inc({ decision: 'deny' });
+  metrics.downgradedPeers.set(1);
   const served = metrics.serverCalls.of('/x/y');
   served.started += 1;
   served.allowed += 1;
