@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type * as grpc from '@grpc/grpc-js';
-import type { StableChannel } from '../connector/stable-channel.ts';
+import { lentChannel } from '../connector/lent-channel.ts';
 import { messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
@@ -109,14 +109,15 @@ export class FabricNode implements AsyncDisposable {
 
   /**
    * A client of another node: any generated grpc-js client class. It survives rotation, mode changes, moves and
-   * restarts of the other side; a call waits for a connection up to its deadline or the hold timeout.
+   * restarts of the other side; a call waits for a connection up to its deadline or the hold timeout. Clients of one node
+   * share a connection: closing one ends its further calls and nothing else.
    * @param target a node name, or labels: then each call goes to a ready member that has them all.
    */
   client<Client extends grpc.Client>(Constructor: ClientConstructor<Client>, target: string | MemberSelector): Client {
     return clientOver(
       Constructor,
       typeof target === 'string'
-        ? this.#channel(target)
+        ? lentChannel(this.#parts.connector.channel(target), target)
         : selectorChannel(this.#parts.connector, () => this.#server.candidates(), target),
     );
   }
@@ -197,9 +198,5 @@ export class FabricNode implements AsyncDisposable {
     }
     logger.info('node.closed', { node: settings.value.nodeName });
     this.#resolveClosed();
-  }
-
-  #channel(nodeName: string): StableChannel {
-    return this.#parts.connector.channel(nodeName);
   }
 }

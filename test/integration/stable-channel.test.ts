@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as grpc from '@grpc/grpc-js';
+import { lentChannel } from '../../src/connector/lent-channel.ts';
 import { createAuthority } from '../../src/dev-pki/authority.ts';
 import { parseAddress, withScheme } from '../../src/identity/address.ts';
 import { echo, echoDefinition, whoAmI } from '../kit/echo-service.ts';
@@ -231,6 +232,31 @@ test('an impatient call fails as soon as the dial does', async t => {
     overriding(connector.channel('node-1').impatient),
   );
   await assert.rejects(echo(client, 'x'), /UNAVAILABLE.*ECONNREFUSED/);
+});
+
+test('a client that is closed makes no further call; another of the same member goes on, and so do running calls', async t => {
+  const snapshot = await makeSnapshot(t);
+  const server = await startListener(t, { snapshot });
+  const { connector } = startConnector(t, { addresses: [withScheme(server.address, 'https')], snapshot });
+  const [one, other] = ['one', 'other'].map(
+    name =>
+      new grpc.Client(
+        name,
+        grpc.credentials.createInsecure(),
+        overriding(lentChannel(connector.channel('node-1'), 'node-1')),
+      ),
+  );
+  assert.ok(one !== undefined && other !== undefined);
+  assert.equal(await echo(one, 'a'), 'a');
+  const running = echo(one, 'running');
+  one.close();
+  assert.equal(await running, 'running');
+  await assert.rejects(echo(one, 'b'), {
+    code: grpc.status.UNAVAILABLE,
+    details: 'the connection to node-1 is closed',
+  });
+  assert.equal(await echo(other, 'c'), 'c');
+  assert.equal(server.listener.connections.length, 1);
 });
 
 test('when the mode turns strict a plaintext connection gets no further call', async t => {
