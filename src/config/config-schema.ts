@@ -43,6 +43,10 @@ const networking = table<NetworkingOptions>('networking', {
     meaning: 'Open inbound connections; the next one is refused.',
     default: '10000',
   }),
+  maxConnectionsWithoutCertificate: value('max-connections-without-certificate', count, {
+    meaning: 'Of these, TLS connections that show no certificate; the next one is refused, and peers have the rest.',
+    default: '1000',
+  }),
   maxUnfinishedHandshakes: value('max-unfinished-handshakes', count, {
     meaning: 'Connections that still sniff or shake hands; beyond it the oldest is dropped.',
     default: '1000',

@@ -45,6 +45,11 @@ export interface FabricListenerParts {
   readonly metrics: Metrics;
 }
 
+const NO_ROOM_WITHOUT_CERTIFICATE = {
+  reason: 'too_many_connections',
+  detail: 'this node has no room for another connection without a certificate',
+} as const;
+
 /**
  * Accepts connections on one port, learns what each speaks, admits or refuses it, and hands it to gRPC.
  *
@@ -65,6 +70,8 @@ export class FabricListener {
   /** Accepted but not yet admitted, oldest first. */
   readonly #unfinished = new Set<net.Socket>();
   readonly #connections = new Map<number, InboundConnection>();
+  /** How many of them are TLS and showed no certificate. */
+  #withoutCertificate = 0;
   #closing = false;
 
   constructor(parts: FabricListenerParts) {
@@ -216,6 +223,8 @@ export class FabricListener {
       else this.#refuser.refuseSecured(raw, socket, now);
       return;
     }
+    if (security.kind === 'tls' && this.#withoutCertificate >= this.#parts.limits.maxConnectionsWithoutCertificate)
+      return this.#refuser.refuseSecured(raw, socket, NO_ROOM_WITHOUT_CERTIFICATE);
     if (socket !== raw) this.#parts.metrics.handshakeDuration.observe((performance.now() - startedAt) / 1_000);
     if (this.#closing) return void socket.destroy();
     this.#unfinished.delete(raw);
@@ -231,6 +240,8 @@ export class FabricListener {
     // The admin socket is no connection of the fabric.
     const counted = !caller.roles.has('local');
     if (counted) metrics.connections.inc(labels);
+    const isStranger = caller.security.kind === 'tls';
+    if (isStranger) this.#withoutCertificate += 1;
     const unfollow = caller.identity === undefined ? undefined : followPeer?.(caller.identity);
     const connection = new InboundConnection({
       server,
@@ -241,6 +252,7 @@ export class FabricListener {
       metrics,
       onClosed: closed => {
         this.#connections.delete(closed.id);
+        if (isStranger) this.#withoutCertificate -= 1;
         unfollow?.();
         const reason = closed.closeReason ?? 'peer_closed';
         if (counted) {

@@ -72,6 +72,8 @@ export interface CallRules {
 export interface ListenerLimits {
   /** Open connections; the next one is refused as `too_many_connections`. */
   readonly maxConnections: number;
+  /** Of these, TLS connections that show no certificate, so that strangers leave room for peers. */
+  readonly maxConnectionsWithoutCertificate: number;
   /** Connections still sniffing or in a handshake; beyond it the *oldest* is dropped, so a newcomer always gets its chance. */
   readonly maxUnfinishedHandshakes: number;
 }

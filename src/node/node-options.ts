@@ -111,6 +111,8 @@ export interface NetworkingOptions {
   readonly drainTimeoutMs?: number;
   /** Open inbound connections; the next one is refused. Default 10,000. */
   readonly maxConnections?: number;
+  /** Of these, TLS connections that show no certificate; the next one is refused. Default 1,000. */
+  readonly maxConnectionsWithoutCertificate?: number;
   /** Connections that have not finished sniffing or handshaking; beyond it the oldest is dropped. Default 1,000. */
   readonly maxUnfinishedHandshakes?: number;
   /** Calls that one connection may have open at a time; more are refused unprocessed. Default 1,000. */

@@ -36,6 +36,7 @@ export interface NetworkingSettings {
   readonly advertised: readonly Address[] | undefined;
   readonly drainTimeoutMs: number;
   readonly maxConnections: number;
+  readonly maxConnectionsWithoutCertificate: number;
   readonly maxUnfinishedHandshakes: number;
   readonly maxConcurrentCalls: number;
   readonly maxMessageBytes: number;

@@ -89,6 +89,7 @@ const NETWORKING: ShapesOf<NetworkingOptions> = {
   advertisedAddresses: 'texts',
   drainTimeoutMs: 'number',
   maxConnections: 'number',
+  maxConnectionsWithoutCertificate: 'number',
   maxUnfinishedHandshakes: 'number',
   maxConcurrentCalls: 'number',
   maxMessageBytes: 'number',

@@ -122,6 +122,7 @@ function resolveLimits(options: NetworkingOptions, found: OptionProblems): Limit
   const limits: Limits = {
     drainTimeoutMs: durationMs('drainTimeoutMs', 30_000),
     maxConnections: count('maxConnections', 10_000),
+    maxConnectionsWithoutCertificate: count('maxConnectionsWithoutCertificate', 1_000),
     maxUnfinishedHandshakes: count('maxUnfinishedHandshakes', 1_000),
     maxConcurrentCalls: count('maxConcurrentCalls', 1_000),
     maxMessageBytes: count('maxMessageBytes', 4_194_304, MIN_MESSAGE_BYTES),

@@ -58,6 +58,7 @@ test('defaults are those the documentation gives', () => {
       drainTimeoutMs: 30_000,
       maxConcurrentCalls: 1_000,
       maxConnections: 10_000,
+      maxConnectionsWithoutCertificate: 1_000,
       maxUnfinishedHandshakes: 1_000,
       maxMessageBytes: 4_194_304,
       heartbeatIntervalMs: 5_000,

@@ -140,6 +140,26 @@ test('the connection over the cap is refused as too_many_connections, and there 
   await until('there is room', async () => (await echo(second.client, 'in').catch(() => '')) === 'in');
 });
 
+test('connections without a certificate have a cap of their own, and leave room for peers', async t => {
+  const snapshot = await makeSnapshot(t);
+  const options = { requireClientAuth: false, maxConnections: 2, maxConnectionsWithoutCertificate: 1 } as const;
+  const server = await startListener(t, { snapshot, ...options });
+  const stranger = tlsTo(server, {});
+  await until('the first is in', () => server.listener.connections.length === 1);
+  const answer = await readAll(tlsTo(server, {}));
+  assert.equal(refusalIn(answer)?.facts.reason, 'too_many_connections');
+  assert.match(String(server.refused('too_many_connections')?.detail), /without a certificate/);
+  const peer = startConnector(t, { addresses: [withScheme(server.address, 'https')], snapshot });
+  assert.equal(await echo(peer.client, 'in'), 'in');
+  peer.connector.close();
+  await until('the peer has left', () => server.listener.connections.length === 1);
+  stranger.destroy();
+  await until('all have left', () => server.listener.connections.length === 0);
+  const next = tlsTo(server, {});
+  await until('there is room', () => server.listener.connections.length === 1);
+  next.destroy();
+});
+
 test('beyond the cap of unfinished handshakes the oldest is dropped, so a newcomer always gets its chance', async t => {
   const authority = await createAuthority();
   const server = await startListener(t, { snapshot: await makeSnapshot(t, { authority }), maxUnfinishedHandshakes: 5 });

@@ -54,6 +54,7 @@ export async function startListener(
     allowed = ['*'],
     host = '127.0.0.1',
     maxConnections = 100,
+    maxConnectionsWithoutCertificate = 100,
     maxUnfinishedHandshakes = 100,
     ...rest
   } = options;
@@ -77,7 +78,7 @@ export async function startListener(
     server,
     policy,
     trust,
-    limits: { maxConnections, maxUnfinishedHandshakes },
+    limits: { maxConnections, maxConnectionsWithoutCertificate, maxUnfinishedHandshakes },
     admit,
     rules: { authorize: derived(policy, authorizeIn), decided: caller => callers.push(caller) },
     logger: createLogger({ level: 'debug', write: line => log.push(JSON.parse(line)) }),
