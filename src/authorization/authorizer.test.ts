@@ -98,14 +98,16 @@ test('a token is no certificate, and a certificate no token', () => {
     ...tlsCaller({ subject: 'CN=somebody' }, ['admin']),
     bearer: { kind, name, roles: new Set<Role>(['admin']) },
   });
-  const decideFor = (principal: string) =>
-    authorizer({ name: 'p', allow_rules: [{ name: 'a', source: { principals: [principal] } }] });
-  assert.equal(decideFor('token:ann')(withBearer('token', 'ann'), '/pkg.service/foo'), 'allow p/a');
-  assert.equal(decideFor('token:ann')(withBearer('jwt', 'ann'), '/pkg.service/foo'), 'deny p/');
-  assert.equal(decideFor('jwt:team-*')(withBearer('jwt', 'team-a'), '/pkg.service/foo'), 'allow p/a');
-  assert.equal(decideFor('*ann')(withBearer('token', 'ann'), '/pkg.service/foo'), 'deny p/');
-  assert.equal(decideFor('token:ann')(tlsCaller({ uris: ['token:ann'] }), '/pkg.service/foo'), 'deny p/');
-  assert.equal(decideFor('*')({ ...withBearer('token', 'ann'), identity: undefined }, '/pkg.service/foo'), 'allow p/a');
+  const denied = (principal: string, caller: Caller): boolean => {
+    const deny_rules = [{ name: 'd', source: { principals: [principal] } }];
+    return authorizer({ name: 'p', deny_rules, allow_rules: [] })(caller, STATUS) === 'deny p/d';
+  };
+  assert.equal(denied('token:ann', withBearer('token', 'ann')), true);
+  assert.equal(denied('token:ann', withBearer('jwt', 'ann')), false);
+  assert.equal(denied('jwt:team-*', withBearer('jwt', 'team-a')), true);
+  assert.equal(denied('*ann', withBearer('token', 'ann')), false);
+  assert.equal(denied('token:ann', tlsCaller({ uris: ['token:ann'] })), false);
+  assert.equal(denied('*', { ...withBearer('token', 'ann'), identity: undefined }), true);
 });
 
 test('a second URI gets nobody in, and nobody around a denial', () => {

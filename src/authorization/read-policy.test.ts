@@ -120,6 +120,14 @@ test('no rule opens a service of the node itself, but a denial and a wider path 
   assert.deepEqual(problemsOf(JSON.stringify({ name: 'p', deny_rules: [deny], allow_rules: [] })), []);
 });
 
+test('no rule allows the holder of a token anything, since tokens are not looked at there, but a denial may name one', () => {
+  for (const principal of ['token:ann', 'jwt:*']) {
+    const rule = { name: 'r', source: { principals: [principal] } };
+    assert.match(inRules(rule).join(), /principals\[0\]\|"\S+" allows nothing: tokens.*from its role/);
+    assert.deepEqual(problemsOf(JSON.stringify({ name: 'p', deny_rules: [rule], allow_rules: [] })), []);
+  }
+});
+
 test('a header that a policy cannot see is refused', () => {
   const withKey = (key: string) => inRules({ name: 'a', request: { headers: [{ key, values: ['*'] }] } }).join();
   for (const key of [':path', 'grpc-timeout', 'Host', 'TE', 'Connection', 'Upgrade'])

@@ -82,17 +82,24 @@ class PolicyReader {
     const { paths, headers } = request === undefined ? {} : this.#problems.fields(request, ['paths', 'headers']);
     return {
       name: this.#problems.requiredText(name, item, 'name'),
-      principals: this.#readPrincipals(principals),
+      principals: this.#readPrincipals(principals, effect),
       paths: this.#readPaths(paths, effect),
       headers: this.#problems.items(headers).flatMap(header => this.#readHeader(header)),
     };
   }
 
-  #readPrincipals(list: PlacedNode | undefined): readonly PrincipalPattern[] {
+  #readPrincipals(list: PlacedNode | undefined, effect: 'allow' | 'deny'): readonly PrincipalPattern[] {
     return this.#problems.texts(list).flatMap(({ key, node }) => {
       const principal = parsePrincipal(node.value);
-      if ('kind' in principal) return [principal];
-      this.#problems.add(key, node.offset, principal.problem);
+      if (!('kind' in principal)) this.#problems.add(key, node.offset, principal.problem);
+      else if (principal.kind === 'bearer' && effect === 'allow')
+        this.#problems.add(
+          key,
+          node.offset,
+          `${quoted(node.value)} allows nothing: tokens are looked at on the services of the node alone.`,
+          'What a token allows there follows from its role.',
+        );
+      else return [principal];
       return [];
     });
   }

@@ -11,36 +11,36 @@ import { goodPolicy, tlsCaller } from '../kit/policies.ts';
 
 const METHODS = ['/a.Orders/Place', '/a.Orders/Cancel', '/b.Stock/Count', '/selvedge.control.v1.NodeControl/Drain'];
 const IDS = ['spiffe://a/one', 'spiffe://a/two', 'spiffe://b/one'];
-const PRINCIPALS = [
-  '*',
-  '',
-  'spiffe://a/*',
-  '*one',
-  ...IDS,
-  'token:ann',
-  'jwt:*',
-  ...ROLES.map(role => `role:${role}`),
-];
+const PRINCIPALS = ['*', '', 'spiffe://a/*', '*one', ...IDS, ...ROLES.map(role => `role:${role}`)];
+const BEARERS = ['token:ann', 'jwt:*'];
 const PATHS = ['*', '/a.*', '*e', '/a.Orders/Place', '/b.Stock/Count'];
 
 const text = (...texts: readonly string[]) => fc.constantFrom(...texts);
-const rule = fc.record(
-  {
-    source: fc.record({ principals: fc.uniqueArray(text(...PRINCIPALS), { maxLength: 3 }) }, { requiredKeys: [] }),
-    request: fc.record(
-      {
-        paths: fc.uniqueArray(text(...PATHS), { maxLength: 2 }),
-        headers: fc.array(fc.record({ key: text('x-env', 'X-Team'), values: fc.tuple(text('prod', 'p*', '*', '')) }), {
-          maxLength: 2,
-        }),
-      },
-      { requiredKeys: [] },
-    ),
-  },
-  { requiredKeys: [] },
-);
-const rules = fc.array(rule, { maxLength: 4 });
-const policies = fc.record({ deny: rules, allow: rules }).map(({ deny, allow }) => policyOf(deny, allow));
+const ruleOf = (...principals: readonly string[]) =>
+  fc.record(
+    {
+      source: fc.record({ principals: fc.uniqueArray(text(...principals), { maxLength: 3 }) }, { requiredKeys: [] }),
+      request: fc.record(
+        {
+          paths: fc.uniqueArray(text(...PATHS), { maxLength: 2 }),
+          headers: fc.array(
+            fc.record({ key: text('x-env', 'X-Team'), values: fc.tuple(text('prod', 'p*', '*', '')) }),
+            {
+              maxLength: 2,
+            },
+          ),
+        },
+        { requiredKeys: [] },
+      ),
+    },
+    { requiredKeys: [] },
+  );
+const policies = fc
+  .record({
+    deny: fc.array(ruleOf(...PRINCIPALS, ...BEARERS), { maxLength: 4 }),
+    allow: fc.array(ruleOf(...PRINCIPALS), { maxLength: 4 }),
+  })
+  .map(({ deny, allow }) => policyOf(deny, allow));
 
 const callers: fc.Arbitrary<Caller> = fc
   .record({
