@@ -3,7 +3,7 @@ import { kindOfMethod } from '../authorization/method-kind.ts';
 import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
 import type { AuthenticateCall, AuthorizeCall } from '../listener/listener-policy.ts';
 import type { Caller } from '../rpc/caller.ts';
-import type { NodeSettings } from './node-settings.ts';
+import type { AuthorizationSettings, NodeSettings, TlsSettings } from './node-settings.ts';
 
 /**
  * Where bearer tokens are taken: on the control services alone, where callers without a certificate need one. Services
@@ -15,19 +15,31 @@ export function authenticateUnder(
   bearers: BearerAuthenticator,
 ): AuthenticateCall {
   return (caller, methodPath, metadata) => {
-    const { tls, authorization } = settings.value;
-    if (authorization.bearer === undefined || caller.roles.has('local')) return caller;
-    switch (kindOfMethod(methodPath)) {
-      case 'public':
-        return caller;
-      case 'control':
-        return bearers.authenticate(caller, methodPath, metadata);
-      default:
-        return isStranger(caller) && (tls?.requireClientAuth ?? true)
-          ? bearers.refuse(caller, methodPath, 'no_credentials')
-          : caller;
-    }
+    if (settings.value.authorization.bearer === undefined || caller.roles.has('local')) return caller;
+    if (kindOfMethod(methodPath) === 'control') return bearers.authenticate(caller, methodPath, metadata);
+    const lacking = lackingCredentials(caller, methodPath, settings.value);
+    return lacking === undefined ? caller : bearers.refuse(caller, methodPath, 'no_credentials');
   };
+}
+
+/** What of the settings says which credentials a call needs. */
+interface CredentialSettings {
+  readonly tls: Pick<TlsSettings, 'requireClientAuth'> | undefined;
+  readonly authorization: Pick<AuthorizationSettings, 'bearer'>;
+}
+
+/** Without what a call that carries no token is refused before any rule is asked; undefined: nothing is lacking. */
+export function lackingCredentials(
+  caller: Pick<Caller, 'identity' | 'roles' | 'security'>,
+  methodPath: string,
+  { tls, authorization }: CredentialSettings,
+): 'token' | 'certificate' | undefined {
+  if (authorization.bearer === undefined || caller.identity !== undefined || caller.roles.has('local'))
+    return undefined;
+  const kind = kindOfMethod(methodPath);
+  if (kind === 'public') return undefined;
+  if (kind === 'control') return 'token';
+  return caller.security.kind === 'tls' && (tls?.requireClientAuth ?? true) ? 'certificate' : undefined;
 }
 
 /** `authorize` for callers whose token still holds; another function also when tokens change or expire. */
@@ -47,7 +59,3 @@ export function authorizeWhileHeld(
 }
 
 const WITHDRAWN = { allowed: false, policy: 'built-in', rule: 'authentication' } as const;
-
-function isStranger({ identity, security }: Caller): boolean {
-  return identity === undefined && security.kind === 'tls';
-}

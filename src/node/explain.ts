@@ -6,7 +6,9 @@ import type { PeerIdentity } from '../identity/peer-identity.ts';
 import type { InboundConnection } from '../listener/inbound-connection.ts';
 import type { RefusedCertificate } from '../listener/recent-refusals.ts';
 import type { PeerEntry } from '../messaging/peer-table.ts';
+import type { Caller } from '../rpc/caller.ts';
 import type { ExplainRequest, ExplainResponse, Explanation } from '../rpc/explain-messages.ts';
+import { lackingCredentials } from './authenticate-calls.ts';
 import { type CallStandards, type ExplainCalls, explainCallsUnder } from './explain-calls.ts';
 import { type ClientStandard, clientWith, type ExplainedClient, explainClient } from './explain-client.ts';
 import { explainOutbound, explainUnconnected } from './explain-outbound.ts';
@@ -42,6 +44,7 @@ export async function callStandardsOf({ mode, authorization }: NodeSettings): Pr
   return {
     enforced: { policy: await policyOf(policyFile), strict },
     shadow: shadow && { policy: shadow, strict },
+    lacks: () => undefined,
     served,
   };
 }
@@ -65,7 +68,12 @@ export function explainer(parts: NodeParts, live: LivePeers): (question: Explain
     const { mode } = settings.value;
     const strict = mode === 'strict';
     const shadow = policies.shadow && { policy: policies.shadow.policy, strict };
-    const calls = { enforced: { policy: policies.enforced, strict }, shadow, served: live.served };
+    const calls = {
+      enforced: { policy: policies.enforced, strict },
+      shadow,
+      lacks: (caller: Caller, path: string) => lackingCredentials(caller, path, settings.value),
+      served: live.served,
+    };
     const explainCalls = explainCallsUnder(calls, call);
     const trust = credentials.server.value;
     const proofs = { outbound: outbound.value, anchors: trust?.anchors ?? [] };

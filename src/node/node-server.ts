@@ -271,6 +271,7 @@ export class NodeServer {
   #facts(served: readonly string[]): NodeFacts {
     const { settings, data, credentials, connector, policies } = this.#parts;
     const { clusterName, nodeName, labels } = settings.value;
+    const inbound = () => [...this.#fabric.connections, ...this.#admin.connections];
     return {
       clusterName,
       nodeName,
@@ -286,9 +287,7 @@ export class NodeServer {
       advertisedAddresses: () => this.#advertised().map(formatAddress),
       peers: () => this.#streams.peers.value,
       connections: () => [
-        ...[...this.#fabric.connections, ...this.#admin.connections].map(connection =>
-          inboundMessage(connection, this.#nodeOf(connection)),
-        ),
+        ...inbound().map(connection => inboundMessage(connection, this.#nodeOf(connection))),
         ...connector.connections.map(outboundMessage),
       ],
       tls: () => {
@@ -300,7 +299,7 @@ export class NodeServer {
       credentials: () => credentials.used,
       shadow: () => policies.shadow,
       explain: explainer(this.#parts, {
-        inbound: () => [...this.#fabric.connections, ...this.#admin.connections],
+        inbound,
         refusals: () => this.#fabric.refusals,
         nodeOf: connection => this.#nodeOf(connection),
         peers: () => this.#streams.peers.value,
