@@ -11,6 +11,7 @@ const cases: readonly (readonly [readonly string[], readonly string[]])[] = [
     ['status', 'reload', 'preflight', 'explain', '--help'],
   ],
   [['selvedgectl', 'tls', 'explain', '--ce'], ['--cert']],
+  [['selvedgectl', 'authz', 'explain', '--me'], ['--method']],
   [['selvedgectl', 'ca', 'st'], ['status']],
   [['selvedgectl', 'ca', 'status', '--safe'], ['--safe-to']],
   [['selvedgectl', '-o', 'json', 'certs', 'ro'], ['rotate']],

@@ -223,7 +223,7 @@ test('a running node says why somebody is admitted and may call what', async t =
 
   await t.test('who knocks and is refused is explained by the certificate that it showed', async () => {
     const fingerprint = new X509Certificate(await readFile(cert2)).fingerprint256.replaceAll(':', '').toLowerCase();
-    await refusal(node1, 'certificate_revoked', { fingerprint });
+    await refusal(node1, 'certificate_revoked', { direction: 'inbound', fingerprint });
     await peerOnce(node1, 'node-2', ({ state }) => state !== 'connected' && state !== 'draining');
     const byPeer = (await ask('node-1', ['tls', '--peer', 'node-2'])).found.filter(
       (each: Json) => each.refused !== null,
