@@ -1,14 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { JSONWebKeySet } from 'jose';
+import { isSelvedgeError, messageOf } from '../errors/selvedge-error.ts';
 import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
+import { openWatchedFile, type Rereading, type WatchedFile } from '../lifecycle/watched-file.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { loadJwksFile, loadTokenFile } from './bearer-files.ts';
+import { type Loaded, loadJwksFile, loadTokenFile } from './bearer-files.ts';
 import type { BearerRules } from './bearer-judge.ts';
 import type { BearerSettings } from './bearer-settings.ts';
 import { JwtVerifier } from './jwt-verifier.ts';
 import type { TokenEntry } from './token-file.ts';
-import { openWatchedFile, type WatchedFile } from './watched-file.ts';
 
 export type BearerFile = 'tokens' | 'jwks';
 
@@ -22,8 +23,8 @@ export interface WatchedRulesParts {
 /** Settings whose files were read and are watched, but are not in use yet. */
 export interface PreparedRules {
   readonly settings: BearerSettings | undefined;
-  readonly tokens: WatchedFile<readonly TokenEntry[]> | undefined;
-  readonly jwks: WatchedFile<JSONWebKeySet> | undefined;
+  readonly tokens: WatchedFile<Loaded<readonly TokenEntry[]>> | undefined;
+  readonly jwks: WatchedFile<Loaded<JSONWebKeySet>> | undefined;
 }
 
 const NOBODY: BearerRules = { tokens: undefined, verifier: undefined, allowPlaintext: false };
@@ -69,13 +70,14 @@ export class WatchedBearerRules {
     const { settings, tokens, jwks } = next;
     const verifierOf = (keys: JSONWebKeySet) => settings?.jwt && new JwtVerifier(settings.jwt, keys);
     this.#stop = [
-      tokens?.content.subscribe(entries => this.#rules.set({ ...this.#rules.value, tokens: entries })) ?? (() => {}),
-      jwks?.content.subscribe(keys => this.#rules.set({ ...this.#rules.value, verifier: verifierOf(keys) })) ??
-        (() => {}),
-    ];
+      tokens?.content.subscribe(({ content }) => this.#rules.set({ ...this.#rules.value, tokens: content })),
+      jwks?.content.subscribe(({ content }) =>
+        this.#rules.set({ ...this.#rules.value, verifier: verifierOf(content) }),
+      ),
+    ].filter(stop => stop !== undefined);
     this.#rules.set({
-      tokens: tokens?.content.value,
-      verifier: jwks && verifierOf(jwks.content.value),
+      tokens: tokens?.content.value.content,
+      verifier: jwks && verifierOf(jwks.content.value.content),
       allowPlaintext: settings?.allowPlaintext ?? false,
     });
     if (tokens === undefined) this.#parts.onProblem('tokens', undefined);
@@ -100,14 +102,29 @@ export class WatchedBearerRules {
   async #open<Content>(
     kind: BearerFile,
     file: string | undefined,
-    load: Parameters<typeof openWatchedFile<Content>>[0]['load'],
-  ): Promise<WatchedFile<Content> | undefined> {
+    load: (file: string) => Promise<Loaded<Content>>,
+  ): Promise<WatchedFile<Loaded<Content>> | undefined> {
     if (file === undefined) return undefined;
     const { logger, metrics, onProblem } = this.#parts;
-    const onReload = (problem: string | undefined) => {
-      onProblem(kind, problem);
-      metrics.authenticationReloads.inc({ file: kind, result: problem === undefined ? 'ok' : 'failed' });
+    let told: readonly string[] = [];
+    const warn = ({ warnings }: Loaded<Content>): void => {
+      for (const problem of warnings)
+        if (!told.includes(problem)) logger.warn('authentication.file_warning', { problem });
+      told = warnings;
     };
-    return openWatchedFile({ file, load, logger, onReload });
+    const onReload = (reading: Rereading<Loaded<Content>>): void => {
+      const error = 'error' in reading ? reading.error : undefined;
+      onProblem(kind, error === undefined ? undefined : messageOf(error));
+      metrics.authenticationReloads.inc({ file: kind, result: error === undefined ? 'ok' : 'failed' });
+      if ('content' in reading) {
+        logger.info('authentication.file_changed', { file });
+        return warn(reading.content);
+      }
+      const problems = isSelvedgeError(error, 'config_invalid') ? error.facts.problems : messageOf(error);
+      logger.error('authentication.reload_failed', { file, problems });
+    };
+    const watched = await openWatchedFile({ file, load, isSame: isDeepStrictEqual, onReload });
+    warn(watched.content.value);
+    return watched;
   }
 }

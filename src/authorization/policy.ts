@@ -5,6 +5,8 @@ import type { TextPattern } from './text-pattern.ts';
 /** An authorization policy of gRFC A43, read and found good. */
 export interface Policy {
   readonly name: string;
+  /** As it was written. */
+  readonly text: string;
   readonly denyRules: readonly PolicyRule[];
   readonly allowRules: readonly PolicyRule[];
   /** Whether allowed calls of the application are audited too (gRFC A59, `ON_ALLOW`). Denials always are. */

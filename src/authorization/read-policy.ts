@@ -25,17 +25,19 @@ export function readPolicy(source: string, file: string, methods: readonly strin
     problems.add('', document.offset, `This is not JSON: ${document.mistake}`);
     return { problems: problems.all };
   }
-  const reader = new PolicyReader(problems, methods);
+  const reader = new PolicyReader(problems, source, methods);
   const policy = reader.read({ key: '', node: document });
   return problems.all.length > 0 ? { problems: problems.all } : { policy };
 }
 
 class PolicyReader {
   readonly #problems: PolicyProblems;
+  readonly #source: string;
   readonly #methods: readonly string[];
 
-  constructor(problems: PolicyProblems, methods: readonly string[]) {
+  constructor(problems: PolicyProblems, source: string, methods: readonly string[]) {
     this.#problems = problems;
+    this.#source = source;
     this.#methods = methods;
   }
 
@@ -53,6 +55,7 @@ class PolicyReader {
       this.#problems.add('name', root.node.offset, 'This is how the rules of the node itself are called.');
     return {
       name,
+      text: this.#source,
       denyRules: this.#readRules(fields.deny_rules, 'deny'),
       allowRules: this.#readRules(fields.allow_rules, 'allow'),
       auditsAllowed: this.#readAudit(fields.audit_logging_options),

@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import { isSelvedgeError, messageOf } from '../errors/selvedge-error.ts';
-import { type FileWatcher, watchFiles } from '../lifecycle/file-watcher.ts';
-import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
+import type { ObservableValue } from '../lifecycle/observable-value.ts';
+import { openWatchedFile } from '../lifecycle/watched-file.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Member } from './member.ts';
 import { loadMembersFile } from './members-file.ts';
@@ -26,25 +27,25 @@ export interface MembersFileSourceOptions {
  * @throws config_invalid when the first read fails.
  */
 export async function openMembersFile(options: MembersFileSourceOptions): Promise<MembershipSource> {
-  const first = await loadMembersFile(options.file);
-  options.check(first);
-  const members = new MutableValue(first);
-  const watcher: FileWatcher = watchFiles({
-    files: [options.file],
-    onChange: async () => {
-      try {
-        const next = await loadMembersFile(options.file);
-        options.check(next);
-        members.set(next);
-        options.onReload?.(undefined);
-        options.logger.info('membership.changed', { members: next.map(member => member.name) });
-      } catch (error) {
-        const problems = isSelvedgeError(error, 'config_invalid') ? error.facts.problems : messageOf(error);
-        options.onReload?.(messageOf(error));
-        options.logger.error('membership.reload_failed', { file: options.file, problems });
+  const { file, check, logger, onReload } = options;
+  const watched = await openWatchedFile({
+    file,
+    load: async () => {
+      const members = await loadMembersFile(file);
+      check(members);
+      return members;
+    },
+    isSame: isDeepStrictEqual,
+    onReload: reading => {
+      if ('content' in reading) {
+        onReload?.(undefined);
+        return logger.info('membership.changed', { members: reading.content.map(({ name }) => name) });
       }
+      const { error } = reading;
+      onReload?.(messageOf(error));
+      const problems = isSelvedgeError(error, 'config_invalid') ? error.facts.problems : messageOf(error);
+      logger.error('membership.reload_failed', { file, problems });
     },
   });
-  await watcher.ready;
-  return { members, close: () => watcher.close() };
+  return { members: watched.content, close: () => watched.close() };
 }

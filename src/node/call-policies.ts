@@ -12,11 +12,12 @@ import { principalOf } from '../authorization/principal.ts';
 import { divergenceOf, ShadowReport } from '../authorization/shadow-report.ts';
 import { isSelvedgeError, messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
 import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
+import type { WatchedFile } from '../lifecycle/watched-file.ts';
 import type { AuthorizeCall, CallDecided } from '../listener/listener-policy.ts';
 import { printable } from '../telemetry/logger.ts';
 import type { PolicyFileName } from './node-problems.ts';
 import type { AuthorizationSettings, NodeSettings } from './node-settings.ts';
-import { openPolicyFile, type PolicyFileParts, type PolicySource } from './policy-file.ts';
+import { openPolicyFile, type PolicyFileParts } from './policy-file.ts';
 
 export interface CallPoliciesParts extends PolicyFileParts {
   readonly settings: ObservableValue<NodeSettings>;
@@ -36,7 +37,7 @@ export interface ShadowTrial {
   readonly report: ShadowReport;
 }
 
-type Sources = { readonly [Name in PolicyFileName]: PolicySource | undefined };
+type Sources = { readonly [Name in PolicyFileName]: WatchedFile<Policy> | undefined };
 
 /**
  * What calls are decided by: the policy file of the configuration, the mode, and the built-in table; and beside it, for
@@ -80,7 +81,7 @@ export class CallPolicies {
 
   /** The policy that holds; undefined: the built-in table alone. */
   get enforced(): Policy | undefined {
-    return this.#sources.policy?.policy.value;
+    return this.#sources.policy?.content.value;
   }
 
   get shadow(): ShadowTrial | undefined {
@@ -115,8 +116,8 @@ export class CallPolicies {
   /** Reads the files of other settings. @throws config_invalid, with nothing changed. */
   async prepare(next: AuthorizationSettings): Promise<PreparedPolicies> {
     const before = this.#sources;
-    const opened: PolicySource[] = [];
-    const open = async (file: string | undefined, name: PolicyFileName): Promise<PolicySource | undefined> => {
+    const opened: WatchedFile<Policy>[] = [];
+    const open = async (file: string | undefined, name: PolicyFileName): Promise<WatchedFile<Policy> | undefined> => {
       if (file === undefined || file === before[name]?.file) return file === undefined ? undefined : before[name];
       const source = await openPolicyFile(file, name, this.#parts);
       opened.push(source);
@@ -146,7 +147,7 @@ export class CallPolicies {
     this.#sources = next;
     for (const stop of this.#unfollow) stop();
     this.#unfollow = [next.policy, next.shadow_policy].flatMap(
-      source => source?.policy.subscribe(() => this.#follow()) ?? [],
+      source => source?.content.subscribe(() => this.#follow()) ?? [],
     );
     for (const name of ['policy', 'shadow_policy'] as const) {
       if (before[name] === next[name]) continue;
@@ -164,7 +165,7 @@ export class CallPolicies {
       this.#standard = { policy, strict };
       this.#authorize.set(createAuthorizer(this.#standard, this.#methods));
     }
-    const shadow = this.#sources.shadow_policy?.policy.value;
+    const shadow = this.#sources.shadow_policy?.content.value;
     if (shadow === undefined) this.#trial = undefined;
     else if (shadow !== this.#trial?.policy || strict !== this.#trial.strict) {
       const report = shadow === this.#trial?.policy ? this.#trial.report : new ShadowReport(Date.now());
