@@ -3,20 +3,18 @@ import { createClusterControl } from '../control/cluster-control.ts';
 import { createNodeControl } from '../control/node-control.ts';
 import type { NodeFacts, NodeState } from '../control/node-facts.ts';
 import { addStandardServices, type StandardServices } from '../control/standard-services.ts';
-import { type Address, formatAddress, type TcpAddress } from '../identity/address.ts';
+import { formatAddress } from '../identity/address.ts';
 import { denialOf } from '../identity/denied-certificate.ts';
-import { constant, derived, MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
+import { constant, derived, type ObservableValue } from '../lifecycle/observable-value.ts';
 import { FabricListener } from '../listener/fabric-listener.ts';
 import type { InboundConnection } from '../listener/inbound-connection.ts';
 import type { Admit, ListenerPolicy } from '../listener/listener-policy.ts';
 import type { StandingListener } from '../listener/standing-review.ts';
 import { connectMethod } from '../messaging/frame.ts';
-import type { Introduction } from '../messaging/introduction.ts';
 import { PeerStreams } from '../messaging/peer-streams.ts';
 import type { PeerEntry } from '../messaging/peer-table.ts';
 import type { Role } from '../rpc/caller.ts';
 import { clusterControl, nodeControl } from '../rpc/control-messages.ts';
-import { advertisedAddresses } from './advertised-addresses.ts';
 import { callRulesOf } from './call-rules.ts';
 import { inboundMessage, outboundMessage } from './connection-messages.ts';
 import { explainer } from './explain.ts';
@@ -24,6 +22,7 @@ import { type Candidate, clientOver } from './member-clients.ts';
 import type { NodeParts } from './node-parts.ts';
 import { movedMembers, type ProofStandard, proofOf, proofsDependOnAddresses, provenMember } from './node-proof.ts';
 import { type ObservabilityServer, startObservabilityServer } from './observability-server.ts';
+import { OwnIntroduction } from './own-introduction.ts';
 import { listenerPolicyOf } from './policies.ts';
 import { readinessOf } from './readiness.ts';
 import { servedMethods } from './served-methods.ts';
@@ -68,10 +67,9 @@ export class NodeServer {
   readonly #admin: FabricListener;
   readonly #standard: StandardServices;
   readonly #streams: PeerStreams;
-  readonly #introduction: MutableValue<Introduction>;
+  readonly #introduction: OwnIntroduction;
   readonly #startedAt: Date = new Date();
   #observability: ObservabilityServer | undefined;
-  #boundAddress: Address;
   #state: NodeState = 'starting';
   /** Called when an operator asks the node to drain. */
   onDrainRequested: () => void = () => {};
@@ -80,16 +78,15 @@ export class NodeServer {
     const { settings, logger, metrics } = parts;
     const { networking } = settings.value;
     this.#parts = parts;
-    this.#boundAddress = networking.bindAddress;
     this.#server = new grpc.Server({
       'grpc.enable_channelz': 0,
       'grpc.max_concurrent_streams': networking.maxConcurrentCalls,
       'grpc.max_receive_message_length': networking.maxMessageBytes,
       'grpc.max_send_message_length': networking.maxMessageBytes,
     });
-    this.#introduction = new MutableValue(this.#introduce());
+    this.#introduction = new OwnIntroduction(parts);
     this.#streams = new PeerStreams({
-      self: this.#introduction,
+      self: this.#introduction.value,
       directory: parts.directory,
       connector: parts.connector,
       provesNode: (name, identity, { kind }) =>
@@ -130,22 +127,17 @@ export class NodeServer {
 
   /** Listens everywhere, then begins to dial the members. */
   async start(): Promise<NodeReady> {
-    const { settings, credentials, directory, outbound, closing, logger, metrics, data } = this.#parts;
+    const { settings, directory, outbound, closing, logger, metrics, data } = this.#parts;
     const { networking, adminSocket, observability, nodeName } = settings.value;
     const stopping = () => this.stop(0);
     closing.defer('server', stopping);
-    this.#boundAddress = await this.#fabric.listen(networking.bindAddress);
+    const bound = await this.#fabric.listen(networking.bindAddress);
+    this.#introduction.bound(bound);
     await this.#admin.listen({ kind: 'unix', path: adminSocket });
     if (observability !== undefined) {
       const readiness = () => readinessOf(this.#stateNow(), this.#parts);
       this.#observability = await startObservabilityServer({ address: observability.bindAddress, metrics, readiness });
     }
-    this.#introduction.set(this.#introduce());
-    for (const value of [settings, credentials.server])
-      closing.defer(
-        'introduction',
-        value.subscribe(() => this.#introduction.set(this.#introduce())),
-      );
     this.#showMode();
     closing.defer(
       'mode metric',
@@ -164,12 +156,12 @@ export class NodeServer {
     this.#streams.start();
     this.#state = 'ready';
     this.#standard.setServing(true);
-    logger.debug('node.listening', { address: formatAddress(this.#boundAddress) });
+    logger.debug('node.listening', { address: formatAddress(bound) });
     return {
       node: nodeName,
       generation: data.generation,
       mode: settings.value.mode,
-      fabric: this.#advertised().map(formatAddress),
+      fabric: this.#introduction.addresses.map(formatAddress),
       admin: `unix:${adminSocket}`,
       ...(this.#observability === undefined ? {} : { observability: this.#observability.url }),
     };
@@ -246,21 +238,6 @@ export class NodeServer {
     });
   }
 
-  #introduce(): Introduction {
-    const { settings, credentials, data } = this.#parts;
-    const { clusterName, nodeName, mode, labels } = settings.value;
-    const serverCertificateSha256 = credentials.server.value?.own.identity.fingerprint256;
-    const addresses = this.#advertised().filter((address): address is TcpAddress => address.kind === 'tcp');
-    const { generation } = data;
-    return { clusterName, nodeName, generation, addresses, mode, labels, version: VERSION, serverCertificateSha256 };
-  }
-
-  #advertised(): readonly Address[] {
-    const { settings, hostName } = this.#parts;
-    const { mode, networking } = settings.value;
-    return advertisedAddresses({ mode, configured: networking.advertised, boundAddress: this.#boundAddress, hostName });
-  }
-
   #showMode(): void {
     const { metrics, settings } = this.#parts;
     for (const mode of ['plain', 'optional', 'strict'] as const) {
@@ -284,7 +261,7 @@ export class NodeServer {
       notices: () => statusNotices(this.#parts, this.#streams.downgrades.all),
       expiring: () => credentials.expiry.expiring,
       mode: () => settings.value.mode,
-      advertisedAddresses: () => this.#advertised().map(formatAddress),
+      advertisedAddresses: () => this.#introduction.addresses.map(formatAddress),
       peers: () => this.#streams.peers.value,
       connections: () => [
         ...inbound().map(connection => inboundMessage(connection, this.#nodeOf(connection))),
