@@ -1,9 +1,10 @@
 import type * as grpc from '@grpc/grpc-js';
+import { parsePattern } from '../src/identity/subject-name-pattern.ts';
 import { constant } from '../src/lifecycle/observable-value.ts';
 import type { Benchmark, Report, RunOptions } from './kit/benchmark.ts';
 import { Child } from './kit/child.ts';
 import { bareClient, credentialsClient, memberClient, openConnector } from './kit/clients.ts';
-import { CredentialIssuer, snapshotOf } from './kit/credentials.ts';
+import { CredentialIssuer, SUBJECT_NAME, snapshotOf } from './kit/credentials.ts';
 import { echo } from './kit/echo.ts';
 import type { ServerCommands } from './kit/server-process.ts';
 import { median, medianRatio, quantile } from './kit/statistics.ts';
@@ -35,7 +36,7 @@ export const calls: Benchmark = {
 };
 
 async function run({ quick, progress }: RunOptions): Promise<Report> {
-  const rounds = quick ? 2 : 15;
+  const rounds = quick ? 2 : 30;
   await using server = new Child<ServerCommands>('server-process.ts');
   const { contenders, close } = await openContenders(server);
   try {
@@ -64,14 +65,19 @@ async function openContenders(
   const issuer = await CredentialIssuer.create();
   const [ofServer, ofClient] = [await issuer.issue(), await issuer.issue()];
   const trust = constant(snapshotOf(ofClient));
-  const connector = openConnector(await server.ask('start', 'fabric', ofServer), trust);
+  const nodeIdentity = () => parsePattern(`uri:${SUBJECT_NAME}`);
+  const connector = openConnector(await server.ask('start', 'fabric', ofServer), trust, nodeIdentity);
   const contenders = [
     { name: 'bare grpc-js', client: bareClient(await server.ask('start', 'bare', ofServer), ofClient) },
+    {
+      name: 'bare grpc-js, default options',
+      client: bareClient(await server.ask('start', 'bare_defaults', ofServer), ofClient, {}),
+    },
     {
       name: 'our credentials on grpc-js',
       client: credentialsClient(await server.ask('start', 'credentials', ofServer), trust),
     },
-    { name: 'FabricListener, StableChannel', client: memberClient(connector, 'node-1') },
+    { name: 'fabric: names, policy, audit', client: memberClient(connector, 'node-1') },
   ];
   const close = () => {
     for (const { client } of contenders) client.close();
@@ -99,8 +105,9 @@ function report(
 ): Report {
   return {
     method:
-      'Unary calls over mutual TLS 1.3, 128 bytes each way, the three servers in one process and the three clients in ' +
-      `another, one connection each, channelz and retries off for all. Rounds: ${rounds}, in each every contender in turn. ` +
+      'Unary calls over mutual TLS 1.3, 128 bytes each way, the servers in one process and the clients in another, one ' +
+      'connection each, channelz and retries off for all but the default options. ' +
+      `Rounds: ${rounds}, in each every contender in turn. ` +
       'CPU is that of both processes. A figure is the median over the rounds; a ratio is the median over the rounds of ' +
       'contender / bare grpc-js.',
     tables: LOADS.map(({ concurrency, calls: count }, at) => {

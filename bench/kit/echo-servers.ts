@@ -1,6 +1,5 @@
 import * as grpc from '@grpc/grpc-js';
 import { rolesOf } from '../../src/authorization/admission.ts';
-import { createAuthorizer } from '../../src/authorization/authorizer.ts';
 import type { TrustSnapshot } from '../../src/credentials/trust-snapshot.ts';
 import { parseAddress } from '../../src/identity/address.ts';
 import { constant, type ObservableValue } from '../../src/lifecycle/observable-value.ts';
@@ -12,12 +11,14 @@ import type { Logger } from '../../src/telemetry/logger.ts';
 import type { Metrics } from '../../src/telemetry/metrics.ts';
 import type { CredentialPems } from './credentials.ts';
 import { echoDefinition, echoImplementation } from './echo.ts';
+import { nodeRules } from './node-rules.ts';
 import { strictNodeSettings } from './node-settings.ts';
 
-const METHODS: ReadonlySet<string> = new Set(Object.values(echoDefinition).map(({ path }) => path));
-
-/** `bare`: grpc-js alone. `credentials`: our server credentials on a grpc-js server. `fabric`: the fabric listener. */
-export type ServerKind = 'bare' | 'credentials' | 'fabric';
+/**
+ * `bare`: grpc-js alone, `bare_defaults` with all of its default options. `credentials`: our server credentials on a
+ * grpc-js server. `fabric`: the fabric listener, with a policy and an audit trail.
+ */
+export type ServerKind = 'bare' | 'bare_defaults' | 'credentials' | 'fabric';
 
 export interface EchoServerParts {
   /** What a bare server shows and trusts; the others follow `trust`. */
@@ -29,10 +30,10 @@ export interface EchoServerParts {
 
 /** Starts an echo server with mutual TLS on a free port of loopback; it ends with the process. Resolves with the port. */
 export function startEchoServer(kind: ServerKind, parts: EchoServerParts): Promise<number> {
-  const server = new grpc.Server({ 'grpc.enable_channelz': 0 });
+  const server = new grpc.Server(kind === 'bare_defaults' ? {} : { 'grpc.enable_channelz': 0 });
   server.addService(echoDefinition, echoImplementation);
   if (kind === 'fabric') return listen(server, parts);
-  return bind(server, kind === 'bare' ? bareCredentials(parts.credentials) : ourCredentials(parts));
+  return bind(server, kind === 'credentials' ? ourCredentials(parts) : bareCredentials(parts.credentials));
 }
 
 function bind(server: grpc.Server, credentials: grpc.ServerCredentials): Promise<number> {
@@ -68,7 +69,7 @@ async function listen(server: grpc.Server, { trust, logger, metrics }: EchoServe
     trust,
     limits: settings.networking,
     admit: constant(admit),
-    rules: { authorize: constant(createAuthorizer({ policy: undefined, strict: true }, METHODS)) },
+    rules: nodeRules(logger, metrics),
     logger,
     metrics,
   });
