@@ -57,7 +57,7 @@ export class FacadeCall implements Call, InterceptingListener {
   #listener: InterceptingListener | undefined;
   #isReading = false;
   /** Those that may have to be sent again, and those that the present call was not asked to send yet. */
-  readonly #messages: Message[] = [];
+  #messages: Message[] = [];
   #keptBytes = 0;
   /** How many of them the present call was asked to send. */
   #sent = 0;
@@ -202,7 +202,7 @@ export class FacadeCall implements Call, InterceptingListener {
   /** From now on the call stays where it is, and what it sent is forgotten. */
   #commit(): void {
     this.#mayReturn = false;
-    this.#messages.splice(0, this.#sent);
+    this.#messages = this.#messages.slice(this.#sent);
     this.#sent = 0;
   }
 
@@ -218,7 +218,7 @@ export class FacadeCall implements Call, InterceptingListener {
 
   #end(status: grpc.StatusObject): void {
     this.#status = status;
-    this.#messages.length = 0;
+    this.#messages = [];
     this.#leave();
     this.#owner.ended(this, status.code);
   }
