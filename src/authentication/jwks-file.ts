@@ -1,4 +1,5 @@
-import { importJWK, type JSONWebKeySet, type JWK } from 'jose';
+import type { JSONWebKeySet, JWK } from 'jose';
+import { importJWK } from 'jose/key/import';
 import { messageOf } from '../errors/selvedge-error.ts';
 import { ALGORITHMS, algorithmsOf } from './jwt-algorithms.ts';
 

@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { createLocalJWKSet, errors, type JSONWebKeySet, type JWK, type JWTPayload, jwtVerify } from 'jose';
+// By parts: a node that takes no JWTs does not load the rest.
+import type { JSONWebKeySet, JWK, JWTPayload } from 'jose';
+import { JOSEError, JWTClaimValidationFailed } from 'jose/errors';
+import { createLocalJWKSet } from 'jose/jwks/local';
+import { jwtVerify } from 'jose/jwt/verify';
 import type { AuthenticationFailure } from '../errors/authentication-failure.ts';
 import type { BearerRole } from './bearer-role.ts';
 import { BoundedCache } from './bounded-cache.ts';
@@ -122,7 +126,7 @@ const FAILURE_OF_CLAIM: Readonly<Record<string, AuthenticationFailure>> = {
 };
 
 function failureOf(error: unknown): AuthenticationFailure {
-  if (error instanceof errors.JWTClaimValidationFailed)
+  if (error instanceof JWTClaimValidationFailed)
     return error.reason === 'missing' ? 'jwt_missing_claim' : (FAILURE_OF_CLAIM[error.claim] ?? 'jwt_missing_claim');
-  return (error instanceof errors.JOSEError ? FAILURES[error.code] : undefined) ?? 'jwt_malformed';
+  return (error instanceof JOSEError ? FAILURES[error.code] : undefined) ?? 'jwt_malformed';
 }

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { isSelvedgeError } from '../errors/selvedge-error.ts';
 import { createAuthority } from './authority.ts';
+import type { CaStep } from './ca-step.ts';
 import { initCertStore, openCertStore } from './cert-store.ts';
-import { type CaRotation, type CaStep, rotateCa } from './rotate-ca.ts';
+import { type CaRotation, rotateCa } from './rotate-ca.ts';
 import { isIssuedBy } from './stored-certificate.ts';
 
 for (const intermediate of [false, true]) {

@@ -5,13 +5,10 @@ import { readPeerIdentity } from '../identity/peer-identity.ts';
 import { writeFilesAtomic } from '../lifecycle/atomic-write.ts';
 import { type Authority, createAuthority, openAuthority, openWithNewIntermediate } from './authority.ts';
 import { NEXT_KEY, readRoots, rootOfKey, type StoredRoot } from './ca-files.ts';
+import type { CaStep } from './ca-step.ts';
 import { credentialsInvalid, modeOf, readPem } from './cert-files.ts';
 import { filesOf, type IssuedFiles, openCertStore } from './cert-store.ts';
 import { isIssuedBy } from './stored-certificate.ts';
-
-/** A CA is replaced in three steps: a new root is trusted too; it issues everything; the old one is trusted no more. */
-export const CA_STEPS = ['add', 'switch', 'drop'] as const;
-export type CaStep = (typeof CA_STEPS)[number];
 
 export interface RotatedRoot {
   readonly subject: string;

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { openCertStore } from '../../dev-pki/cert-store.ts';
 import {
   addDaysOption,
   addDirectoryOption,
@@ -29,6 +28,7 @@ export function certsAdminCommand(context: CommandContext): Command {
   return command.action(async (adminName: string, { dir, days, force }: AdminOptions) => {
     const { terminal } = context;
     expectCertStore(dir);
+    const { openCertStore } = await import('../../dev-pki/cert-store.ts');
     const store = await openCertStore(dir);
     const issued = await store.issueAdmin({ adminName, force: force === true, ...notAfterOf(days, terminal) });
     printerOf(command, context)(issued, () => renderIssued(issued, terminal));

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { initCertStore } from '../../dev-pki/cert-store.ts';
 import { addDaysOption, addDirectoryOption, addForceOption, notAfterOf } from '../certs-options.ts';
 import { offlineCommand, printerOf } from '../ctl-command.ts';
 import type { CommandContext } from '../run-program.ts';
@@ -27,6 +26,7 @@ export function certsInitCommand(context: CommandContext): Command {
   addForceOption(command);
   return command.action(async ({ dir, cluster, intermediate, days, force }: InitOptions) => {
     const { terminal } = context;
+    const { initCertStore } = await import('../../dev-pki/cert-store.ts');
     const store = await initCertStore(dir, {
       clusterName: cluster,
       intermediate: intermediate === true,

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { openCertStore } from '../../dev-pki/cert-store.ts';
 import {
   addDaysOption,
   addDirectoryOption,
@@ -34,6 +33,7 @@ export function certsNodeCommand(context: CommandContext): Command {
   return command.action(async (nodeName: string, { dir, host, localhost, days, force }: NodeOptions) => {
     const { terminal } = context;
     expectCertStore(dir);
+    const { openCertStore } = await import('../../dev-pki/cert-store.ts');
     const store = await openCertStore(dir);
     const issued = await store.issueNode({
       nodeName,

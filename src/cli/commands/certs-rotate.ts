@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
-import { type CertStore, type IssuedFiles, openCertStore } from '../../dev-pki/cert-store.ts';
-import { CA_STEPS, type CaStep, rotateCa } from '../../dev-pki/rotate-ca.ts';
+import { CA_STEPS, type CaStep } from '../../dev-pki/ca-step.ts';
+import type { CertStore, IssuedFiles } from '../../dev-pki/cert-store.ts';
 import { addDaysOption, addDirectoryOption, expectCertStore, notAfterOf } from '../certs-options.ts';
 import { CommandFailure, usageFailure } from '../command-failure.ts';
 import { offlineCommand, printerOf } from '../ctl-command.ts';
@@ -40,6 +40,7 @@ export function certsRotateCommand(context: CommandContext): Command {
     const { terminal } = context;
     if (names.length > 0 === (all === true)) throw usageFailure('certs rotate needs a name, or --all.');
     expectCertStore(dir);
+    const { openCertStore } = await import('../../dev-pki/cert-store.ts');
     const store = await openCertStore(dir);
     const rotated: IssuedFiles[] = [];
     for (const name of all === true ? await rotatable(store) : names)
@@ -60,6 +61,7 @@ async function rotateRoot(
     throw usageFailure('--step goes with the one name ca: certs rotate ca --step add.');
   if (step === 'drop' && days !== undefined) throw usageFailure('--step drop issues nothing that --days could limit.');
   expectCertStore(dir);
+  const { rotateCa } = await import('../../dev-pki/rotate-ca.ts');
   const rotation = await rotateCa(dir, step, notAfterOf(days, context.terminal));
   if ('problem' in rotation) {
     const remedy = `Run \`selvedgectl certs rotate ca --dir ${dir} --step ${rotation.doFirst}\` first.`;
