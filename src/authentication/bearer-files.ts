@@ -12,9 +12,12 @@ export interface Loaded<Content> {
   readonly warnings: readonly string[];
 }
 
-/** @throws config_invalid with every mistake in it. */
+/**
+ * A file without a byte holds no token: so it is when the line of the last one was removed, which must revoke that too.
+ * @throws config_invalid with every mistake in it.
+ */
 export async function loadTokenFile(file: string): Promise<Loaded<readonly TokenEntry[]>> {
-  const { text, mode } = await readText(file);
+  const { text, mode } = await readText(file, true);
   const parsed = parseTokens(text);
   if ('problems' in parsed)
     throw invalid(
@@ -38,8 +41,8 @@ export async function loadJwksFile(file: string): Promise<Loaded<JSONWebKeySet>>
   return { content: parsed.jwks, warnings: isEmpty ? [`${file}: holds no key, so nobody comes in by a JWT`] : [] };
 }
 
-async function readText(file: string): Promise<{ readonly text: string; readonly mode: number }> {
-  const { contents, problems } = await readFiles([file]);
+async function readText(file: string, mayBeEmpty = false): Promise<{ readonly text: string; readonly mode: number }> {
+  const { contents, problems } = await readFiles([file], undefined, mayBeEmpty);
   const content = contents.get(file);
   const tooLarge = content !== undefined && content.bytes.length > MAX_FILE_BYTES;
   const problem = tooLarge ? `is larger than ${MAX_FILE_BYTES} bytes` : problems[0]?.problem;

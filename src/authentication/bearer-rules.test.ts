@@ -35,6 +35,16 @@ test('the token file is followed: taken as a whole, and the last good one stays'
   assert.ok(log.some(({ problem }) => /holds no token/.test(String(problem))));
 });
 
+test('when the line of the last token is removed, and the file is empty, that token holds no longer', async t => {
+  const { rules, path, write, problems } = await watched(t);
+  await write('tokens', line('ann'));
+  await rules.commit(await rules.prepare({ tokenFile: path('tokens'), jwt: undefined, allowPlaintext: false }));
+  assert.equal(rules.rules.value.tokens?.length, 1);
+  await write('tokens', '');
+  await until('nobody', () => rules.rules.value.tokens?.length === 0);
+  assert.equal(problems.get('tokens'), undefined);
+});
+
 test('other keys are another verifier; other tokens leave it, with what it knows', async t => {
   const { rules, path, write } = await watched(t);
   const [first, second] = [await JwtIssuer.make('k1'), await JwtIssuer.make('k2')];

@@ -52,12 +52,16 @@ export interface FilesReading {
   readonly problems: readonly CredentialProblem[];
 }
 
-/** Each file of a set, opened and read once, even where it is named twice. @param pathOf see {@link tryReadCredentialFiles} */
+/**
+ * Each file of a set, opened and read once, even where it is named twice. @param pathOf see {@link tryReadCredentialFiles}
+ * @param mayBeEmpty whether a file without a byte says something. Default: it is a problem.
+ */
 export async function readFiles(
   names: readonly string[],
   pathOf: (file: string) => string = file => file,
+  mayBeEmpty = false,
 ): Promise<FilesReading> {
-  const results = await Promise.all([...new Set(names)].map(name => readOne(name, pathOf(name))));
+  const results = await Promise.all([...new Set(names)].map(name => readOne(name, pathOf(name), mayBeEmpty)));
   const contents = new Map<string, FileContent>();
   for (const result of results) if (!('problem' in result)) contents.set(result.file, result);
   return { contents, problems: results.filter(result => 'problem' in result) };
@@ -67,15 +71,15 @@ const MAX_FILE_BYTES = 16 * 1024 * 1024;
 
 class UnusableFile extends Error {}
 
-async function readOne(file: string, path: string): Promise<FileContent | CredentialProblem> {
+async function readOne(file: string, path: string, mayBeEmpty: boolean): Promise<FileContent | CredentialProblem> {
   try {
-    return await readFileContent(file, path);
+    return await readFileContent(file, path, mayBeEmpty);
   } catch (error) {
     return { file, problem: unreadable(error) };
   }
 }
 
-async function readFileContent(file: string, path: string): Promise<FileContent> {
+async function readFileContent(file: string, path: string, mayBeEmpty: boolean): Promise<FileContent> {
   // O_NONBLOCK: opening a pipe must not hang; the kind is checked on what was opened, not on what the name means later.
   const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
@@ -84,7 +88,7 @@ async function readFileContent(file: string, path: string): Promise<FileContent>
     if (!status.isFile()) throw new UnusableFile('is not a regular file');
     if (status.size > MAX_FILE_BYTES) throw new UnusableFile(`is larger than ${MAX_FILE_BYTES} bytes`);
     const bytes = await handle.readFile();
-    if (bytes.length === 0) throw new UnusableFile('is empty');
+    if (bytes.length === 0 && !mayBeEmpty) throw new UnusableFile('is empty');
     return new FileContent(file, status.mode & 0o777, bytes);
   } finally {
     await handle.close();
