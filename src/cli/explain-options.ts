@@ -21,6 +21,8 @@ export interface ExplainOptions {
   readonly connection?: number;
   readonly fingerprint?: string;
   readonly refused?: boolean;
+  /** Of `authz explain` alone. */
+  readonly token?: string;
   readonly live?: boolean;
   readonly set: readonly string[];
   readonly method?: string;
@@ -67,17 +69,18 @@ export async function explain(
   options: ExplainOptions,
   context: CommandContext,
 ): Promise<readonly ExplainedSubject[]> {
-  const { cert = [], peer, connection, fingerprint, refused, live, set } = options;
+  const { cert = [], peer, connection, fingerprint, refused, token, live, set } = options;
   const subjects = [
     cert.length > 0,
     peer !== undefined,
     connection !== undefined,
     fingerprint !== undefined,
     refused === true,
+    token !== undefined,
   ];
   if (subjects.filter(Boolean).length !== 1)
     throw usageFailure(
-      `${command.parent?.name()} explain needs one of --cert, --peer, --connection, --fingerprint and --refused.`,
+      `${command.parent?.name()} explain needs one of --cert, --peer, --connection, --fingerprint${topic === 'calls' ? ', --token' : ''} and --refused.`,
     );
   const { config, address } = ctlOptionsOf(command, context.terminal.env);
   if (cert.length > 0 && config !== undefined && address === undefined && live !== true)
@@ -97,7 +100,7 @@ export function renderEach(
 }
 
 async function askNode(
-  { cert = [], peer, connection, fingerprint, refused, method = '', header = [] }: ExplainOptions,
+  { cert = [], peer, connection, fingerprint, refused, token, method = '', header = [] }: ExplainOptions,
   session: ControlSession,
   terminal: Terminal,
 ): Promise<readonly ExplainedSubject[]> {
@@ -117,6 +120,7 @@ async function askNode(
     );
   }
   if (refused === true) return ask({ ...call, refused }, null);
+  if (token !== undefined) return ask({ ...call, tokenName: token }, null);
   if (fingerprint !== undefined) {
     const found = await ask({ ...call, fingerprintSha256: fingerprint }, null);
     if (found.length > 0) return found;

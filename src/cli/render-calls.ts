@@ -39,11 +39,13 @@ export function renderCalls(subject: ExplainedSubject, { paint }: Terminal): str
   return `${fields}\n\n${renderTable(['METHOD', 'MAY', 'POLICY', 'RULE', 'WHY'], methods.flatMap(rowsOf), paint)}`;
 }
 
+/** A second row where the shadow policy decides otherwise. */
 function rowsOf({ method, served, enforced, shadow }: MethodExplanation): Cell[][] {
   const known = served ? method : `${method} (not served)`;
+  const differs = shadow !== null && shadow.allowed !== enforced?.allowed;
   return [
     ...(enforced === null ? [] : [[known, ...decisionCells(enforced)]]),
-    ...(shadow === null ? [] : [['  the shadow policy would say', ...decisionCells(shadow)]]),
+    ...(differs ? [['  the shadow policy would say', ...decisionCells(shadow)]] : []),
   ];
 }
 

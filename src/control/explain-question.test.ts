@@ -32,11 +32,13 @@ test('a fingerprint is taken as tools write it', () => {
       fingerprint256: digits,
     });
   assert.deepEqual(parseExplainRequest({ refused: true, ...CALL }).subject, { kind: 'refused' });
+  assert.deepEqual(parseExplainRequest({ tokenName: 'ann', ...CALL }).subject, { kind: 'token', name: 'ann' });
 });
 
 const wrong: readonly (readonly [string, ExplainRequest])[] = [
   ['no subject', CALL],
   ['a fingerprint that is none', { fingerprintSha256: 'ab', ...CALL }],
+  ['a token in place of its name', { tokenName: 'selvedge_abc', ...CALL }],
   ['nobody refused', { refused: false, ...CALL }],
   ['an empty certificate', { certificate: new Uint8Array(), ...CALL }],
   ['a certificate that is too long', { certificate: new Uint8Array(65_537), ...CALL }],

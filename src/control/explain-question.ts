@@ -1,4 +1,5 @@
 import { Metadata } from '@grpc/grpc-js';
+import { isTokenName } from '../authentication/token-file.ts';
 import { SelvedgeError } from '../errors/selvedge-error.ts';
 import { parseNodeName } from '../identity/node-name.ts';
 import type { ExplainRequest, Header } from '../rpc/explain-messages.ts';
@@ -14,7 +15,8 @@ export type ExplainSubject =
   | { readonly kind: 'node'; readonly name: string }
   | { readonly kind: 'connection'; readonly id: number }
   | { readonly kind: 'fingerprint'; readonly fingerprint256: string }
-  | { readonly kind: 'refused' };
+  | { readonly kind: 'refused' }
+  | { readonly kind: 'token'; readonly name: string };
 
 /** The call that is asked about. */
 export interface ExplainedCall {
@@ -43,6 +45,7 @@ function subjectOf({
   connectionId,
   refused,
   fingerprintSha256,
+  tokenName,
 }: ExplainRequest): ExplainSubject {
   if (certificate !== undefined) {
     if (certificate.length === 0 || certificate.length > MAX_CERTIFICATE_BYTES)
@@ -53,7 +56,12 @@ function subjectOf({
   if (connectionId !== undefined) return { kind: 'connection', id: connectionId };
   if (fingerprintSha256 !== undefined) return { kind: 'fingerprint', fingerprint256: fingerprintOf(fingerprintSha256) };
   if (refused === true) return { kind: 'refused' };
-  throw wrong('say whom: certificate, node_name, connection_id, fingerprint_sha256 or refused');
+  if (tokenName !== undefined) {
+    if (!isTokenName(tokenName))
+      throw wrong('a token has a name of letters, digits and ._@-, 64 at most; never send the token itself');
+    return { kind: 'token', name: tokenName };
+  }
+  throw wrong('say whom: certificate, node_name, connection_id, fingerprint_sha256, refused or token_name');
 }
 
 function fingerprintOf(text: string): string {

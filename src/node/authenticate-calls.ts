@@ -28,9 +28,9 @@ interface CredentialSettings {
   readonly authorization: Pick<AuthorizationSettings, 'bearer'>;
 }
 
-/** Without what a call that carries no token is refused before any rule is asked; undefined: nothing is lacking. */
+/** Without what a call is refused before any rule is asked; undefined: nothing is lacking. */
 export function lackingCredentials(
-  caller: Pick<Caller, 'identity' | 'roles' | 'security'>,
+  caller: Pick<Caller, 'identity' | 'roles' | 'security' | 'bearer'>,
   methodPath: string,
   { tls, authorization }: CredentialSettings,
 ): 'token' | 'certificate' | undefined {
@@ -38,7 +38,7 @@ export function lackingCredentials(
     return undefined;
   const kind = kindOfMethod(methodPath);
   if (kind === 'public') return undefined;
-  if (kind === 'control') return 'token';
+  if (kind === 'control') return caller.bearer === undefined ? 'token' : undefined;
   return caller.security.kind === 'tls' && (tls?.requireClientAuth ?? true) ? 'certificate' : undefined;
 }
 

@@ -12,7 +12,7 @@ export interface CallStandards {
   readonly enforced: CallStandard;
   /** Undefined without a shadow policy. */
   readonly shadow: CallStandard | undefined;
-  /** Without what a call that carries no token is refused, whatever the rules say; undefined: nothing is lacking. */
+  /** Without what a call is refused, whatever the rules say; undefined: nothing is lacking. */
   readonly lacks: (caller: Caller, methodPath: string) => 'token' | 'certificate' | undefined;
   /** Paths of the methods that are served. */
   readonly served: readonly string[];

@@ -12,6 +12,7 @@ import { lackingCredentials } from './authenticate-calls.ts';
 import { type CallStandards, type ExplainCalls, explainCallsUnder } from './explain-calls.ts';
 import { type ClientStandard, clientWith, type ExplainedClient, explainClient } from './explain-client.ts';
 import { explainOutbound, explainUnconnected } from './explain-outbound.ts';
+import { explainToken } from './explain-token.ts';
 import type { NodeParts } from './node-parts.ts';
 import { provenMembers } from './node-proof.ts';
 import type { NodeSettings } from './node-settings.ts';
@@ -111,6 +112,8 @@ function explanationsOf(
       return [explainClient(clientOf(subject.content, standard), standard)];
     case 'connection':
       return explainConnections(standard, parts, live, ({ id }) => id === subject.id);
+    case 'token':
+      return [explainToken(subject.name, parts.staticTokens, standard.explainCalls, new Date())];
     case 'refused':
       return live
         .refusals()

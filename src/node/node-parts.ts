@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { AuditTrail } from '../audit/audit-trail.ts';
 import { BearerAuthenticator } from '../authentication/bearer-authenticator.ts';
 import { type PreparedRules, WatchedBearerRules, type WatchedRulesParts } from '../authentication/bearer-rules.ts';
+import type { TokenEntry } from '../authentication/token-file.ts';
 import { Connector } from '../connector/connector.ts';
 import type { OutboundPolicy } from '../connector/trust-profile.ts';
 import { messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
@@ -232,6 +233,11 @@ export class NodeParts {
         problem,
       });
     }
+  }
+
+  /** Those in use; undefined where none is taken. */
+  get staticTokens(): readonly TokenEntry[] | undefined {
+    return this.#bearerRules.rules.value.tokens;
   }
 
   /** What this node answers to a peer that asks whether it would be admitted with other certificates. */

@@ -11,6 +11,8 @@ export interface ExplainRequest {
   readonly fingerprintSha256?: string;
   /** True: all whose certificates were refused of late. */
   readonly refused?: boolean;
+  /** The name of a static token, never the token itself. */
+  readonly tokenName?: string;
   /** `/package.Service/Method`; empty: every method that the node serves. */
   readonly method: string;
   readonly headers: readonly Header[];
@@ -40,7 +42,7 @@ export interface Explanation {
   /** The node at the other end, where a peer stream, a dial or the certificate says so. */
   readonly nodeName: string;
   readonly admitted: boolean;
-  /** A refusal reason code; empty where it is admitted. */
+  /** A refusal reason code, or of a token an authentication failure; empty where it is admitted. */
   readonly reason: string;
   /** Why, in one sentence for the operator: it quotes patterns. */
   readonly detail: string;

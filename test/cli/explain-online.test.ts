@@ -82,7 +82,7 @@ test('of a connection that the node opened, tls explain tells of the server, and
   );
 });
 
-test('authz explain prints a line a method, and below it what the shadow policy would say', async t => {
+test('authz explain prints a line a method, and below it what the shadow policy would say otherwise', async t => {
   const denied = { allowed: false, policy: 'tighter', rule: 'no-buy', why: 'the deny rule matches' };
   const method = { method: '/acme.Shop/Buy', served: false, shadow: denied };
   const enforced = { allowed: true, policy: 'shop', rule: 'gold', why: 'the allow rule matches' };
@@ -93,6 +93,10 @@ test('authz explain prints a line a method, and below it what the shadow policy 
   assert.match(stdout, /^principal +spiffe:\/\/dev\/fabric\/node-2$/m);
   assert.match(stdout, /^\/acme\.Shop\/Buy \(not served\) +yes +shop +gold +the allow rule matches$/m);
   assert.match(stdout, /^ +the shadow policy would say +no +tighter +no-buy +the deny rule matches$/m);
+  const agreeing = { ...enforced, policy: 'tighter', rule: 'golden' };
+  const agreed = await startFakeNode(t, answering({ ...CALLER, methods: [{ ...method, enforced, shadow: agreeing }] }));
+  const alike = await runCtl(['authz', 'explain', '-s', agreed.address, '--connection', '7']);
+  assert.doesNotMatch(alike.stdout, /shadow/);
   const [, request] = node.calls[0] ?? [];
   assert.deepEqual(request, {
     subject: 'connectionId',
@@ -151,6 +155,20 @@ test('who was refused is asked for by fingerprint or all at once, and told with 
   assert.equal((await runCtl(['tls', 'explain', '-s', nobody.address, '--fingerprint', 'ab'])).exitCode, 1);
 });
 
+test('a token is asked for by its name, and never sent or repeated', async t => {
+  const gone = { ...CALLER, admitted: false, reason: 'unknown_token', methods: [] };
+  const node = await startFakeNode(t, answering(gone));
+  const args = ['authz', 'explain', '-s', node.address, '--token'];
+  const { stdout, exitCode } = await runCtl([...args, 'robot']);
+  assert.equal(exitCode, 3);
+  assert.match(stdout, /^reason +unknown_token$/m);
+  assert.deepEqual(node.calls, [['Explain', { subject: 'tokenName', tokenName: 'robot', method: '', headers: [] }]]);
+  const pasted = await runCtl([...args, 'selvedge_abc']);
+  assert.deepEqual([pasted.exitCode, /never the token itself/.test(pasted.stderr)], [2, true], pasted.stderr);
+  assert.doesNotMatch(pasted.stderr, /selvedge_abc/);
+  assert.equal(node.calls.length, 1);
+});
+
 test('certificate files are sent to the node that is asked, one after the other', async t => {
   const node = await startFakeNode(t, answering({ ...CALLER, connectionId: 0, direction: '', nodeName: '' }));
   const directory = await makeDirectory(t);
@@ -173,7 +191,7 @@ test('what is asked of nobody, of two or of the wrong one is a wrong call', asyn
       ['tls', 'explain', ...config],
       /tls explain needs one of --cert, --peer, --connection, --fingerprint and --refused/,
     ],
-    [['authz', 'explain', ...config, ...cert, '--peer', 'node-2'], /authz explain needs one of/],
+    [['authz', 'explain', ...config, ...cert, '--peer', 'node-2'], /authz explain needs one of .*--token/],
     [['tls', 'explain', ...cert], /Say who judges/],
     [['tls', 'explain', ...config, '--peer', 'node-2', '--set', 'a=b'], /--set changes what is read from a file/],
     [['authz', 'explain', ...config, ...cert, '--header', 'novalue'], /KEY=VALUE/],

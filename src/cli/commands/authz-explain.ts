@@ -1,4 +1,6 @@
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { isTokenName, TOKEN_PREFIX } from '../../authentication/token-file.ts';
+import { usageFailure } from '../command-failure.ts';
 import { printerOf } from '../ctl-command.ts';
 import { EXIT } from '../exit-codes.ts';
 import { type ExplainedSubject, type ExplainOptions, explain, explainCommand, renderEach } from '../explain-options.ts';
@@ -7,11 +9,18 @@ import type { CommandContext } from '../run-program.ts';
 
 /** `selvedgectl authz explain` */
 export function authzExplainCommand(context: CommandContext): Command {
-  const command = explainCommand('which methods a certificate or a peer may call, and by which rule', [
+  const command = explainCommand('which methods a certificate, a peer or a token may call, and by which rule', [
     'selvedgectl authz explain --config node.toml --peer node-2',
     'selvedgectl authz explain --config node.toml --cert certs/alice.pem --method /selvedge.control.v1.NodeControl/Drain',
     'selvedgectl authz explain --config node.toml --connection 7 --method /acme.shop.v1.Orders/Place --header tenant=a',
+    'selvedgectl authz explain --config node.toml --token robot',
   ])
+    .addOption(
+      new Option(
+        '--token <name>',
+        'a static token by its name in the token file: whether it is taken, and for what',
+      ).argParser(readTokenName),
+    )
     .addOption(new Option('--method <path>', '/package.Service/Method. Default: every method that the node serves'))
     .addOption(new Option('--header <pairs...>', 'KEY=VALUE of the metadata of the call'))
     .addHelpText(
@@ -31,6 +40,13 @@ export function authzExplainCommand(context: CommandContext): Command {
     );
     if (!mayAll) context.finish(EXIT.checkSaidNo);
   });
+}
+
+function readTokenName(text: string): string {
+  if (isTokenName(text)) return text;
+  // commander quotes what was given: never a token.
+  if (text.startsWith(TOKEN_PREFIX)) throw usageFailure('--token takes the name of a token, never the token itself.');
+  throw new InvalidArgumentError('Write the name of a token: letters, digits and ._@-, 64 at most.');
 }
 
 /** A server calls nothing; it stands here only where no more is known of the peer. */
