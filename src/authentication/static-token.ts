@@ -1,5 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { TOKEN_PREFIX, type TokenEntry } from './token-file.ts';
+import { TOKEN_PREFIX } from '../rpc/token-name.ts';
+import type { TokenEntry } from './token-file.ts';
 
 /** A fresh token: the prefix and 256 random bits in base64url. */
 export function generateToken(): string {

@@ -1,3 +1,4 @@
+import { isTokenName } from '../rpc/token-name.ts';
 import { type BearerRole, isBearerRole } from './bearer-role.ts';
 
 /** A token that is known by its hash alone. */
@@ -19,9 +20,6 @@ export interface LineProblem {
 }
 
 export type ParsedTokens = { readonly entries: readonly TokenEntry[] } | { readonly problems: readonly LineProblem[] };
-
-/** What every token that we make begins with, so that scanners for leaked secrets can find it. */
-export const TOKEN_PREFIX = 'selvedge_';
 
 export const MAX_TOKENS = 1_000;
 
@@ -52,11 +50,6 @@ export function parseTokens(text: string): ParsedTokens {
 export function formatToken({ name, roles, hash, expiresAtMs }: TokenEntry): string {
   const fields = [name, [...roles].join(','), `sha256:${hash.toString('hex')}`];
   return [...fields, ...(Number.isFinite(expiresAtMs) ? [formatTime(expiresAtMs)] : [])].join(' ');
-}
-
-/** What begins like a token is no name: names stand in logs. */
-export function isTokenName(text: string): boolean {
-  return !text.startsWith(TOKEN_PREFIX) && /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/.test(text);
 }
 
 /** `2027-01-31T00:00:00Z` in Unix milliseconds (RFC 3339, in UTC, whole seconds); undefined where it is no such time. */

@@ -18,7 +18,7 @@ export function checkPaths(
   if (matched.length === 0)
     return {
       problem: `This node serves no method that ${quoted(pattern.text)} is or matches.`,
-      remedy: `The nearest ${methods.length === 1 ? 'is' : 'are'} ${nearest(pattern, methods).join(', ')}.`,
+      remedy: remedyFor(pattern, effect, methods),
     };
   if (effect === 'allow' && matched.every(isOwnMethod))
     return {
@@ -26,6 +26,12 @@ export function checkPaths(
       remedy: 'Who may call it is said by `admin-subject-names`, `observer-subject-names` and `allowed-subject-names`.',
     };
   return undefined;
+}
+
+function remedyFor(pattern: TextPattern, effect: 'allow' | 'deny', methods: readonly string[]): string {
+  if (effect === 'allow' && methods.every(isOwnMethod))
+    return 'It serves no application, as the daemon does not: then an allow rule names no paths.';
+  return `The nearest ${methods.length === 1 ? 'is' : 'are'} ${nearest(pattern, methods).join(', ')}.`;
 }
 
 /** The methods closest to what is fixed in a pattern, and of one service where the service alone is meant. */

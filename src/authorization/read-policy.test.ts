@@ -109,6 +109,16 @@ test('a rule that names a method which is not served is refused with the nearest
   assert.match(inRules({ name: 'a', request: { paths: [''] } }).join(), /serves no method/);
 });
 
+test('where no application is served, the remedy is not one of our own services, which no rule opens', () => {
+  const reading = readPolicy(
+    JSON.stringify({ name: 'a', allow_rules: [{ name: 'a', request: { paths: ['/acme.Shop/*'] } }] }),
+    'policy.json',
+    ['/grpc.health.v1.Health/Check'],
+  );
+  assert.match(JSON.stringify(reading), /serves no method.*an allow rule names no paths/);
+  assert.doesNotMatch(JSON.stringify(reading), /nearest/);
+});
+
 test('no rule opens a service of the node itself, but a denial and a wider path may name one', () => {
   for (const path of ['/selvedge.control.v1.NodeControl/Drain', '/selvedge.control*', '*/Check'])
     assert.match(

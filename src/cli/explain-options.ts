@@ -96,7 +96,9 @@ export function renderEach(
   subjects: readonly ExplainedSubject[],
   render: (subject: ExplainedSubject) => string,
 ): string {
-  return subjects.length === 0 ? 'No certificate was refused of late.' : subjects.map(render).join('\n\n');
+  return subjects.length === 0
+    ? 'No certificate was refused of late. A Hello that was refused, such as of no member, is connection.refused in the log.'
+    : subjects.map(render).join('\n\n');
 }
 
 async function askNode(

@@ -1,8 +1,8 @@
 import { Metadata } from '@grpc/grpc-js';
-import { isTokenName } from '../authentication/token-file.ts';
 import { SelvedgeError } from '../errors/selvedge-error.ts';
 import { parseNodeName } from '../identity/node-name.ts';
 import type { ExplainRequest, Header } from '../rpc/explain-messages.ts';
+import { isTokenName } from '../rpc/token-name.ts';
 
 /** What a caller of `Explain` wants to know, found good and bounded. */
 export interface ExplainQuestion {

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Policy } from '../authorization/policy.ts';
 import { readPolicy } from '../authorization/read-policy.ts';
+import { unreadable } from '../credentials/credential-files.ts';
 import { isSelvedgeError, messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
 import { openWatchedFile, type WatchedFile } from '../lifecycle/watched-file.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -51,7 +52,7 @@ async function readText(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    const problem = `The policy cannot be read: ${messageOf(error)}.`;
+    const problem = `The policy file ${unreadable(error)}.`;
     throw new SelvedgeError('config_invalid', `${file}: ${problem}`, {
       problems: [{ key: '', place: file, problem, remedy: '' }],
     });

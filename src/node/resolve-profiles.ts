@@ -69,7 +69,10 @@ function resolveName(
       `Use at most ${LONGEST_NAME} letters a to z, digits and hyphens, and begin with a letter.`,
     );
   const owner = names.get(given);
-  if (owner !== undefined) found.add(path, `Profile ${owner + 1} has this name already.`, 'Name each profile once.');
+  if (owner !== undefined)
+    found.add(path, 'An earlier profile has this name.', 'Name each profile once.', [
+      [...profile.slice(0, -1), owner, 'name'],
+    ]);
   names.set(given, owner ?? index);
   return given;
 }

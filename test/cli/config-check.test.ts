@@ -113,7 +113,27 @@ test('policy files are checked with everything else, also those of a configurati
   const more = await runSelvedge(['check', '--config', node.config]);
   assert.match(more.stderr, /networking\.tls\.mode: .*strickt/);
   assert.match(more.stderr, /policy\.json:7:/);
-  assert.match(more.stderr, /gone\.json: The policy cannot be read/);
+  assert.match(more.stderr, /gone\.json: The policy file is missing\./);
+});
+
+test('a daemon that does not start says all that check says', async t => {
+  const node = await makeConfiguredNode(t);
+  await appendFile(node.config, 'policy-file = "policy.json"\nshadow-policy-file = "gone.json"\n');
+  await writeFile(node.path('policy.json'), '{"name": "shop", "allow_rules": [{"nam": "a"}]}');
+  const linesOf = async (command: string): Promise<string[]> => {
+    const { stderr, exitCode } = await runSelvedge([command, '--config', node.config]);
+    assert.equal(exitCode, 78);
+    return stderr
+      .trimEnd()
+      .split('\n')
+      .map(line => line.replace(/^(?:problem|selvedge): /, ''));
+  };
+  const checked = await linesOf('check');
+  assert.equal(checked.length, 3);
+  assert.deepEqual(await linesOf('run'), checked);
+  await node.writeConfig({ 'mode = "strict"': 'mode = "strickt"', 'node-1.pem': 'nope.pem' });
+  assert.equal((await linesOf('check')).length, 2);
+  assert.deepEqual(await linesOf('run'), await linesOf('check'));
 });
 
 test('what peers with the same configuration would refuse is a warning', async t => {

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { isTokenName, TOKEN_PREFIX } from '../../authentication/token-file.ts';
+import { isTokenName, TOKEN_PREFIX } from '../../rpc/token-name.ts';
 import { usageFailure } from '../command-failure.ts';
 import { printerOf } from '../ctl-command.ts';
 import { EXIT } from '../exit-codes.ts';

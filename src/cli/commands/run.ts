@@ -1,9 +1,12 @@
 import { Command } from 'commander';
-import { loadConfig } from '../../config/load-config.ts';
+import { type ConfigSources, loadConfig } from '../../config/load-config.ts';
+import { isSelvedgeError, SelvedgeError } from '../../errors/selvedge-error.ts';
 import { createLogger } from '../../telemetry/logger.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
+import { checkConfig } from '../check-config.ts';
 import { addConfigOptions, type ConfigOptions } from '../config-options.ts';
 import { withExamples } from '../ctl-command.ts';
+import type { ExitCode } from '../exit-codes.ts';
 import { type DaemonParts, runDaemon } from '../run-daemon.ts';
 import type { CommandContext } from '../run-program.ts';
 
@@ -21,12 +24,29 @@ export function runCommand(context: CommandContext): Command {
   );
   return command.action(async ({ config, set }: ConfigOptions) => {
     const sources = { file: config, env: context.terminal.env, set };
-    const loaded = await loadConfig(sources);
-    const logger = createLogger({ level: loaded.settings.logLevel, pretty: process.stdout.isTTY === true });
-    // Only this command needs a node, and loading it takes a while.
-    const { FabricNode } = await import('../../node/fabric-node.ts');
-    const metrics = createMetrics({ process: true });
-    const startNode: DaemonParts['startNode'] = (options, parts) => FabricNode.start(options, { ...parts, metrics });
-    context.finish(await runDaemon({ sources, loaded, logger, startNode, process }));
+    try {
+      context.finish(await run(sources));
+    } catch (error) {
+      throw await withEveryMistake(error, sources, context.terminal.now());
+    }
   });
+}
+
+async function run(sources: ConfigSources): Promise<ExitCode> {
+  const loaded = await loadConfig(sources);
+  const logger = createLogger({ level: loaded.settings.logLevel, pretty: process.stdout.isTTY === true });
+  // Only this command needs a node, and loading it takes a while.
+  const { FabricNode } = await import('../../node/fabric-node.ts');
+  const metrics = createMetrics({ process: true });
+  const startNode: DaemonParts['startNode'] = (options, parts) => FabricNode.start(options, { ...parts, metrics });
+  return runDaemon({ sources, loaded, logger, startNode, process });
+}
+
+/** A start ends at the first file that is wrong; `selvedge check` goes on, and its operator mends everything at once. */
+async function withEveryMistake(error: unknown, sources: ConfigSources, now: Date): Promise<unknown> {
+  const isForGood = isSelvedgeError(error, 'credentials_invalid') && error.facts.mayPass !== true;
+  if (!isForGood && !isSelvedgeError(error, 'config_invalid')) return error;
+  const { problems } = await checkConfig(sources, now);
+  if (problems.length === 0) return error;
+  return new SelvedgeError('config_invalid', error.message, { problems });
 }

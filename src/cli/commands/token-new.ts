@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { BearerRole } from '../../authentication/bearer-role.ts';
 import { generateToken, hashOfToken } from '../../authentication/static-token.ts';
-import { formatToken, isTokenName, parseRoles, parseTime } from '../../authentication/token-file.ts';
+import { formatToken, parseRoles, parseTime } from '../../authentication/token-file.ts';
+import { isTokenName } from '../../rpc/token-name.ts';
 import { usageFailure } from '../command-failure.ts';
 import { offlineCommand, printerOf } from '../ctl-command.ts';
 import type { CommandContext } from '../run-program.ts';
