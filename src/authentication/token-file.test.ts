@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { isTokenName } from '../rpc/token-name.ts';
+import { isTokenName, TOKEN_PREFIX } from '../rpc/token-name.ts';
 import { findToken, generateToken, hashOfToken } from './static-token.ts';
-import { formatToken, MAX_TOKENS, parseTime, parseTokens, TOKEN_PREFIX, type TokenEntry } from './token-file.ts';
+import { formatToken, MAX_TOKENS, parseTime, parseTokens, type TokenEntry } from './token-file.ts';
 
 const HASH = 'ab'.repeat(32);
 

@@ -54,7 +54,10 @@ function renderSummary(
       ['advertises', (networking.advertised ?? []).map(formatAddress)],
       ['admin socket', settings.adminSocket],
       ...credentials.flatMap(set => credentialFields(set, now())),
-      ['TLS clients', tls === undefined ? '' : tls.requireClientAuth ? 'need a certificate' : 'need no certificate'],
+      [
+        'TLS clients',
+        tls === undefined ? '' : needOfClients(tls.requireClientAuth, authorization.bearer !== undefined),
+      ],
       ['peers', patterns(tls?.allowedSubjectNames ?? [])],
       ['policy', authorization.policyFile ?? 'the built-in rules alone'],
       ['shadow policy', authorization.shadowPolicyFile ?? ''],
@@ -67,6 +70,11 @@ function renderSummary(
     ],
     paint,
   );
+}
+
+function needOfClients(requireClientAuth: boolean, takesTokens: boolean): string {
+  if (!requireClientAuth) return 'need no certificate';
+  return takesTokens ? 'need a certificate, or a token for control services' : 'need a certificate';
 }
 
 function credentialFields({ usage, own, anchors }: CheckedSet, now: Date): [string, Cell | readonly Cell[]][] {
