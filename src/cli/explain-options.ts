@@ -22,7 +22,7 @@ export interface ExplainOptions {
   readonly fingerprint?: string;
   readonly refused?: boolean;
   /** Of `authz explain` alone. */
-  readonly token?: string;
+  readonly tokenName?: string;
   readonly live?: boolean;
   readonly set: readonly string[];
   readonly method?: string;
@@ -69,18 +69,18 @@ export async function explain(
   options: ExplainOptions,
   context: CommandContext,
 ): Promise<readonly ExplainedSubject[]> {
-  const { cert = [], peer, connection, fingerprint, refused, token, live, set } = options;
+  const { cert = [], peer, connection, fingerprint, refused, tokenName, live, set } = options;
   const subjects = [
     cert.length > 0,
     peer !== undefined,
     connection !== undefined,
     fingerprint !== undefined,
     refused === true,
-    token !== undefined,
+    tokenName !== undefined,
   ];
   if (subjects.filter(Boolean).length !== 1)
     throw usageFailure(
-      `${command.parent?.name()} explain needs one of --cert, --peer, --connection, --fingerprint${topic === 'calls' ? ', --token' : ''} and --refused.`,
+      `${command.parent?.name()} explain needs one of --cert, --peer, --connection, --fingerprint${topic === 'calls' ? ', --token-name' : ''} and --refused.`,
     );
   const { config, address } = ctlOptionsOf(command, context.terminal.env);
   if (cert.length > 0 && config !== undefined && address === undefined && live !== true)
@@ -102,7 +102,7 @@ export function renderEach(
 }
 
 async function askNode(
-  { cert = [], peer, connection, fingerprint, refused, token, method = '', header = [] }: ExplainOptions,
+  { cert = [], peer, connection, fingerprint, refused, tokenName, method = '', header = [] }: ExplainOptions,
   session: ControlSession,
   terminal: Terminal,
 ): Promise<readonly ExplainedSubject[]> {
@@ -122,7 +122,7 @@ async function askNode(
     );
   }
   if (refused === true) return ask({ ...call, refused }, null);
-  if (token !== undefined) return ask({ ...call, tokenName: token }, null);
+  if (tokenName !== undefined) return ask({ ...call, tokenName }, null);
   if (fingerprint !== undefined) {
     const found = await ask({ ...call, fingerprintSha256: fingerprint }, null);
     if (found.length > 0) return found;

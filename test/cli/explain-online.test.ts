@@ -158,7 +158,7 @@ test('who was refused is asked for by fingerprint or all at once, and told with 
 test('a token is asked for by its name, and never sent or repeated', async t => {
   const gone = { ...CALLER, admitted: false, reason: 'unknown_token', methods: [] };
   const node = await startFakeNode(t, answering(gone));
-  const args = ['authz', 'explain', '-s', node.address, '--token'];
+  const args = ['authz', 'explain', '-s', node.address, '--token-name'];
   const { stdout, exitCode } = await runCtl([...args, 'robot']);
   assert.equal(exitCode, 3);
   assert.match(stdout, /^reason +unknown_token$/m);
@@ -191,7 +191,7 @@ test('what is asked of nobody, of two or of the wrong one is a wrong call', asyn
       ['tls', 'explain', ...config],
       /tls explain needs one of --cert, --peer, --connection, --fingerprint and --refused/,
     ],
-    [['authz', 'explain', ...config, ...cert, '--peer', 'node-2'], /authz explain needs one of .*--token/],
+    [['authz', 'explain', ...config, ...cert, '--peer', 'node-2'], /authz explain needs one of .*--token-name/],
     [['tls', 'explain', ...cert], /Say who judges/],
     [['tls', 'explain', ...config, '--peer', 'node-2', '--set', 'a=b'], /--set changes what is read from a file/],
     [['authz', 'explain', ...config, ...cert, '--header', 'novalue'], /KEY=VALUE/],

@@ -13,11 +13,11 @@ export function authzExplainCommand(context: CommandContext): Command {
     'selvedgectl authz explain --config node.toml --peer node-2',
     'selvedgectl authz explain --config node.toml --cert certs/alice.pem --method /selvedge.control.v1.NodeControl/Drain',
     'selvedgectl authz explain --config node.toml --connection 7 --method /acme.shop.v1.Orders/Place --header tenant=a',
-    'selvedgectl authz explain --config node.toml --token robot',
+    'selvedgectl authz explain --config node.toml --token-name robot',
   ])
     .addOption(
       new Option(
-        '--token <name>',
+        '--token-name <name>',
         'a static token by its name in the token file: whether it is taken, and for what',
       ).argParser(readTokenName),
     )
@@ -45,7 +45,8 @@ export function authzExplainCommand(context: CommandContext): Command {
 function readTokenName(text: string): string {
   if (isTokenName(text)) return text;
   // commander quotes what was given: never a token.
-  if (text.startsWith(TOKEN_PREFIX)) throw usageFailure('--token takes the name of a token, never the token itself.');
+  if (text.startsWith(TOKEN_PREFIX))
+    throw usageFailure('--token-name takes the name of a token, never the token itself.');
   throw new InvalidArgumentError('Write the name of a token: letters, digits and ._@-, 64 at most.');
 }
 
