@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { makeConfiguredNode } from './configured-node.ts';
-import { runCtl, runSelvedge } from './programs.ts';
+import { runCtl, runSelvedge, spawnProgram } from './programs.ts';
 
 test('a configuration that is right is ok, with what the node would be', async t => {
   const node = await makeConfiguredNode(t);
@@ -120,8 +120,8 @@ test('a daemon that does not start says all that check says', async t => {
   const node = await makeConfiguredNode(t);
   await appendFile(node.config, 'policy-file = "policy.json"\nshadow-policy-file = "gone.json"\n');
   await writeFile(node.path('policy.json'), '{"name": "shop", "allow_rules": [{"nam": "a"}]}');
-  const linesOf = async (command: string): Promise<string[]> => {
-    const { stderr, exitCode } = await runSelvedge([command, '--config', node.config]);
+  const linesOf = async (command: 'check' | 'run'): Promise<string[]> => {
+    const { stderr, exitCode } = await spawnProgram('selvedge', [command, '--config', node.config]);
     assert.equal(exitCode, 78);
     return stderr
       .trimEnd()

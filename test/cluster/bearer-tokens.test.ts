@@ -49,6 +49,18 @@ test('operators with tokens: what they may, and that it ends when their token is
     assert.equal(typeof line.remote, 'string');
   });
 
+  await t.test('who asks for a token by its name is told what it opens, or that there is none', async () => {
+    const explain = (name: string) => ctl(admin, 'authz', 'explain', '--token-name', name, '-o', 'json');
+    const { stdout, exitCode, stderr } = await explain('board');
+    assert.equal(exitCode, 0, stderr);
+    const [{ principal, roles, methods }] = JSON.parse(stdout);
+    assert.deepEqual([principal, roles], ['token:board', ['observer']]);
+    const may = (name: string) => methods.find(({ method }: { method: string }) => method.endsWith(name)).allowed;
+    assert.deepEqual([may('/GetStatus'), may('/Explain'), may('/Drain'), may('/Connect')], [true, true, false, false]);
+    const none = await explain('late');
+    assert.deepEqual([none.exitCode, JSON.parse(none.stdout)[0].reason], [3, 'unknown_token']);
+  });
+
   await t.test('the token file is taken live: new tokens come in, those that are gone do not', async () => {
     await writeTokens(observer, late);
     await until('late comes in', async () => (await ctl(late, 'tls', 'reload')).exitCode === 0);
