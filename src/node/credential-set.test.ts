@@ -159,6 +159,20 @@ test('what is read because the settings changed is logged as that, not as the st
   assert.deepEqual(said(), [['tls.reloaded', 'config']]);
 });
 
+test('each line about credentials says which of them, by their first use', async t => {
+  const lines: { event: string; usage?: string }[] = [];
+  const { set } = setUp(t, undefined, createLogger({ level: 'info', write: line => lines.push(JSON.parse(line)) }));
+  const [one, two] = [await files(t, 'one'), await files(t, 'two')];
+  await set.adopt(tls({ server: one, profiles: [two, one] }));
+  assert.deepEqual(
+    lines.map(({ event, usage }) => [event, usage]),
+    [
+      ['tls.loaded', 'server'],
+      ['tls.loaded', 'profile 1'],
+    ],
+  );
+});
+
 test('a new set is tried as what it is used for, under the settings that come with it', async t => {
   const trials: CredentialTrial[] = [];
   const verdicts: string[] = [];

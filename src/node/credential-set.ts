@@ -99,7 +99,7 @@ export class CredentialSet {
       for (const { usage, spec } of wanted) {
         if (next.some(store => isDeepStrictEqual(store.spec, spec))) continue;
         const known = this.#stores.find(store => isDeepStrictEqual(store.spec, spec));
-        const store = known ?? (await this.#open(spec, refreshIntervalMs, this.#usedFor(usage)));
+        const store = known ?? (await this.#open(spec, usage, refreshIntervalMs, this.#usedFor(usage)));
         if (known === undefined) opened.push(store);
         next.push(store);
       }
@@ -153,6 +153,7 @@ export class CredentialSet {
 
   #open(
     spec: CredentialSpec,
+    usage: string,
     refreshIntervalMs: number,
     previous: TrustSnapshot | undefined,
   ): Promise<CredentialsStore> {
@@ -164,7 +165,7 @@ export class CredentialSet {
       trigger: this.#isStarted ? 'config' : 'start',
       watch: true,
       trial: (candidate, current) => this.#try(spec, candidate, current),
-      logger: this.#logger,
+      logger: this.#logger.child({ usage }),
       onReload: (trigger, { result }) => {
         if (trigger !== 'start') metrics.tlsReloads.inc({ result });
         if (result !== 'failed') metrics.tlsReloadSuccess.set(Date.now() / 1_000);
