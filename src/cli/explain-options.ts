@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { loadConfig } from '../config/load-config.ts';
 import { messageOf } from '../errors/selvedge-error.ts';
-import { callStandardsOf, explainCertificate } from '../node/explain.ts';
 import type { NodeSettings } from '../node/node-settings.ts';
 import { nodeControl } from '../rpc/control-messages.ts';
 import type { ExplainRequest, Explanation, Header } from '../rpc/explain-messages.ts';
@@ -146,6 +145,8 @@ async function explainOffline(
   const trust = await loadTrustOnly(credentialsOf(settings, config), terminal.now());
   if (settings.mode === 'plain') warnOfPlain(terminal);
   const call = { method, headers: header.map(readHeader) };
+  // Only this form needs what a node decides by, and loading it takes a while.
+  const { callStandardsOf, explainCertificate } = await import('../node/explain.ts');
   const calls = await callStandardsOf(topic === 'calls' ? settings : withoutPolicies(settings));
   const explained: ExplainedSubject[] = [];
   for (const path of cert) {

@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { checkConfig } from '../check-config.ts';
 import { addConfigOptions, type ConfigOptions } from '../config-options.ts';
 import { withExamples } from '../ctl-command.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -17,6 +16,7 @@ export function checkCommand(context: CommandContext): Command {
   ]).addHelpText('after', '\nExits 78 when a node would not start with it.');
   return command.action(async ({ config, set }: ConfigOptions) => {
     const { terminal } = context;
+    const { checkConfig } = await import('../check-config.ts');
     const report = await checkConfig({ file: config, env: terminal.env, set }, terminal.now());
     printConfigReport(report, config, terminal);
     if (report.problems.length > 0) context.finish(EXIT.config);

@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { checkConfig } from '../check-config.ts';
 import { usageFailure } from '../command-failure.ts';
 import { setOption } from '../config-options.ts';
 import { offlineCommand, printerOf } from '../ctl-command.ts';
@@ -27,6 +26,7 @@ function configCheckCommand(context: CommandContext): Command {
     const options = ctlOptionsOf(command, terminal.env);
     const file = given ?? options.config;
     if (file === undefined) throw usageFailure('config check needs --config FILE.');
+    const { checkConfig } = await import('../check-config.ts');
     const report = await checkConfig({ file, env: terminal.env, set }, terminal.now());
     if (outputFormatOf(options) === 'json') printerOf(command, context)(configReportAsJson(report), () => '');
     else printConfigReport(report, file, terminal);

@@ -3,7 +3,6 @@ import { type ConfigSources, loadConfig } from '../../config/load-config.ts';
 import { isSelvedgeError, SelvedgeError } from '../../errors/selvedge-error.ts';
 import { createLogger } from '../../telemetry/logger.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
-import { checkConfig } from '../check-config.ts';
 import { addConfigOptions, type ConfigOptions } from '../config-options.ts';
 import { withExamples } from '../ctl-command.ts';
 import type { ExitCode } from '../exit-codes.ts';
@@ -46,6 +45,7 @@ async function run(sources: ConfigSources): Promise<ExitCode> {
 async function withEveryMistake(error: unknown, sources: ConfigSources, now: Date): Promise<unknown> {
   const isForGood = isSelvedgeError(error, 'credentials_invalid') && error.facts.mayPass !== true;
   if (!isForGood && !isSelvedgeError(error, 'config_invalid')) return error;
+  const { checkConfig } = await import('../check-config.ts');
   const { problems } = await checkConfig(sources, now);
   if (problems.length === 0) return error;
   return new SelvedgeError('config_invalid', error.message, { problems });
