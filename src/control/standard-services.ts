@@ -1,8 +1,9 @@
-import type * as grpc from '@grpc/grpc-js';
+import * as grpc from '@grpc/grpc-js';
 import type { MessageTypeDefinition, PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, service as healthDefinition } from 'grpc-health-check';
 import { packageDefinition } from '../rpc/service.ts';
+import { atPaceOfCaller, servicesOf } from './bounded-service.ts';
 
 /** Paths of the methods of {@link addStandardServices}. */
 export const standardMethods: readonly string[] = [
@@ -33,14 +34,55 @@ export function addStandardServices(
     '': 'NOT_SERVING',
     ...Object.fromEntries(names.map(name => [name, 'NOT_SERVING'])),
   });
-  health.addToServer(server);
+  for (const { definition, implementation } of servicesOf(to => health.addToServer(to)))
+    server.addService(definition, forKnownServices(implementation, new Set(['', ...names])));
   const described = [healthDefinition, ...Object.values(applications)].flatMap(messageTypesOf);
   const types = Object.fromEntries(described.map((type, index) => [`${index}`, type]));
-  new ReflectionService({ ...packageDefinition, ...types }).addToServer(server);
+  const reflection = new ReflectionService({ ...packageDefinition, ...types });
+  for (const { definition, implementation } of servicesOf(to => reflection.addToServer(to))) {
+    const handlers = Object.entries(implementation).map(([name, handle]) => [
+      name,
+      atPaceOfCaller(handle as grpc.handleBidiStreamingCall<object, object>),
+    ]);
+    server.addService(definition, Object.fromEntries(handlers));
+  }
   return {
     setServing: serving => {
       for (const name of ['', ...names]) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
     },
+  };
+}
+
+/** UTF-16 units of the name of a service. */
+const MAX_SERVICE_NAME = 512;
+
+interface HealthRequest {
+  readonly service: string;
+}
+
+/**
+ * Answers about services that are not there without the implementation, which would keep each name that somebody watched
+ * for ever, and repeat it in the status. None appears later, so there is nothing to watch for.
+ */
+function forKnownServices(
+  { check, watch, ...others }: grpc.UntypedServiceImplementation,
+  known: ReadonlySet<string>,
+): grpc.UntypedServiceImplementation {
+  const handleCheck = check as grpc.handleUnaryCall<HealthRequest, object>;
+  const handleWatch = watch as grpc.handleServerStreamingCall<HealthRequest, object>;
+  return {
+    ...others,
+    check: ((call, reply) => {
+      if (known.has(call.request.service)) return handleCheck(call, reply);
+      reply({ code: grpc.status.NOT_FOUND, details: 'there is no such service' });
+    }) satisfies grpc.handleUnaryCall<HealthRequest, object>,
+    watch: (call => {
+      const { service } = call.request;
+      if (known.has(service)) return handleWatch(call);
+      if (service.length > MAX_SERVICE_NAME)
+        return void call.emit('error', { code: grpc.status.INVALID_ARGUMENT, details: 'this is no name of a service' });
+      call.write({ status: 'SERVICE_UNKNOWN' });
+    }) satisfies grpc.handleServerStreamingCall<HealthRequest, object>,
   };
 }
 
