@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type * as grpc from '@grpc/grpc-js';
 import { lentChannel } from '../connector/lent-channel.ts';
 import { messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
+import { keepHeadersOutOfGrpcLog } from '../rpc/grpc-log.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { type ClientConstructor, clientOver, type MemberSelector, selectorChannel } from './member-clients.ts';
@@ -68,6 +69,7 @@ export class FabricNode implements AsyncDisposable {
    */
   static async start(options: FabricNodeOptions, parts: FabricNodeParts = {}): Promise<FabricNode> {
     const { settings, warnings } = resolveOrThrow(options);
+    keepHeadersOutOfGrpcLog();
     const logger = parts.logger ?? createLogger({ level: settings.logLevel });
     for (const warning of warnings)
       logger.warn('config.warning', { key: warning.path.join('.'), problem: warning.problem });

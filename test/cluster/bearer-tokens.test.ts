@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import * as http2 from 'node:http2';
 import { type TestContext, test } from 'node:test';
 import * as grpc from '@grpc/grpc-js';
 import type { Daemon } from '../../scripts/kit/daemon.ts';
@@ -13,6 +15,7 @@ import { askLocally, fabricPort, fabricUrl, type NodeConfig, TestCluster } from 
 
 const NODE = 'node-1';
 const MODE_OF_FILES = 0o600;
+const GET_STATUS = '/selvedge.control.v1.NodeControl/GetStatus';
 
 test('operators with tokens: what they may, and that it ends when their token is taken away', async t => {
   const { cluster, daemon, ctl, token, writeTokens } = await startNode(t);
@@ -90,7 +93,13 @@ test('operators with tokens: what they may, and that it ends when their token is
     assert.ok(facts.includes('role:anonymous authentication false'), facts.join('; '));
   });
 
-  await t.test('no token is in the log', () => {
+  await t.test('no token is in the log, nor one that is no text of metadata', async () => {
+    const headers = { ':method': 'POST', ':path': GET_STATUS, 'content-type': 'application/grpc', te: 'trailers' };
+    const session = http2.connect(fabricUrl(daemon), { ca: cluster.store.authority.anchorsPem });
+    const call = session.request({ ...headers, authorization: `Bearer ${admin.token}\u00e9` });
+    const [answer] = await once(call.end(), 'response');
+    assert.equal(answer['grpc-status'], String(grpc.status.UNAUTHENTICATED));
+    session.destroy();
     const log = JSON.stringify(daemon.lines);
     for (const each of [admin, observer, late]) assert.ok(!log.includes(each.token));
   });
@@ -98,6 +107,7 @@ test('operators with tokens: what they may, and that it ends when their token is
   await t.test('an admin drains', async () => {
     assert.equal((await ctl(late, 'drain')).stdout, 'draining\n');
     assert.equal(await daemon.exited, 0);
+    assert.equal(daemon.stderr, '', 'what grpc-js writes');
   });
 });
 
