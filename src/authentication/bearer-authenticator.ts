@@ -35,7 +35,7 @@ const MAX_CONNECTIONS = 10_000;
  * A1. A call that carries `authorization` is judged by it: a bad token is refused, even where the certificate of the
  *     connection would have been enough.
  * A2. No token, nor a part of one, goes into a log line, a metric, an error or the metadata that the handler sees.
- * A3. Bad tokens of one connection cost a bounded amount of work and a bounded number of log lines.
+ * A3. Bad tokens of one connection cost a bounded amount of work, and those of one host a bounded number of log lines.
  * A4. A token that no longer holds no longer holds for calls that run (see `holds`).
  */
 export class BearerAuthenticator {
@@ -98,7 +98,9 @@ export class BearerAuthenticator {
   refuse(caller: Caller, methodPath: string, reason: AuthenticationFailure): Unauthenticated {
     const { logger, metrics } = this.#parts;
     metrics.authentications.inc({ result: reason });
-    const suppressed = this.#repeats.next(`${caller.connectionId} ${reason}`, Date.now());
+    // By host: a new connection costs its caller little, and must not buy new lines.
+    const host = caller.remoteAddress.replace(/:\d+$/, '');
+    const suppressed = this.#repeats.next(`${host} ${reason}`, Date.now());
     if (suppressed !== undefined)
       logger.warn('authentication.failed', {
         connection: caller.connectionId,

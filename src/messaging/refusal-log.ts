@@ -1,4 +1,5 @@
 import type { RefusalReason } from '../errors/refusal-reason.ts';
+import { Repeats } from '../lifecycle/repeats.ts';
 import type { Caller } from '../rpc/caller.ts';
 import type { RefusedPeer } from '../rpc/refused-peer.ts';
 import { certificateFields } from '../telemetry/certificate-fields.ts';
@@ -18,7 +19,8 @@ export interface RefusedHello {
 
 /**
  * Counts and logs Hellos that were refused. A node that is refused tries again for as long as it runs: each try is
- * counted, a problem is logged when it is new, and again only after that node was welcome in between.
+ * counted, a problem is logged when it is new, and again only after that node was welcome in between. Of one host and reason
+ * that is five lines in ten seconds, whatever names it takes.
  */
 export class RefusalLog {
   readonly #logger: Logger;
@@ -26,6 +28,7 @@ export class RefusalLog {
   readonly #told: (peer: RefusedPeer) => void;
   /** Problem to node name. */
   readonly #logged = new Map<string, string>();
+  readonly #repeats = new Repeats();
 
   /** @param told of each refusal, also of those that are not worth a line. */
   constructor(
@@ -45,6 +48,8 @@ export class RefusalLog {
     const host = caller.remoteAddress.replace(/:[0-9]+$/, '');
     const problem = JSON.stringify([node, reason, host]);
     if (this.#logged.has(problem)) return;
+    const suppressed = this.#repeats.next(`${host} ${reason}`, Date.now());
+    if (suppressed === undefined) return;
     this.#logged.set(problem, node ?? '');
     for (const oldest of this.#logged.keys()) {
       if (this.#logged.size <= MAX_REMEMBERED) break;
@@ -57,6 +62,7 @@ export class RefusalLog {
       reason,
       detail: printable(detail),
       ...certificateFields(caller.identity),
+      ...(suppressed === 0 ? {} : { suppressed }),
     });
   }
 
