@@ -77,9 +77,9 @@ test('while something stands in the way it says what, once for each change, and 
   const { clock, said, scene, last, watch } = setUp(
     { mode: 'optional', plaintextDeadline: new Date(START - HOUR) },
     {},
-    ['1 plaintext connection(s) are open'],
+    ['1 member(s) are away'],
   );
-  scene.obstacles = ['2 plaintext connection(s) are open'];
+  scene.obstacles = ['2 member(s) are away'];
   clock.advanceTo(START + 60_000);
   assert.equal(said('mode.plaintext_deadline_held'), 1);
   scene.obstacles = ['node-2 is in mode plain'];
@@ -91,6 +91,17 @@ test('while something stands in the way it says what, once for each change, and 
   scene.obstacles = [];
   clock.advanceTo(START + 80_000);
   await until('it has turned', () => said('mode.plaintext_deadline_passed') === 1);
+});
+
+test('connections of clients are told, and hold nothing', async () => {
+  const deadline = new Date(START + 2 * HOUR);
+  const { clock, said, scene, last } = setUp({ mode: 'optional', plaintextDeadline: deadline });
+  scene.clients = ['1 plaintext connection(s) are open'];
+  clock.advanceTo(START + HOUR);
+  assert.deepEqual(last('mode.plaintext_deadline_near').obstacles, scene.clients);
+  clock.advanceTo(START + 2 * HOUR);
+  await until('it has turned', () => said('mode.plaintext_deadline_passed') === 1);
+  assert.equal(said('mode.plaintext_deadline_held'), 0);
 });
 
 test('a turn that fails is an obstacle, and tried again', async () => {
@@ -143,6 +154,7 @@ function setUp(
   let settings = nodeSettings(configured);
   const scene = {
     obstacles,
+    clients: [] as readonly string[],
     plaintextPeers: [] as readonly string[],
     turns: 0,
     looks: 0,
@@ -159,6 +171,7 @@ function setUp(
       scene.looks += 1;
       return scene.obstacles;
     },
+    clients: () => scene.clients,
     plaintextPeers: () => scene.plaintextPeers,
     turn: async () => {
       scene.turns += 1;

@@ -17,8 +17,10 @@ export interface ModeWatchParts {
   /** As the configuration says, now. */
   readonly configured: () => NodeSettings;
   readonly state: MutableValue<ModeState>;
-  /** What stands in the way of strict. */
+  /** What stands in the way of strict, and holds the deadline. */
   readonly obstacles: () => readonly string[];
+  /** The same of others than members: told, and no reason to wait, or anybody could hold the node in optional. */
+  readonly clients: () => readonly string[];
   /** Members whose stream is not mutual TLS now. */
   readonly plaintextPeers: () => readonly string[];
   /** Makes what the configuration and the state say hold. Rejects when it cannot. */
@@ -101,8 +103,9 @@ export class ModeWatch {
     for (const name of plaintextPeers()) this.#seen.add(name);
     const failure = this.#failure !== undefined && now < this.#failure.retryMs ? [this.#failure.problem] : [];
     const obstacles = [...this.#parts.obstacles(), ...failure];
-    metrics.strictObstacles.set(obstacles.length);
-    if (now >= this.#nextNagMs) this.#nag(sinceMs, deadlineMs, obstacles, now);
+    const all = [...obstacles, ...this.#parts.clients()];
+    metrics.strictObstacles.set(all.length);
+    if (now >= this.#nextNagMs) this.#nag(sinceMs, deadlineMs, all, now);
     const isPast = deadlineMs !== undefined && now >= deadlineMs;
     if (deadlineMs !== undefined && !isPast) this.#announce(deadlineMs, now);
     if (isPast && obstacles.length === 0) return void this.#turn(deadlineMs);
@@ -141,7 +144,7 @@ export class ModeWatch {
     if (leftMs === undefined || this.#announced === announcement) return;
     this.#announced = announcement;
     const hoursLeft = Math.ceil((deadlineMs - now) / 3_600_000);
-    const obstacles = this.#parts.obstacles();
+    const obstacles = [...this.#parts.obstacles(), ...this.#parts.clients()];
     this.#parts.logger.warn('mode.plaintext_deadline_near', { deadline: iso(deadlineMs), hoursLeft, obstacles });
   }
 

@@ -1,5 +1,6 @@
 import { checkMode } from '../control/node-control.ts';
 import { membersOutOfReach } from '../membership/unreachable-members.ts';
+import { obstacleInWords } from '../rpc/mode-obstacles.ts';
 import { ModeWatch, type ModeWatchParts } from './mode-watch.ts';
 import type { NodeParts } from './node-parts.ts';
 import type { NodeServer } from './node-server.ts';
@@ -11,17 +12,19 @@ export function watchMode(
   node: Pick<ModeWatchParts, 'configured' | 'turn'>,
 ): ModeWatch {
   const { settings, directory, logger, metrics, modeState, closing } = parts;
+  const inTheWay = (isOfClients: boolean) =>
+    checkMode(server.facts, 'strict')
+      .modeObstacles.filter(({ code }) => (code === 'plaintext_connections') === isOfClients)
+      .map(obstacleInWords);
   const watch = new ModeWatch({
     ...node,
     state: modeState,
     obstacles: () => {
       const { nodeName, membership } = settings.value;
       const outOfReach = membersOutOfReach(directory.members.value, nodeName, membership?.membersFile ?? '');
-      return [
-        ...checkMode(server.facts, 'strict').obstacles,
-        ...outOfReach.map(({ key, problem }) => `${key}: ${problem}`),
-      ];
+      return [...inTheWay(false), ...outOfReach.map(({ key, problem }) => `${key}: ${problem}`)];
     },
+    clients: () => inTheWay(true),
     plaintextPeers: () =>
       server.peers.value
         .filter(({ security }) => security !== undefined && security.kind !== 'mutual_tls')

@@ -1,6 +1,8 @@
 // Nodes in optional whose plaintext-deadline passes.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import * as http2 from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -23,6 +25,7 @@ test('two nodes turn strict after their deadline, with calls running and none fa
   const scene = await Scene.make(t);
   const plaintextDeadline = new Date(Date.now() + 1_500);
   await scene.start('node-1', { mode: 'optional', plaintextDeadline });
+  const stranger = await scene.plaintextConnection('node-1');
   await scene.start('node-2', { mode: 'optional', plaintextDeadline });
   const load = scene.load('node-1', 'node-2');
   for (const name of ['node-1', 'node-2']) {
@@ -37,6 +40,7 @@ test('two nodes turn strict after their deadline, with calls running and none fa
     assert.match(await scene.metrics(name), /^selvedge_tls_mode\{mode="strict"\} 1$/m);
   }
   await scene.isRefusedInPlaintext('node-2');
+  await until('who is no member holds nobody, and has to go', () => stranger.closed);
   const made = load.made;
   await until('calls go on', () => load.made > made + 20);
   assert.deepEqual(await load.end(), []);
@@ -194,6 +198,15 @@ class Scene {
 
   state(name: string): Promise<string> {
     return readFile(this.path(`data-${name}/mode.json`), 'utf8');
+  }
+
+  /** One that somebody keeps open and makes no call over. */
+  async plaintextConnection(name: string): Promise<http2.ClientHttp2Session> {
+    const session = http2.connect(`http://127.0.0.1:${this.#ports[name]}`);
+    this.#t.after(() => session.destroy());
+    session.on('error', () => {});
+    await once(session, 'remoteSettings');
+    return session;
   }
 
   async isRefusedInPlaintext(name: string): Promise<void> {
