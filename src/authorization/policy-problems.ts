@@ -21,7 +21,10 @@ export interface PlacedNode<Node extends JsonNode = JsonNode> {
   readonly node: Node;
 }
 
-/** Collects what is wrong with a policy, each with its place. What is of the wrong kind is told and then left out. */
+/** More than a person reads; each place costs a look at the whole file. */
+const MAX_PROBLEMS = 100;
+
+/** Collects what is wrong with a policy, the first 100 that are found, each with its place. What is of the wrong kind is told and then left out. */
 export class PolicyProblems {
   readonly #found: { readonly offset: number; readonly problem: ConfigProblem }[] = [];
   readonly #source: string;
@@ -38,6 +41,7 @@ export class PolicyProblems {
   }
 
   add(key: string, offset: number, problem: string, remedy = ''): void {
+    if (this.#found.length >= MAX_PROBLEMS) return;
     const place = `${this.#file}:${placeIn(this.#source, offset)}`;
     this.#found.push({ offset, problem: { key, place, problem, remedy } });
   }

@@ -161,3 +161,10 @@ test('a policy does not say where audit records go, unless it need not be heard'
   assert.match(withOptions({ audit_condition: 'ALWAYS' }), /"ALWAYS" is no condition\.\|Conditions are NONE, ON_DENY/);
   assert.match(withOptions({ audit_logger: [{ name: 'x', is_optional: 'yes' }] }), /must be true or false/);
 });
+
+test('of many mistakes the first hundred are told', () => {
+  const fields = Array.from({ length: 1_000 }, (_, index) => `"field-${index}": 1`);
+  const reading = readPolicy(`{${fields.join(',')}}`, 'policy.json', []);
+  assert.ok('problems' in reading);
+  assert.equal(reading.problems.length, 100);
+});

@@ -64,10 +64,12 @@ class PolicyReader {
 
   #readRules(list: PlacedNode | undefined, effect: 'allow' | 'deny'): readonly PolicyRule[] {
     const rules: PolicyRule[] = [];
+    const firsts = new Map<string, number>();
     for (const item of this.#problems.items(list)) {
       const rule = this.#readRule(item, effect);
-      const first = rules.findIndex(({ name }) => name === rule.name && name !== '');
-      if (first >= 0)
+      const first = rule.name === '' ? undefined : firsts.get(rule.name);
+      if (first === undefined) firsts.set(rule.name, rules.length);
+      else
         this.#problems.add(
           `${item.key}.name`,
           item.node.offset,

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
 import { Metadata } from '@grpc/grpc-js';
 import { tlsCaller } from '../../test/kit/policies.ts';
 import { until } from '../../test/kit/until.ts';
@@ -35,6 +37,25 @@ test('it starts on what the file says, and goes back to the built-in rules when 
   assert.equal(policies.authorize.value(ANN, '/a.Orders/Place', headers).policy, 'built-in');
   assert.equal(policies.enforced, undefined);
   assert.equal(file('policy'), settings.value.authorization.policyFile);
+});
+
+test('what is no file of a policy is told in its place, and holds up nothing', async t => {
+  const { policies, settings, file } = await open(t, { policy: allowing('one', 'CN=ann') });
+  await mkdir(file('directory'));
+  await promisify(execFile)('mkfifo', [file('pipe')]);
+  await writeFile(file('large'), allowing('large', '*') + ' '.repeat(1024 * 1024));
+  const problems = [
+    ['directory', /is a directory/],
+    ['pipe', /is not a regular file/],
+    ['large', /is larger than 1048576 bytes/],
+  ] as const;
+  for (const [name, problem] of problems)
+    await assert.rejects(policies.prepare({ ...settings.value.authorization, policyFile: file(name) }), error => {
+      assert.ok(isSelvedgeError(error, 'config_invalid'));
+      assert.match(error.message, problem);
+      return error.facts.problems[0]?.place === file(name);
+    });
+  assert.equal(policies.enforced?.name, 'one');
 });
 
 test('the same rules are the same function, and another mode another', async t => {

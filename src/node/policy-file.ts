@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import type { Policy } from '../authorization/policy.ts';
 import { readPolicy } from '../authorization/read-policy.ts';
-import { unreadable } from '../credentials/credential-files.ts';
+import { readFiles } from '../credentials/credential-files.ts';
 import { isSelvedgeError, messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
 import { openWatchedFile, type WatchedFile } from '../lifecycle/watched-file.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -48,15 +47,19 @@ export function openPolicyFile(
   });
 }
 
+/** More is another file than was meant: all of it would be read in one turn of the event loop. */
+const MAX_FILE_BYTES = 1024 * 1024;
+
 async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    const problem = `The policy file ${unreadable(error)}.`;
-    throw new SelvedgeError('config_invalid', `${file}: ${problem}`, {
-      problems: [{ key: '', place: file, problem, remedy: '' }],
-    });
-  }
+  const { contents, problems } = await readFiles([file]);
+  const bytes = contents.get(file)?.bytes ?? new Uint8Array();
+  const tooLarge = bytes.length > MAX_FILE_BYTES ? `is larger than ${MAX_FILE_BYTES} bytes` : undefined;
+  const why = problems[0]?.problem ?? tooLarge;
+  if (why === undefined) return Buffer.from(bytes).toString('utf8');
+  const problem = `The policy file ${why}.`;
+  throw new SelvedgeError('config_invalid', `${file}: ${problem}`, {
+    problems: [{ key: '', place: file, problem, remedy: '' }],
+  });
 }
 
 function parsePolicy(text: string, file: string, methods: readonly string[]): Policy {
