@@ -2,6 +2,7 @@ import type * as grpc from '@grpc/grpc-js';
 import { seesTopology } from '../authorization/method-rules.ts';
 import {
   type CaStatus,
+  type CheckModeResponse,
   type ClusterStatus,
   clusterControl,
   type NodeStatus,
@@ -23,10 +24,13 @@ import { redactCaStatus, redactCluster, redactNodes, redactPreflight } from './r
 
 /** How long one member may take to answer. */
 const MEMBER_TIMEOUT_MS = 5_000;
+const MODES: readonly string[] = ['plain', 'optional', 'strict'];
 
 /** The service that shows the cluster, as this node sees it and as its members answer. */
 export function createClusterControl(node: NodeFacts): grpc.UntypedServiceImplementation {
   const askedCaStatus = oneInFlight(() => caStatus(node));
+  // Whoever may call it at all makes this node call every member.
+  const askedModes = new Map(MODES.map(to => [to, oneInFlight(() => askModes(node, to))]));
   return implementUnary(clusterControl, {
     GetClusterStatus: (_request, caller, signal) =>
       seesTopology(caller) ? clusterStatus(node, signal) : redactCluster(statusOfNode(node)),
@@ -40,11 +44,9 @@ export function createClusterControl(node: NodeFacts): grpc.UntypedServiceImplem
       const status = await askedCaStatus();
       return seesTopology(caller) ? status : redactCaStatus(status);
     },
-    Preflight: async (request, caller, signal) => {
-      const own = checkMode(node, request.to);
-      const { answers, unreachable } = await askAll(node, name =>
-        callUnary(node.askMember(name), nodeControl, 'CheckMode', request, { timeoutMs: MEMBER_TIMEOUT_MS, signal }),
-      );
+    Preflight: async ({ to }, caller) => {
+      const own = checkMode(node, to);
+      const { answers, unreachable } = await (askedModes.get(to) ?? (() => askModes(node, to)))();
       const nodes = [own, ...answers].sort((a, b) => compareNames(a.nodeName, b.nodeName));
       const ready = unreachable.length === 0 && nodes.every(each => each.ready);
       return seesTopology(caller)
@@ -72,6 +74,13 @@ async function clusterStatus(node: NodeFacts, signal: AbortSignal): Promise<Clus
 }
 
 /** Not cancelled with the call of one caller: others may wait for it too. */
+function askModes(node: NodeFacts, to: string): ReturnType<typeof askAll<CheckModeResponse>> {
+  return askAll(node, name =>
+    callUnary(node.askMember(name), nodeControl, 'CheckMode', { to }, { timeoutMs: MEMBER_TIMEOUT_MS }),
+  );
+}
+
+/** As {@link askModes}. */
 async function caStatus(node: NodeFacts): Promise<CaStatus> {
   const { answers, unreachable } = await askAll(node, async name => {
     const options = { timeoutMs: MEMBER_TIMEOUT_MS };

@@ -291,6 +291,32 @@ test('a member that tells too much, or in the name of another, did not answer; a
   assert.equal(asked, 2);
 });
 
+test('all who ask for the same preflight at a time wait for one question to each member', async t => {
+  const waiting: (() => void)[] = [];
+  const asked: string[] = [];
+  const member = await callAs(t, 'peer', server => {
+    server.addService(nodeControl.definition, {
+      CheckMode: ({ request: { to } }: { request: { to: string } }, reply: grpc.sendUnaryData<CheckModeResponse>) => {
+        asked.push(to);
+        const facts = { nodeName: 'node-2', from: 'optional', to, ready: true, obstacles: [], modeObstacles: [] };
+        waiting.push(() => reply(null, { ...facts, addressesRedacted: true }));
+      },
+    });
+  });
+  const client = await start(t, 'peer', { peers: () => [peerEntry()], askMember: () => member });
+  const ask = (to: string) => callUnary(client, clusterControl, 'Preflight', { to });
+  const callers = [ask('strict'), ask('strict'), ask('plain'), ask('strict')];
+  await until('both are asked', () => waiting.length >= 2);
+  await callUnary(client, nodeControl, 'GetStatus', {});
+  assert.deepEqual(asked.toSorted(), ['plain', 'strict']);
+  for (const answer of waiting) answer();
+  assert.equal((await Promise.all(callers)).length, 4);
+  const later = ask('strict');
+  await until('it is asked anew', () => waiting.length === 3);
+  waiting.at(-1)?.();
+  await later;
+});
+
 test('where clients have a CA of their own, the anchors of one direction name the root of the other', async t => {
   const [serverCa, clientCa] = [await createAuthority(), await createAuthority()];
   const open = async (leaf: Authority, trusted: Authority) => {
