@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import fs from 'node:fs';
+import { open } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { createLogger, type LoggerOptions, printable, silentLogger } from './logger.ts';
 
@@ -84,3 +87,21 @@ function collect(options: LoggerOptions = {}) {
 function events(lines: readonly string[]): readonly string[] {
   return lines.map(line => JSON.parse(line).event);
 }
+
+test('a full disk stops nobody who writes a line', async () => {
+  // Whatever is written there finds no space (Linux).
+  const full = await open('/dev/full', 'w');
+  const script = `
+    const { createLogger } = await import(${JSON.stringify(new URL('logger.ts', import.meta.url).href)});
+    for (const pretty of [false, true]) {
+      const logger = createLogger({ pretty });
+      for (let line = 0; line < 3; line += 1) logger.warn('connection.refused');
+    }
+    process.stderr.write('all are written');
+  `;
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+    stdio: ['ignore', full.fd, 'pipe'],
+  });
+  assert.equal(await text(child.stderr ?? assert.fail()), 'all are written');
+  await full.close();
+});

@@ -39,9 +39,20 @@ export function createLogger(options: LoggerOptions = {}): Logger {
   };
   const write = options.write;
   if (write !== undefined) return wrap(pino(settings, { write }));
+  const destination = standardOutput();
   if (options.pretty === true)
-    return wrap(pino(settings, pretty({ sync: true, ignore: 'event', messageFormat: '{event} {msg}' })));
-  return wrap(pino(settings, pino.destination({ dest: 1, sync: true })));
+    return wrap(pino(settings, pretty({ destination, sync: true, ignore: 'event', messageFormat: '{event} {msg}' })));
+  return wrap(pino(settings, destination));
+}
+
+/** Characters that wait while nothing can be written; what comes then is lost. */
+const MAX_WAITING = 1_048_576;
+
+/** A disk that is full, or any other reason why a line cannot be written, stops no call and no node: lines wait for it. */
+function standardOutput(): ReturnType<typeof pino.destination> {
+  const destination = pino.destination({ dest: 1, sync: true, maxLength: MAX_WAITING });
+  destination.on('error', () => {});
+  return destination;
 }
 
 /** A logger that writes nothing, at any level: the default of every part that can be used alone. */
