@@ -202,12 +202,26 @@ test('a call that is cut or left while its caller is looked for goes no further'
   assert.deepEqual(reached, []);
 });
 
-test('looking for the caller that goes wrong ends the call, and tells nothing of why', async t => {
-  const authenticate = () => Promise.reject<Caller>(new Error('secret'));
-  const { client, calls } = await serve(t, () => ALLOWED, {}, undefined, { authenticate });
-  const error = await callAnyhow(client, 'Echo');
-  assert.deepEqual([error.code, error.details], [grpc.status.INTERNAL, 'internal error']);
-  assert.equal(calls.active.size, 0);
+test('what goes wrong while it is decided on a call ends that call, and tells nothing of why', async t => {
+  const fail = () => {
+    throw new Error('secret');
+  };
+  const later = { authenticate: () => Promise.resolve(callerWith('peer')) };
+  const parts: readonly Parameters<typeof serve>[4][] = [
+    { authenticate: () => Promise.reject<Caller>(new Error('secret')) },
+    { authenticate: fail },
+    { decided: fail },
+    { ...later, decided: fail },
+  ];
+  for (const hooks of parts) {
+    const { client, calls, reached } = await serve(t, () => ALLOWED, {}, undefined, hooks);
+    const error = await callAnyhow(client, 'Echo');
+    assert.deepEqual([error.code, error.details], [grpc.status.INTERNAL, 'internal error']);
+    assert.deepEqual([calls.active.size, reached], [0, []]);
+  }
+  const { client, reached } = await serve(t, fail);
+  assert.equal((await callAnyhow(client, 'Echo')).code, grpc.status.INTERNAL);
+  assert.deepEqual(reached, []);
 });
 
 test('whether a running call may go on is asked of its own caller, path and metadata', async t => {

@@ -78,6 +78,14 @@ class GuardedCall extends PassingCall implements ActiveCall {
   }
 
   override onReceiveMetadata(metadata: grpc.Metadata): void {
+    try {
+      this.#judge(metadata);
+    } catch {
+      this.#failed();
+    }
+  }
+
+  #judge(metadata: grpc.Metadata): void {
     const { caller, authenticate, calls } = this.#parts;
     const ofConnection = caller();
     if ('admitted' in ofConnection) return this.#refuse(ofConnection);
@@ -86,10 +94,12 @@ class GuardedCall extends PassingCall implements ActiveCall {
       return this.#end(grpc.status.RESOURCE_EXHAUSTED, 'too many calls at a time');
     const authenticated = authenticate?.(ofConnection, this.path, metadata) ?? ofConnection;
     if (!(authenticated instanceof Promise)) return this.#authorize(ofConnection, authenticated, metadata);
-    authenticated.then(
-      who => this.#authorize(ofConnection, who, metadata),
-      () => this.#end(grpc.status.INTERNAL, 'internal error'),
-    );
+    authenticated.then(who => this.#authorize(ofConnection, who, metadata)).catch(() => this.#failed());
+  }
+
+  /** Who cannot decide lets nobody through, and takes no other call down with it. */
+  #failed(): void {
+    this.#end(grpc.status.INTERNAL, 'internal error');
   }
 
   override onCancel(): void {
