@@ -214,10 +214,13 @@ test('what goes wrong while it is decided on a call ends that call, and tells no
     { ...later, decided: fail },
   ];
   for (const hooks of parts) {
-    const { client, calls, reached } = await serve(t, () => ALLOWED, {}, undefined, hooks);
+    const failures: string[] = [];
+    const failed = (path: string, error: unknown) => failures.push(`${path} ${error}`);
+    const { client, calls, reached } = await serve(t, () => ALLOWED, {}, undefined, { ...hooks, failed });
     const error = await callAnyhow(client, 'Echo');
     assert.deepEqual([error.code, error.details], [grpc.status.INTERNAL, 'internal error']);
     assert.deepEqual([calls.active.size, reached], [0, []]);
+    assert.deepEqual(failures, ['/test.Echo/Echo Error: secret'], 'the owner is told');
   }
   const { client, reached } = await serve(t, fail);
   assert.equal((await callAnyhow(client, 'Echo')).code, grpc.status.INTERNAL);
@@ -245,7 +248,7 @@ async function serve(
   authorize: AuthorizeCall,
   handlers: grpc.UntypedServiceImplementation = {},
   caller: Parameters<typeof callInterceptor>[0]['caller'] = () => callerWith('peer'),
-  parts: Pick<Parameters<typeof callInterceptor>[0], 'authenticate' | 'decided'> = {},
+  parts: Partial<Pick<Parameters<typeof callInterceptor>[0], 'authenticate' | 'decided' | 'failed'>> = {},
 ): Promise<{
   client: grpc.Client;
   calls: CallCounter;
@@ -257,7 +260,15 @@ async function serve(
   const reached: string[] = [];
   const server = new grpc.Server({
     interceptors: [
-      callInterceptor({ admitted: () => callerWith('peer'), caller, authorize, calls, metrics, ...parts }),
+      callInterceptor({
+        admitted: () => callerWith('peer'),
+        caller,
+        authorize,
+        calls,
+        metrics,
+        failed: () => {},
+        ...parts,
+      }),
     ],
   });
   server.addService(echoDefinition, {

@@ -32,6 +32,8 @@ export interface CallInterceptorParts {
   readonly authenticate?: AuthenticateCall | undefined;
   readonly authorize: AuthorizeCall;
   readonly decided?: CallDecided | undefined;
+  /** Told of what went wrong while it was decided on a call. */
+  readonly failed: (path: string, error: unknown) => void;
   readonly calls: CallCounter;
   readonly metrics: Metrics;
 }
@@ -61,7 +63,9 @@ class GuardedCall extends PassingCall implements ActiveCall {
   readonly #parts: CallInterceptorParts;
   readonly #counted: MethodCalls;
   readonly #startedAt = performance.now();
+  /** That of the connection, until the one of the call is known. */
   #caller: Caller | undefined;
+  /** Undefined until the call is allowed. */
   #metadata: grpc.Metadata | undefined;
 
   constructor(path: string, call: grpc.ServerInterceptingCallInterface, parts: CallInterceptorParts) {
@@ -78,28 +82,13 @@ class GuardedCall extends PassingCall implements ActiveCall {
   }
 
   override onReceiveMetadata(metadata: grpc.Metadata): void {
-    try {
-      this.#judge(metadata);
-    } catch {
-      this.#failed();
-    }
-  }
-
-  #judge(metadata: grpc.Metadata): void {
-    const { caller, authenticate, calls } = this.#parts;
-    const ofConnection = caller();
-    if ('admitted' in ofConnection) return this.#refuse(ofConnection);
-    if (isPlaintext(ofConnection)) this.#parts.metrics.plaintextCalls.inc();
-    if (isStranger(ofConnection) && calls.active.size > MAX_STRANGER_CALLS)
-      return this.#end(grpc.status.RESOURCE_EXHAUSTED, 'too many calls at a time');
-    const authenticated = authenticate?.(ofConnection, this.path, metadata) ?? ofConnection;
-    if (!(authenticated instanceof Promise)) return this.#authorize(ofConnection, authenticated, metadata);
-    authenticated.then(who => this.#authorize(ofConnection, who, metadata)).catch(() => this.#failed());
-  }
-
-  /** Who cannot decide lets nobody through, and takes no other call down with it. */
-  #failed(): void {
-    this.#end(grpc.status.INTERNAL, 'internal error');
+    const found = this.#find(metadata);
+    if (found instanceof Promise)
+      found.then(
+        who => this.#goOn(who, metadata),
+        error => this.#failed(error),
+      );
+    else if (found !== undefined) this.#goOn(found, metadata);
   }
 
   override onCancel(): void {
@@ -123,20 +112,52 @@ class GuardedCall extends PassingCall implements ActiveCall {
     this.#end(grpc.status.UNAVAILABLE, details, reason);
   }
 
-  #authorize(ofConnection: Caller, authenticated: Caller | Denial, metadata: grpc.Metadata): void {
-    // It was cut or left while its caller was looked for.
-    if (!this.#parts.calls.active.has(this)) return;
-    if ('allowed' in authenticated) {
-      this.#decide(ofConnection, authenticated, undefined);
-      return this.#end(grpc.status.UNAUTHENTICATED, 'unauthenticated');
+  /** Who calls; undefined where nobody may, and the call has ended. */
+  #find(metadata: grpc.Metadata): ReturnType<AuthenticateCall> | undefined {
+    try {
+      const { caller, authenticate, calls, metrics } = this.#parts;
+      const ofConnection = caller();
+      if ('admitted' in ofConnection) return void this.#refuse(ofConnection);
+      if (isPlaintext(ofConnection)) metrics.plaintextCalls.inc();
+      if (isStranger(ofConnection) && calls.active.size > MAX_STRANGER_CALLS)
+        return void this.#end(grpc.status.RESOURCE_EXHAUSTED, 'too many calls at a time');
+      this.#caller = ofConnection;
+      return authenticate?.(ofConnection, this.path, metadata) ?? ofConnection;
+    } catch (error) {
+      this.#failed(error);
+      return undefined;
     }
-    const decision = this.#parts.authorize(authenticated, this.path, metadata);
-    this.#decide(authenticated, decision, metadata);
-    if (!decision.allowed) return this.#end(grpc.status.PERMISSION_DENIED, 'permission denied');
-    this.#caller = authenticated;
-    this.#metadata = metadata;
-    bindCaller(metadata, authenticated);
-    super.onReceiveMetadata(metadata);
+  }
+
+  /** What the handler throws is its own: grpc-js has it as if nobody stood between. */
+  #goOn(who: Caller | Denial, metadata: grpc.Metadata): void {
+    if (this.#permits(who, metadata)) super.onReceiveMetadata(metadata);
+  }
+
+  /** Whether the call goes on to its handler; it has ended where it does not. */
+  #permits(who: Caller | Denial, metadata: grpc.Metadata): boolean {
+    try {
+      // It was cut or left while its caller was looked for.
+      if (!this.#parts.calls.active.has(this)) return false;
+      if ('allowed' in who) {
+        if (this.#caller !== undefined) this.#decide(this.#caller, who, undefined);
+        this.#end(grpc.status.UNAUTHENTICATED, 'unauthenticated');
+        return false;
+      }
+      const decision = this.#parts.authorize(who, this.path, metadata);
+      this.#decide(who, decision, metadata);
+      if (!decision.allowed) {
+        this.#end(grpc.status.PERMISSION_DENIED, 'permission denied');
+        return false;
+      }
+      this.#caller = who;
+      this.#metadata = metadata;
+      bindCaller(metadata, who);
+      return true;
+    } catch (error) {
+      this.#failed(error);
+      return false;
+    }
   }
 
   #decide(caller: Caller, decision: Decision, metadata: grpc.Metadata | undefined): void {
@@ -149,6 +170,12 @@ class GuardedCall extends PassingCall implements ActiveCall {
     this.#decide(this.#parts.admitted(), { allowed: false, policy: 'built-in', rule: '' }, undefined);
     const code = unauthenticated ? grpc.status.UNAUTHENTICATED : grpc.status.PERMISSION_DENIED;
     this.#end(code, `connection refused: ${reason}`, reason);
+  }
+
+  /** Who cannot decide lets nobody through, and takes no other call down with it. */
+  #failed(error: unknown): void {
+    this.#parts.failed(this.path, error);
+    this.#end(grpc.status.INTERNAL, 'internal error');
   }
 
   #end(code: grpc.status, details: string, reason?: EndReason): void {

@@ -250,6 +250,7 @@ export class FabricListener {
       standing,
       rules,
       metrics,
+      onCallFailed: (method, error) => logger.error('listener.error', { method, error: messageOf(error) }),
       onClosed: closed => {
         this.#connections.delete(closed.id);
         if (isStranger) this.#withoutCertificate -= 1;

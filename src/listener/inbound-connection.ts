@@ -27,6 +27,8 @@ export interface InboundConnectionParts {
   readonly rules: CallRules;
   readonly metrics: Metrics;
   readonly onClosed: (connection: InboundConnection) => void;
+  /** Told of what went wrong while it was decided on a call. */
+  readonly onCallFailed: (path: string, error: unknown) => void;
 }
 
 /**
@@ -65,6 +67,7 @@ export class InboundConnection {
       authenticate: parts.rules.authenticate,
       authorize: (...asked) => parts.rules.authorize.value(...asked),
       decided: parts.rules.decided,
+      failed: parts.onCallFailed,
       calls: this.#calls,
       metrics: parts.metrics,
     });
