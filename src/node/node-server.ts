@@ -202,9 +202,9 @@ export class NodeServer {
 
   /** The node at the other end: the stream over the connection says so, or else the certificate proves it. */
   #nodeOf({ id, caller }: InboundConnection): string {
-    const { identity } = caller;
-    const proven = identity && provenMember(this.#parts.directory.members.value, identity, this.#proofs());
-    return this.#streams.nodeOf(id) ?? proven ?? '';
+    const ofStream = this.#streams.nodeOf(id);
+    if (ofStream !== undefined || caller.identity === undefined) return ofStream ?? '';
+    return provenMember(this.#parts.directory.members.value, caller.identity, this.#proofs()) ?? '';
   }
 
   #proofs(): ProofStandard {
