@@ -1,11 +1,16 @@
 // Runs the test files below the folders given (default: src and test, interop apart). Fails when it finds none, since
 // `node --test` on an empty list would exit 0.
 import { spawn } from 'node:child_process';
-import { readdirSync } from 'node:fs';
-import { join, sep } from 'node:path';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve, sep } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { PROGRAMS_VARIABLE } from './kit/programs.ts';
 
 const SEPARATE = join('test', 'interop');
+/** Their files share a process: to start one takes longer than most of them. */
+const IN_ONE_PROCESS = ['src', join('test', 'docs'), join('test', 'property'), join('test', 'architecture')];
+
 const wanted = process.argv.slice(2);
 const roots = wanted.length > 0 ? wanted : ['src', 'test'];
 const files = roots.flatMap(testFilesBelow).filter(file => wanted.length > 0 || !file.startsWith(SEPARATE + sep));
@@ -18,15 +23,19 @@ if (files.length === 0) {
 const timeoutMs = files.some(file => file.startsWith(SEPARATE + sep)) ? 3_600_000 : 240_000;
 // The programs that tests start are those that are shipped.
 if (wanted.length === 0) await import('./build.ts');
+const suites = mkdtempSync(join(tmpdir(), 'selvedge-tests-'));
 const child = spawn(
   process.execPath,
-  ['--import', 'tsx', '--test', `--test-timeout=${timeoutMs}`, '--test-concurrency=3', ...files],
+  ['--import', 'tsx', '--test', `--test-timeout=${timeoutMs}`, '--test-concurrency=3', ...processesFor(files)],
   {
     stdio: 'inherit',
     env: wanted.length === 0 ? { ...process.env, [PROGRAMS_VARIABLE]: 'dist' } : process.env,
   },
 );
-child.on('exit', code => process.exit(code ?? 1));
+child.on('exit', code => {
+  rmSync(suites, { recursive: true });
+  process.exit(code ?? 1);
+});
 
 function testFilesBelow(root: string): string[] {
   if (root.endsWith('.test.ts')) return [root];
@@ -34,4 +43,24 @@ function testFilesBelow(root: string): string[] {
     .filter(name => name.endsWith('.test.ts'))
     .map(name => join(root, name))
     .sort();
+}
+
+/** Files to start, those of one folder of {@link IN_ONE_PROCESS} as one that imports them. */
+function processesFor(tests: readonly string[]): string[] {
+  const folders = new Map<string, string[]>();
+  const alone: string[] = [];
+  for (const file of tests) {
+    const isShared = IN_ONE_PROCESS.some(folder => file.startsWith(folder + sep));
+    if (isShared) folders.set(dirname(file), [...(folders.get(dirname(file)) ?? []), file]);
+    else alone.push(file);
+  }
+  const shared = [...folders].map(([folder, members]) => {
+    const suite = join(suites, `${folder.replaceAll(sep, '-')}.test.mts`);
+    writeFileSync(
+      suite,
+      members.map(file => `import ${JSON.stringify(pathToFileURL(resolve(file)).href)};\n`).join(''),
+    );
+    return suite;
+  });
+  return [...shared, ...alone];
 }
