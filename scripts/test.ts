@@ -26,7 +26,7 @@ if (wanted.length === 0) await import('./build.ts');
 const suites = mkdtempSync(join(tmpdir(), 'selvedge-tests-'));
 const child = spawn(
   process.execPath,
-  ['--import', 'tsx', '--test', `--test-timeout=${timeoutMs}`, '--test-concurrency=3', ...processesFor(files)],
+  ['--import', 'tsx', '--test', `--test-timeout=${timeoutMs}`, '--test-concurrency=4', ...processesFor(files)],
   {
     stdio: 'inherit',
     env: wanted.length === 0 ? { ...process.env, [PROGRAMS_VARIABLE]: 'dist' } : process.env,
@@ -62,5 +62,6 @@ function processesFor(tests: readonly string[]): string[] {
     );
     return suite;
   });
-  return [...shared, ...alone];
+  // Those that wait for programs first: the others fill the gaps that they leave.
+  return [...alone, ...shared];
 }

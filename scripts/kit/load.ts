@@ -39,7 +39,7 @@ const CUT_REASONS: readonly (CloseReason | RefusalReason)[] = [
 ];
 
 const MESSAGES = 20;
-const PAUSE_MS = 20;
+const PAUSE_MS = 40;
 const DEADLINE_MS = 60_000;
 
 /** An echo of each kind of call. */
@@ -64,7 +64,7 @@ export const echoService: ApplicationService = {
   },
 };
 
-/** Calls of every kind to every other member, without a pause, until stopped. */
+/** Calls of every kind to every other member, one after the other, until stopped. */
 export class Load {
   readonly stats: LoadStats = { unary: 0, serverStreaming: 0, bidirectional: 0, failed: 0, cut: 0, failures: [] };
   readonly #loops: Promise<void>[] = [];

@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test';
 import * as tls from 'node:tls';
 import * as grpc from '@grpc/grpc-js';
 import type { Daemon, LogLine } from '../../scripts/kit/daemon.ts';
+import { writeFileAtomic } from '../../src/lifecycle/atomic-write.ts';
 import { type NodeStatus, nodeControl } from '../../src/rpc/control-messages.ts';
 import { callUnary } from '../../src/rpc/service.ts';
 import { bareClient, createSslClient } from '../kit/bare-grpc.ts';
@@ -154,7 +155,7 @@ test('a daemon from its start to its drain, and what it takes while it runs', as
     const file = cluster.path('certs', `${NODE}.pem`);
     const problem = 'holds no certificate in PEM form';
     const [good, shown, since] = [await readFile(file), await fingerprintShown(daemon), daemon.lines.length];
-    await writeFile(file, 'not a certificate\n');
+    await writeFileAtomic(file, 'not a certificate\n', 0o644);
     const { problems, generation } = await daemon.waitFor('tls.reload_failed', () => true, since);
     assert.deepEqual({ problems, generation }, { problems: [{ file, problem }], generation: 3 });
     const answer = await askLocally(daemon, 'ReloadTls');
