@@ -1,5 +1,5 @@
 import type { Decision } from '../rpc/decision.ts';
-import { type CallPlan, type CallStandard, decide, type JudgedCaller, planCalls } from './call-plan.ts';
+import { type CallStandard, decide, type JudgedCaller, planCalls } from './call-plan.ts';
 import { type Headers, matchHeader } from './header-pattern.ts';
 import type { PolicyRule } from './policy.ts';
 import { matchPrincipal } from './principal.ts';
@@ -23,15 +23,6 @@ export interface DecisionExplanation {
   readonly nearest: RuleExplanation | undefined;
 }
 
-/** What a caller may do with a method. */
-export interface MethodPermission {
-  readonly method: string;
-  /** Of a call without headers that a rule asks for. */
-  readonly decision: Decision;
-  /** What calls with certain headers get instead, each by its rule. */
-  readonly withHeaders: readonly Decision[];
-}
-
 /** Why a call is allowed or denied: the decision, and how each rule relates to it. Pure. */
 export function explainDecision(
   standard: CallStandard,
@@ -53,18 +44,6 @@ export function explainDecision(
     rules: [...denyRules.map(explain('deny')), ...permissions],
     nearest: decision.allowed ? undefined : nearest,
   };
-}
-
-/** What a caller may do with each of these methods, and by which rule. Pure. */
-export function permissionsOf(
-  standard: CallStandard,
-  caller: JudgedCaller,
-  methods: readonly string[],
-): readonly MethodPermission[] {
-  return methods.map(method => {
-    const { steps, otherwise }: CallPlan = planCalls(standard, caller, method);
-    return { method, decision: otherwise, withHeaders: steps.map(({ decision }) => decision) };
-  });
 }
 
 function missedParts(

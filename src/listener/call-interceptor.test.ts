@@ -5,7 +5,7 @@ import { callerWith } from '../../test/kit/call-as.ts';
 import { echo, echoDefinition, whoAmI } from '../../test/kit/echo-service.ts';
 import { listen } from '../../test/kit/loopback-node.ts';
 import { until } from '../../test/kit/until.ts';
-import { type Caller, callerOf } from '../rpc/caller.ts';
+import { type Caller, callerOf, type Role } from '../rpc/caller.ts';
 import type { Decision } from '../rpc/decision.ts';
 import { refusalReasonOf } from '../rpc/status.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
@@ -148,14 +148,17 @@ test('a call over a connection that may no longer be here is answered with the r
 });
 
 test('who is found behind a call is its caller, asked once it is known', async t => {
-  const admin: Caller = { ...callerWith('admin'), bearer: { kind: 'token', name: 'ann', roles: new Set(['admin']) } };
+  const admin: Caller = {
+    ...callerWith('peer', 'admin'),
+    bearer: { kind: 'token', name: 'ann', roles: new Set(['admin']) },
+  };
   const told: string[] = [];
   for (const found of [admin, Promise.resolve(admin)]) {
     const { client } = await serve(t, ({ roles }) => (roles.has('admin') ? ALLOWED : DENIED), {}, undefined, {
       authenticate: () => found,
       decided: (caller, path, { allowed }) => told.push(`${caller.bearer?.name} ${path} ${allowed}`),
     });
-    assert.deepEqual((await whoAmI(client)).roles, ['admin']);
+    assert.deepEqual((await whoAmI(client)).roles, ['peer', 'admin']);
   }
   assert.deepEqual(told, ['ann /test.Echo/WhoAmI true', 'ann /test.Echo/WhoAmI true']);
 });
@@ -199,6 +202,33 @@ test('a call that is cut or left while its caller is looked for goes no further'
   await until('it was left', () => calls.active.size === 0);
   found(callerWith('peer'));
   await new Promise(setImmediate);
+  assert.deepEqual(reached, []);
+});
+
+test('what a connection may is what it may when its caller was found, not when it was asked for', async t => {
+  let found: (caller: Caller) => void = () => {};
+  const authenticate = () => new Promise<Caller>(resolve => (found = resolve));
+  let standing: ReturnType<Parameters<typeof callInterceptor>[0]['caller']> = callerWith('peer', 'admin');
+  const bearer = { kind: 'token', name: 'ann', roles: new Set<Role>(['observer']) } as const;
+  const { client, calls, reached } = await serve(
+    t,
+    () => ALLOWED,
+    {},
+    () => standing,
+    { authenticate },
+  );
+  const answer = whoAmI(client);
+  await until('it waits', () => calls.active.size === 1);
+  const before = standing;
+  standing = callerWith('peer');
+  found({ ...before, bearer });
+  assert.deepEqual((await answer).roles, ['peer', 'observer']);
+  const refused = callAnyhow(client, 'Echo');
+  await until('it waits', () => calls.active.size === 1);
+  const reason = 'certificate_revoked';
+  standing = { admitted: false, reason, detail: '', identity: undefined, unauthenticated: true };
+  found({ ...before, bearer });
+  assert.equal(refusalReasonOf(await refused), reason);
   assert.deepEqual(reached, []);
 });
 

@@ -85,10 +85,10 @@ class GuardedCall extends PassingCall implements ActiveCall {
     const found = this.#find(metadata);
     if (found instanceof Promise)
       found.then(
-        who => this.#goOn(who, metadata),
+        who => this.#goOn(this.#asOfNow(who), metadata),
         error => this.#failed(error),
       );
-    else if (found !== undefined) this.#goOn(found, metadata);
+    else this.#goOn(found, metadata);
   }
 
   override onCancel(): void {
@@ -130,15 +130,30 @@ class GuardedCall extends PassingCall implements ActiveCall {
   }
 
   /** What the handler throws is its own: grpc-js has it as if nobody stood between. */
-  #goOn(who: Caller | Denial, metadata: grpc.Metadata): void {
-    if (this.#permits(who, metadata)) super.onReceiveMetadata(metadata);
+  #goOn(who: Caller | Denial | undefined, metadata: grpc.Metadata): void {
+    if (who !== undefined && this.#permits(who, metadata)) super.onReceiveMetadata(metadata);
+  }
+
+  /**
+   * Who was found after a wait, in which the connection may have got other roles, or lost its place here; undefined where
+   * the call has ended.
+   */
+  #asOfNow(who: Caller | Denial): Caller | Denial | undefined {
+    if (!this.#parts.calls.active.has(this)) return undefined;
+    if ('allowed' in who || who.bearer === undefined) return who;
+    try {
+      const ofConnection = this.#parts.caller();
+      if ('admitted' in ofConnection) return void this.#refuse(ofConnection);
+      return withBearer(ofConnection, who.bearer);
+    } catch (error) {
+      this.#failed(error);
+      return undefined;
+    }
   }
 
   /** Whether the call goes on to its handler; it has ended where it does not. */
   #permits(who: Caller | Denial, metadata: grpc.Metadata): boolean {
     try {
-      // It was cut or left while its caller was looked for.
-      if (!this.#parts.calls.active.has(this)) return false;
       if ('allowed' in who) {
         if (this.#caller !== undefined) this.#decide(this.#caller, who, undefined);
         this.#end(grpc.status.UNAUTHENTICATED, 'unauthenticated');

@@ -140,16 +140,6 @@ test('who was not found behind a call is not judged, and what a peer makes up is
   assert.match(await metrics.expose(), /shadow_total\{service="unknown",decision="would_deny"\} 1/);
 });
 
-test('it explains what it decides', async t => {
-  const { policies } = await open(t, { policy: allowing('one', 'CN=bob') });
-  const { decision, nearest } = policies.explain(ANN, '/a.Orders/Place', headers);
-  assert.deepEqual([decision.allowed, nearest?.missed], [false, ['principal']]);
-  assert.deepEqual(
-    policies.permissions(tlsCaller({ subject: 'CN=bob' })).map(({ method, decision: each }) => [method, each.rule]),
-    METHODS.map(method => [method, 'only']),
-  );
-});
-
 async function open(t: TestContext, contents: { readonly policy?: string; readonly shadow?: string }) {
   const directory = await mkdtemp(join(tmpdir(), 'selvedge-policies-'));
   const file = (name: string): string => join(directory, `${name}.json`);

@@ -1,12 +1,5 @@
 import { type Authorizer, createAuthorizer } from '../authorization/authorizer.ts';
-import type { CallStandard, JudgedCaller } from '../authorization/call-plan.ts';
-import {
-  type DecisionExplanation,
-  explainDecision,
-  type MethodPermission,
-  permissionsOf,
-} from '../authorization/explain-decision.ts';
-import type { Headers } from '../authorization/header-pattern.ts';
+import type { CallStandard } from '../authorization/call-plan.ts';
 import type { Policy } from '../authorization/policy.ts';
 import { principalOf } from '../authorization/principal.ts';
 import { divergenceOf, ShadowReport } from '../authorization/shadow-report.ts';
@@ -86,16 +79,6 @@ export class CallPolicies {
 
   get shadow(): ShadowTrial | undefined {
     return this.#trial;
-  }
-
-  /** Why a caller may make a call, or not. */
-  explain(caller: JudgedCaller, methodPath: string, headers: Headers): DecisionExplanation {
-    return explainDecision(this.#standard, caller, methodPath, headers);
-  }
-
-  /** What a caller may do with each method of this node. */
-  permissions(caller: JudgedCaller): readonly MethodPermission[] {
-    return permissionsOf(this.#standard, caller, this.#parts.methods);
   }
 
   /** Has the shadow policy decide on a call that was decided. */

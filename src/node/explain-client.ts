@@ -17,6 +17,7 @@ import {
   describeMiss,
   matchMessage,
   missMessage,
+  NO_EXPLANATION,
   namesMessage,
 } from './explanation-messages.ts';
 
@@ -71,7 +72,7 @@ export function explainClient(client: ExplainedClient, standard: ClientStandard)
     bearer: undefined,
   };
   return {
-    usage: 'client',
+    ...NO_EXPLANATION,
     connectionId,
     direction: connectionId === 0 ? '' : 'inbound',
     remoteAddress,
@@ -90,11 +91,8 @@ export function explainClient(client: ExplainedClient, standard: ClientStandard)
       nearest: each.nearest === undefined ? null : missMessage(each.nearest),
       patterns: standard.lists[each.role].length,
     })),
-    expectation: null,
-    refusedAtMs: 0,
-    refusedReason: '',
     provesNodes: isVouched ? standard.provenNodes(identity) : [],
-    ...(standing.admitted ? standard.explainCalls(caller) : { principal: '', methods: [] }),
+    ...(standing.admitted ? standard.explainCalls(caller) : {}),
   };
 }
 

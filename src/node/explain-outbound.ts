@@ -6,7 +6,14 @@ import { formatAddress } from '../identity/address.ts';
 import type { MatchExplanation } from '../identity/match-identity.ts';
 import type { PeerEntry } from '../messaging/peer-table.ts';
 import type { Explanation } from '../rpc/explain-messages.ts';
-import { chainMessages, describeMatch, matchMessage, missMessage, namesMessage } from './explanation-messages.ts';
+import {
+  chainMessages,
+  describeMatch,
+  matchMessage,
+  missMessage,
+  NO_EXPLANATION,
+  namesMessage,
+} from './explanation-messages.ts';
 
 /** Why the server of a connection that this node opened is spoken to or not. The verdict is the connector's. */
 export function explainOutbound(
@@ -19,6 +26,7 @@ export function explainOutbound(
   const verdict = explained?.verdict;
   const match = explained?.match;
   return {
+    ...NO_EXPLANATION,
     usage: 'server',
     connectionId: id,
     direction: 'outbound',
@@ -28,17 +36,10 @@ export function explainOutbound(
     admitted: verdict?.ok ?? security.kind === 'none',
     reason: verdict === undefined || verdict.ok ? '' : verdict.reason,
     detail: detailOf(connection, explained),
-    roles: [],
     matched: match !== undefined && 'matched' in match ? matchMessage(match.matched) : null,
     chain: chainMessages(links),
     names: identity === undefined ? null : namesMessage(identity),
-    rolePatterns: [],
     expectation: explained === undefined ? null : expectationMessage(explained, match),
-    provesNodes: [],
-    principal: '',
-    methods: [],
-    refusedAtMs: 0,
-    refusedReason: '',
   };
 }
 
@@ -62,25 +63,11 @@ function detailOf({ security }: OutboundConnection, explained: ServerExplanation
 /** A member that nothing connects to now, and why, as the peer table knows it. */
 export function explainUnconnected({ name, state, reason, detail, addresses }: PeerEntry): Explanation {
   return {
+    ...NO_EXPLANATION,
     usage: 'server',
-    connectionId: 0,
-    direction: '',
     remoteAddress: addresses.map(formatAddress).join(','),
-    security: '',
     nodeName: name,
-    admitted: false,
     reason: reason ?? '',
     detail: `no stream to it is open, it is ${state}${detail === undefined || detail === '' ? '' : `: ${detail}`}`,
-    roles: [],
-    matched: null,
-    chain: [],
-    names: null,
-    rolePatterns: [],
-    expectation: null,
-    provesNodes: [],
-    principal: '',
-    methods: [],
-    refusedAtMs: 0,
-    refusedReason: '',
   };
 }

@@ -3,6 +3,7 @@ import type { AuthenticationFailure } from '../errors/authentication-failure.ts'
 import type { Caller } from '../rpc/caller.ts';
 import type { Explanation } from '../rpc/explain-messages.ts';
 import type { ExplainCalls } from './explain-calls.ts';
+import { NO_EXPLANATION } from './explanation-messages.ts';
 
 /**
  * Whether the static token of a name is taken, and what a caller may do who shows nothing else. Where it is not, `reason`
@@ -18,12 +19,12 @@ export function explainToken(
   const entry = tokens?.find(each => each.name === name);
   if (entry === undefined) {
     const why = tokens === undefined ? 'no static token is taken' : 'the token file has no line of this name';
-    return { ...NOTHING, ...refused('unknown_token'), detail: why };
+    return { ...NO_EXPLANATION, ...refused('unknown_token'), detail: why };
   }
   const { roles, expiresAtMs } = entry;
   const until = Number.isFinite(expiresAtMs) ? new Date(expiresAtMs).toISOString() : undefined;
   if (now.getTime() >= expiresAtMs)
-    return { ...NOTHING, ...refused('token_expired'), detail: `its line in the token file ended at ${until}` };
+    return { ...NO_EXPLANATION, ...refused('token_expired'), detail: `its line in the token file ended at ${until}` };
   const caller: Caller = {
     connectionId: 0,
     remoteAddress: '',
@@ -33,32 +34,9 @@ export function explainToken(
     bearer: { kind: 'token', name, roles },
   };
   const detail = `its line in the token file holds ${until === undefined ? 'for ever' : `until ${until}`}`;
-  return { ...NOTHING, admitted: true, roles: [...roles], detail, ...explainCalls(caller) };
+  return { ...NO_EXPLANATION, admitted: true, roles: [...roles], detail, ...explainCalls(caller) };
 }
 
 function refused(reason: AuthenticationFailure): Pick<Explanation, 'admitted' | 'reason'> {
   return { admitted: false, reason };
 }
-
-const NOTHING: Explanation = {
-  usage: 'client',
-  connectionId: 0,
-  direction: '',
-  remoteAddress: '',
-  security: '',
-  nodeName: '',
-  admitted: false,
-  reason: '',
-  detail: '',
-  roles: [],
-  matched: null,
-  chain: [],
-  names: null,
-  rolePatterns: [],
-  expectation: null,
-  provesNodes: [],
-  principal: '',
-  methods: [],
-  refusedAtMs: 0,
-  refusedReason: '',
-};

@@ -1,7 +1,31 @@
 import type { ChainLink } from '../credentials/explain-chain.ts';
 import type { NearMiss, PatternMatch } from '../identity/match-identity.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
-import type { CertificateNames, ChainCertificate, NameMatch } from '../rpc/explain-messages.ts';
+import type { CertificateNames, ChainCertificate, Explanation, NameMatch } from '../rpc/explain-messages.ts';
+
+/** Of whom nothing is known: what an explanation begins from. */
+export const NO_EXPLANATION: Explanation = {
+  usage: 'client',
+  connectionId: 0,
+  direction: '',
+  remoteAddress: '',
+  security: '',
+  nodeName: '',
+  admitted: false,
+  reason: '',
+  detail: '',
+  roles: [],
+  matched: null,
+  chain: [],
+  names: null,
+  rolePatterns: [],
+  expectation: null,
+  provesNodes: [],
+  principal: '',
+  methods: [],
+  refusedAtMs: 0,
+  refusedReason: '',
+};
 
 export function chainMessages(links: readonly ChainLink[]): readonly ChainCertificate[] {
   return links.map(({ identity, isAnchor }) => ({
