@@ -1,3 +1,4 @@
+import type { MessageFailure } from './message-failure.ts';
 import type { RefusalReason } from './refusal-reason.ts';
 
 /** One mistake in a configuration or in a file it names: where it stands, what is wrong, what to do. */
@@ -23,6 +24,14 @@ export interface ErrorFacts {
   file_exists: { readonly file: string };
   listen_failed: { readonly address: string; readonly problem: string };
   member_unknown: { readonly node: string };
+  message_failed: {
+    readonly node: string;
+    readonly kind: string;
+    readonly reason: MessageFailure;
+    /** Whether it is certain that the other node has not processed it and never will. */
+    readonly safeToRetry: boolean;
+    readonly detail: string;
+  };
   no_ready_member: { readonly selector: string };
   node_closed: { readonly node: string };
   node_name_invalid: { readonly name: string };
@@ -46,6 +55,7 @@ export const ERROR_SUMMARIES: { readonly [Code in ErrorCode]: string } = {
   file_exists: 'A file would be overwritten, which was not asked for.',
   listen_failed: 'The operating system refused to listen on the address.',
   member_unknown: 'The membership source lists no node of that name.',
+  message_failed: 'A message to another node was not answered, or is not known to have arrived.',
   no_ready_member: 'No member that matches the selector is ready.',
   node_closed: 'The node is closed or draining and takes nothing new.',
   node_name_invalid: 'A node name is not of the form the contract gives.',

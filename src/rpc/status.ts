@@ -17,6 +17,7 @@ export const STATUS_OF_CODE: { readonly [Code in ErrorCode]: grpc.status } = {
   file_exists: grpc.status.ALREADY_EXISTS,
   listen_failed: grpc.status.UNAVAILABLE,
   member_unknown: grpc.status.NOT_FOUND,
+  message_failed: grpc.status.UNAVAILABLE,
   no_ready_member: grpc.status.UNAVAILABLE,
   node_closed: grpc.status.UNAVAILABLE,
   node_name_invalid: grpc.status.INVALID_ARGUMENT,
