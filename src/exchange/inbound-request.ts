@@ -1,0 +1,151 @@
+import type { MessageFailure, Processed } from '../errors/message-failure.ts';
+import type { DeadlineLine, Expiring } from '../lifecycle/deadlines.ts';
+import type { IncomingRequest } from './incoming-request.ts';
+import { costOf, failureBytes, OutgoingRecord, type PriorityIndex, priorityAt, RECORD } from './record.ts';
+import type { Priority } from './request-route.ts';
+
+/** What a request that ends for a reason says of itself. */
+const PROCESSED: { readonly [Reason in MessageFailure]: Processed } = {
+  no_handler: 'no',
+  not_allowed: 'no',
+  declined: 'no',
+  too_large: 'no',
+  node_draining: 'no',
+  node_closed: 'no',
+  handler_failed: 'yes',
+  reply_too_large: 'yes',
+  queue_full: 'yes',
+  deadline_exceeded: 'maybe',
+  cancelled: 'maybe',
+  stream_lost: 'maybe',
+};
+
+/** Whom a request of the peer belongs to. */
+export interface InboundOwner {
+  /** Takes the answer; undefined: there is nothing to say. */
+  answered(request: InboundRequest, answer: OutgoingRecord | undefined): void;
+  /** The answer is underway: what the request cost is free again. */
+  done(request: InboundRequest): void;
+  readonly maxMessageBytes: number;
+  /** Whether the peer reads its answers, so that another one may wait. */
+  hasRoom(priority: PriorityIndex, bytes: number): boolean;
+}
+
+/** An answer; when it is underway, the request is dealt with. */
+class Answer extends OutgoingRecord {
+  readonly #request: InboundRequest;
+
+  constructor(request: InboundRequest, header: Uint8Array, payload: Uint8Array, failure?: readonly [number, number]) {
+    super(
+      failure === undefined ? RECORD.reply : RECORD.failure,
+      request.index,
+      request.id,
+      '',
+      header,
+      payload,
+      failure,
+    );
+    this.#request = request;
+  }
+
+  override onWritten(): void {
+    this.#request.owner.done(this.#request);
+  }
+}
+
+const NOTHING: Uint8Array = new Uint8Array(0);
+
+/** A request or message of the peer, from its arrival until it is answered. */
+export class InboundRequest implements IncomingRequest, Expiring {
+  readonly index: PriorityIndex;
+  readonly id: number;
+  readonly name: string;
+  readonly header: Buffer;
+  readonly payload: Buffer;
+  /** Whether nobody waits for a reply. */
+  readonly isOneWay: boolean;
+  /** The stream it came over. */
+  readonly owner: InboundOwner;
+  expiresAtMs: number = Number.POSITIVE_INFINITY;
+  earlier: Expiring | undefined = undefined;
+  later: Expiring | undefined = undefined;
+  line: DeadlineLine | undefined = undefined;
+  isEnded = false;
+  readonly cost: number;
+  #onCancel: (() => void) | undefined;
+
+  constructor(
+    owner: InboundOwner,
+    index: PriorityIndex,
+    id: number,
+    name: string,
+    header: Buffer,
+    payload: Buffer,
+    isOneWay: boolean,
+    cost: number = costOf(header.length, payload.length),
+  ) {
+    this.owner = owner;
+    this.cost = cost;
+    this.index = index;
+    this.id = id;
+    this.name = name;
+    this.header = header;
+    this.payload = payload;
+    this.isOneWay = isOneWay;
+  }
+
+  get priority(): Priority {
+    return priorityAt(this.index);
+  }
+
+  get deadlineMs(): number {
+    if (this.expiresAtMs === Number.POSITIVE_INFINITY) return this.expiresAtMs;
+    return Date.now() + this.expiresAtMs - performance.now();
+  }
+
+  reply(header: Uint8Array, payload: Uint8Array): void {
+    if (this.isEnded) return;
+    if (this.isOneWay) return this.#end(undefined);
+    const bytes = header.length + payload.length;
+    if (bytes > this.owner.maxMessageBytes) return this.fail('reply_too_large', `${bytes} bytes`);
+    if (!this.owner.hasRoom(this.index, bytes)) return this.fail('queue_full', 'replies are not read');
+    this.#end(new Answer(this, header, payload));
+  }
+
+  fail(reason: MessageFailure, detail = ''): void {
+    if (this.isEnded) return;
+    const processed = PROCESSED[reason];
+    if (this.isOneWay && processed !== 'no') return this.#end(undefined);
+    this.#end(new Answer(this, NOTHING, Buffer.from(detail), failureBytes(reason, processed)));
+  }
+
+  onCancel(listener: () => void): void {
+    this.#onCancel = listener;
+  }
+
+  expire(): void {
+    if (this.isEnded) return;
+    this.#cancelled();
+    this.fail('deadline_exceeded');
+  }
+
+  /** Nobody waits for the answer any more. */
+  cancel(): void {
+    if (this.isEnded) return;
+    this.#cancelled();
+    this.#end(undefined);
+  }
+
+  #cancelled(): void {
+    const listener = this.#onCancel;
+    this.#onCancel = undefined;
+    listener?.();
+  }
+
+  #end(answer: OutgoingRecord | undefined): void {
+    this.isEnded = true;
+    this.#onCancel = undefined;
+    this.owner.answered(this, answer);
+    if (answer === undefined) this.owner.done(this);
+  }
+}

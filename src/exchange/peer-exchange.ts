@@ -1,0 +1,227 @@
+import type { MessageFailure } from '../errors/message-failure.ts';
+import { Deadlines } from '../lifecycle/deadlines.ts';
+import type { StreamGuard } from '../rpc/stream-guard.ts';
+import type { InboundRequest } from './inbound-request.ts';
+import { OutboundQueue } from './outbound-queue.ts';
+import { PendingRequest, type RequestOwner } from './pending-request.ts';
+import {
+  MAX_HEADER_BYTES,
+  MAX_NAME_BYTES,
+  OutgoingRecord,
+  PRIORITY_INDEXES,
+  priorityIndex,
+  RECORD,
+  type readFailure,
+} from './record.ts';
+import type { OutgoingRequest, RequestOutcome, RequestRoute } from './request-route.ts';
+import { type BatchPipe, type ExchangeLimits, StreamExchange, type StreamOwner } from './stream-exchange.ts';
+
+export interface PeerExchangeParts {
+  readonly limits: ExchangeLimits;
+  /** Serves a request or message of the peer, in this turn or later. */
+  readonly serve: (request: InboundRequest, guard: StreamGuard) => void;
+  /** Something waits and there is no stream. */
+  readonly demand: () => void;
+  /** The text of a peer, fit for people. */
+  readonly printable: (text: string) => string;
+}
+
+/** How a stream ended. `closed`: the peer said goodbye after its last word, so what has not arrived there never will. */
+export type StreamEnd = 'closed' | 'lost';
+
+const MOST_IDS = 2 ** 32;
+
+/**
+ * Requests, messages and replies between this node and one peer, over the streams that come and go between them.
+ *
+ * E1. Every request and message is settled exactly once: answered, arrived, failed with a reason, given up, or at its
+ *     deadline.
+ * E2. None is written twice, unless it is certain that the peer has not got it the first time.
+ * E3. What is not written yet waits for the next stream; what was written and not answered fails when the stream is lost,
+ *     and goes on when another stream took its place.
+ */
+export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
+  readonly limits: ExchangeLimits;
+  readonly queue: OutboundQueue = new OutboundQueue();
+  readonly #parts: PeerExchangeParts;
+  readonly #deadlines = new Deadlines();
+  readonly #pending = new Map<number, PendingRequest>();
+  /** Requests of the peer that are not answered, by id. */
+  readonly #running = new Map<number, InboundRequest>();
+  /** Those that are open, the oldest first. */
+  #streams: StreamExchange[] = [];
+  /** The oldest that is not left: what waits goes over it. */
+  #current: StreamExchange | undefined;
+  #lastId = 0;
+  #isClosed = false;
+  #onIdle: (() => void)[] = [];
+
+  constructor(parts: PeerExchangeParts) {
+    this.#parts = parts;
+    this.limits = parts.limits;
+  }
+
+  tryRequest(request: OutgoingRequest, settle: (outcome: RequestOutcome) => void): (() => void) | undefined {
+    return this.#current?.isOpen === true ? this.post(request, settle) : undefined;
+  }
+
+  /**
+   * Sends a request, or a message that is not answered (`isOneWay`: settled as `replied` when it has arrived), now or when
+   * there is a stream. `settle` is called exactly once, in a later turn.
+   * @returns gives it up.
+   */
+  post(request: OutgoingRequest, settle: (outcome: RequestOutcome) => void, isOneWay = false): () => void {
+    const { name, header, payload, timeoutMs } = request;
+    const priority = priorityIndex(request.priority);
+    const pending = new PendingRequest(this, isOneWay, priority, this.#nextId(), name, header, payload, settle);
+    const obstacle = this.#obstacle(pending);
+    if (obstacle !== undefined) {
+      process.nextTick(() => pending.fail(...obstacle));
+      return () => pending.cancel();
+    }
+    this.#pending.set(pending.id, pending);
+    if (timeoutMs !== undefined) this.#deadlines.add(pending, Math.max(Math.ceil(timeoutMs), 0));
+    this.queue.push(pending);
+    if (this.#current === undefined) this.#parts.demand();
+    else this.#current.schedule();
+    return () => pending.cancel();
+  }
+
+  /** A stream is open: it is used as soon as those before it are done. */
+  attach(pipe: BatchPipe, guard: StreamGuard): StreamExchange {
+    const stream = new StreamExchange(this, pipe, guard);
+    for (const older of this.#streams) older.leave();
+    this.#streams.push(stream);
+    this.#next();
+    stream.schedule();
+    return stream;
+  }
+
+  /** The stream is over. */
+  detach(stream: StreamExchange, end: StreamEnd): void {
+    const isCurrent = stream.isCurrent;
+    const isPeersCurrent = this.#streams.find(each => !each.isPeerGone) === stream;
+    stream.end();
+    this.#streams = this.#streams.filter(each => each !== stream);
+    if (isCurrent) {
+      this.queue.abandonBegun();
+      for (const priority of PRIORITY_INDEXES) {
+        const underway = stream.takeUnderway(priority).filter(record => !(record as PendingRequest).isSettled);
+        if (end === 'closed') this.#putBack(underway as PendingRequest[], priority);
+      }
+      for (const pending of [...this.#pending.values()]) if (pending.isWritten) pending.fail('stream_lost', 'maybe');
+      this.queue.dropAnswers();
+    }
+    if (isPeersCurrent) for (const request of [...this.#running.values()]) request.cancel();
+    this.#next();
+  }
+
+  /** The peer takes nothing new over its present stream. */
+  pause(): void {
+    for (const stream of this.#streams) stream.isPaused = true;
+  }
+
+  /** How many requests of the peer are being served. */
+  get running(): number {
+    return this.#running.size;
+  }
+
+  /** How many of ours are not settled. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  /** Resolves when no request of the peer is being served any more. */
+  get idle(): Promise<void> {
+    return new Promise(resolve => {
+      this.#onIdle.push(resolve);
+      this.#tellIdle();
+    });
+  }
+
+  /** Fails all that is not settled. */
+  close(reason: MessageFailure): void {
+    this.#isClosed = true;
+    for (const pending of [...this.#pending.values()]) pending.fail(reason, pending.isWritten ? 'maybe' : 'no');
+    for (const request of [...this.#running.values()]) request.cancel();
+    this.#deadlines.close();
+  }
+
+  arrived(request: InboundRequest, guard: StreamGuard, timeoutMs: number): void {
+    if (timeoutMs > 0) this.#deadlines.add(request, timeoutMs);
+    this.#parts.serve(request, guard);
+    if (!request.isEnded) this.#running.set(request.id, request);
+  }
+
+  replied(id: number, header: Buffer, payload: Buffer): void {
+    this.#pending.get(id)?.settle({ kind: 'replied', header, payload });
+  }
+
+  failed(id: number, { reason, processed }: ReturnType<typeof readFailure>, detail: string): void {
+    this.#pending.get(id)?.fail(reason, processed, this.#parts.printable(detail));
+  }
+
+  cancelled(id: number): void {
+    this.#running.get(id)?.cancel();
+  }
+
+  answered(request: InboundRequest): void {
+    this.#deadlines.remove(request);
+    if (this.#running.get(request.id) === request) this.#running.delete(request.id);
+    this.#current?.schedule();
+    this.#tellIdle();
+  }
+
+  left(stream: StreamExchange): void {
+    if (this.#current === stream) this.#next();
+  }
+
+  settled(request: PendingRequest): void {
+    this.#deadlines.remove(request);
+    this.#pending.delete(request.id);
+  }
+
+  withdraw(request: PendingRequest): boolean {
+    return this.queue.drop(request);
+  }
+
+  revoke({ priority, id }: PendingRequest): void {
+    this.queue.push(new OutgoingRecord(RECORD.cancel, priority, id));
+    this.#current?.schedule();
+  }
+
+  #obstacle({ name, header, payload, priority, cost }: PendingRequest): [MessageFailure, 'no', string] | undefined {
+    const { maxMessageBytes, queueBytes } = this.limits;
+    if (this.#isClosed) return ['node_closed', 'no', ''];
+    const bytes = header.length + payload.length;
+    if (bytes > maxMessageBytes) return ['too_large', 'no', `${bytes} bytes; ${maxMessageBytes} are allowed`];
+    if (header.length > MAX_HEADER_BYTES || Buffer.byteLength(name) > MAX_NAME_BYTES)
+      return ['too_large', 'no', 'the name or the header is too long'];
+    if (this.queue.requestBytes(priority) + cost > Math.max(queueBytes, cost)) return ['queue_full', 'no', ''];
+    return undefined;
+  }
+
+  #putBack(records: readonly PendingRequest[], priority: 0 | 1 | 2): void {
+    for (const record of records) record.isWritten = false;
+    this.queue.putBack(priority, records);
+  }
+
+  /** The oldest stream that is not left takes over. */
+  #next(): void {
+    this.#current = this.#streams.find(stream => !stream.hasLeft);
+    this.#current?.activate();
+    if (this.#current === undefined && this.#pending.size > 0) this.#parts.demand();
+  }
+
+  #nextId(): number {
+    do this.#lastId = (this.#lastId + 1) % MOST_IDS;
+    while (this.#pending.has(this.#lastId));
+    return this.#lastId;
+  }
+
+  #tellIdle(): void {
+    if (this.#running.size > 0) return;
+    for (const tell of this.#onIdle) tell();
+    this.#onIdle = [];
+  }
+}

@@ -1,0 +1,139 @@
+import { Fifo } from '../lifecycle/fifo.ts';
+import type { Grant } from './batch-writer.ts';
+import { type OutgoingRecord, PRIORITY_INDEXES, type PriorityIndex } from './record.ts';
+
+/** Records that may have arrived here without the other side being told. */
+const MOST_UNTOLD = 256;
+
+/** One priority of one stream, both directions. Counts are mod 2^32. */
+class Account {
+  /** Cost of what we began to send, and up to which the other side lets us. */
+  sentCost = 0;
+  granted = 0;
+  /** What was written and is not known to have arrived. */
+  readonly underway = new Fifo<OutgoingRecord>();
+  /** How many of it the other side said have arrived. */
+  acknowledged = 0;
+  /** What has arrived here: how many, their cost, and the cost of those that are dealt with. */
+  received = 0;
+  receivedCost = 0;
+  doneCost = 0;
+  /** What of it the other side was told. */
+  toldReceived = 0;
+  toldDoneCost = 0;
+  isTold = false;
+}
+
+/**
+ * What the two ends of a stream owe each other: how many records have arrived, and how many more may be sent. The
+ * receiver grants a window beyond what it has dealt with, so that what it holds is bounded, for each priority alone:
+ * handlers that are slow with one hold up no other one.
+ *
+ * A1. A request or message begins only while less was sent than granted; so a record may exceed what is granted, one of
+ *     them, and any size can be sent.
+ * A2. What is acknowledged has arrived, in the order it was written.
+ */
+export class StreamAccounts {
+  readonly #windowBytes: number;
+  readonly #accounts = [new Account(), new Account(), new Account()] as const;
+
+  constructor(windowBytes: number) {
+    this.#windowBytes = windowBytes;
+  }
+
+  mayBegin(priority: PriorityIndex): boolean {
+    const { sentCost, granted } = this.#accounts[priority];
+    return isBefore(sentCost, granted);
+  }
+
+  onBegun({ priority, cost }: OutgoingRecord): void {
+    const account = this.#accounts[priority];
+    account.sentCost = (account.sentCost + cost) >>> 0;
+  }
+
+  /** All of a request, message, reply or failure was written. */
+  onWritten(record: OutgoingRecord): void {
+    this.#accounts[record.priority].underway.push(record);
+  }
+
+  /** Nothing that was written is still underway. */
+  get isSettled(): boolean {
+    return this.#accounts.every(({ underway }) => underway.size === 0);
+  }
+
+  /** What was written and is not known to have arrived, in its order. */
+  takeUnderway(priority: PriorityIndex): readonly OutgoingRecord[] {
+    return this.#accounts[priority].underway.drain();
+  }
+
+  /**
+   * The other side says what has arrived there and what it lets us send. `arrived` is told of each record that has.
+   * @returns false where it says more than was sent, or takes back what it granted.
+   */
+  onGrant(
+    priority: PriorityIndex,
+    received: number,
+    granted: number,
+    arrived: (record: OutgoingRecord) => void,
+  ): boolean {
+    const account = this.#accounts[priority];
+    const count = (received - account.acknowledged) >>> 0;
+    if (count > account.underway.size || (granted !== account.granted && !isBefore(account.granted, granted)))
+      return false;
+    account.acknowledged = received;
+    account.granted = granted;
+    for (let index = 0; index < count; index += 1) {
+      const record = account.underway.shift();
+      if (record !== undefined) arrived(record);
+    }
+    return true;
+  }
+
+  /** A reply or failure has arrived. */
+  onReceived(priority: PriorityIndex): void {
+    const account = this.#accounts[priority];
+    account.received = (account.received + 1) >>> 0;
+    account.isTold = false;
+  }
+
+  /** A request or message has arrived. @returns false where it was not granted. */
+  onReceivedCost(priority: PriorityIndex, cost: number): boolean {
+    const account = this.#accounts[priority];
+    if (!isBefore(account.receivedCost, (account.doneCost + this.#windowBytes) >>> 0)) return false;
+    account.receivedCost = (account.receivedCost + cost) >>> 0;
+    this.onReceived(priority);
+    return true;
+  }
+
+  /** A request or message is dealt with. */
+  onDone(priority: PriorityIndex, cost: number): void {
+    const account = this.#accounts[priority];
+    account.doneCost = (account.doneCost + cost) >>> 0;
+    account.isTold = false;
+  }
+
+  /** Whether the other side should be told without waiting for something else to send: it may be short of a grant. */
+  isDue({ priority }: { readonly priority: PriorityIndex }): boolean {
+    const { doneCost, toldDoneCost, received, toldReceived } = this.#accounts[priority];
+    return (doneCost - toldDoneCost) >>> 0 >= this.#windowBytes / 4 || (received - toldReceived) >>> 0 >= MOST_UNTOLD;
+  }
+
+  /** What is to be told; it counts as told. */
+  takeGrants(): readonly Grant[] {
+    const grants: Grant[] = [];
+    for (const priority of PRIORITY_INDEXES) {
+      const account = this.#accounts[priority];
+      if (account.isTold) continue;
+      account.isTold = true;
+      account.toldReceived = account.received;
+      account.toldDoneCost = account.doneCost;
+      grants.push({ priority, received: account.received, granted: (account.doneCost + this.#windowBytes) >>> 0 });
+    }
+    return grants;
+  }
+}
+
+/** Of counts that go round at 2^32 and are less than half of that apart. */
+function isBefore(a: number, b: number): boolean {
+  return ((a - b) | 0) < 0;
+}

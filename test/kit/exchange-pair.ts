@@ -1,0 +1,95 @@
+import type { InboundRequest } from '../../src/exchange/inbound-request.ts';
+import { PeerExchange, type PeerExchangeParts, type StreamEnd } from '../../src/exchange/peer-exchange.ts';
+import type { BatchPipe, ExchangeLimits, StreamExchange } from '../../src/exchange/stream-exchange.ts';
+import type { StreamGuard } from '../../src/rpc/stream-guard.ts';
+
+export const TEST_LIMITS: ExchangeLimits = {
+  maxMessageBytes: 4_194_304,
+  queueBytes: 16_777_216,
+  windowBytes: 1_048_576,
+};
+
+const NO_GUARD = {} as StreamGuard;
+
+/** One direction of a stream in memory. Batches arrive in later turns, in their order; `hold` keeps them back. */
+class MemoryPipe implements BatchPipe {
+  receiver: StreamExchange | undefined;
+  isHeld = false;
+  isCut = false;
+  readonly batches: Buffer[] = [];
+  #waiting: (() => void)[] = [];
+
+  write(batch: Buffer, done: () => void): void {
+    this.batches.push(batch);
+    this.#waiting.push(() => {
+      if (this.isCut) return;
+      this.receiver?.receive(batch);
+      done();
+    });
+    setImmediate(() => this.#flush());
+  }
+
+  release(): void {
+    this.isHeld = false;
+    this.#flush();
+  }
+
+  #flush(): void {
+    while (!this.isHeld) {
+      const deliver = this.#waiting.shift();
+      if (deliver === undefined) break;
+      deliver();
+    }
+  }
+}
+
+/** One stream between the two exchanges of a pair. */
+export interface MemoryStream {
+  readonly toB: MemoryPipe;
+  readonly toA: MemoryPipe;
+  readonly a: StreamExchange;
+  readonly b: StreamExchange;
+  /** Ends it at both ends; `lost` drops what is on its way. */
+  end(end: StreamEnd): void;
+}
+
+export interface ExchangePair {
+  readonly a: PeerExchange;
+  readonly b: PeerExchange;
+  connect(): MemoryStream;
+}
+
+/** Two ends of an exchange, joined in memory. */
+export function exchangePair(
+  serve: { readonly a?: (request: InboundRequest) => void; readonly b?: (request: InboundRequest) => void },
+  limits: Partial<ExchangeLimits> = {},
+): ExchangePair {
+  const parts = (handler: ((request: InboundRequest) => void) | undefined): PeerExchangeParts => ({
+    limits: { ...TEST_LIMITS, ...limits },
+    serve: request => (handler === undefined ? request.fail('no_handler') : handler(request)),
+    demand: () => {},
+    printable: text => text,
+  });
+  const [a, b] = [new PeerExchange(parts(serve.a)), new PeerExchange(parts(serve.b))];
+  return {
+    a,
+    b,
+    connect: () => {
+      const [toA, toB] = [new MemoryPipe(), new MemoryPipe()];
+      const [atA, atB] = [a.attach(toB, NO_GUARD), b.attach(toA, NO_GUARD)];
+      toA.receiver = atA;
+      toB.receiver = atB;
+      return {
+        toA,
+        toB,
+        a: atA,
+        b: atB,
+        end: end => {
+          toA.isCut = toB.isCut = true;
+          a.detach(atA, end);
+          b.detach(atB, end);
+        },
+      };
+    },
+  };
+}
