@@ -18,6 +18,7 @@ import { type Introduction, introductionToWire } from './introduction.ts';
 import type { Hello, HelloContext } from './judge-hello.ts';
 import { KnownGenerations } from './known-generations.ts';
 import { PeerLink } from './peer-link.ts';
+import { PeerLinks } from './peer-links.ts';
 import { DEFAULT_HELLO_TIMEOUT_MS, type KnownMember, type PeerStreamsParts } from './peer-parts.ts';
 import { PeerStream, type PeerStreamFacts } from './peer-stream.ts';
 import type { PeerEntry } from './peer-table.ts';
@@ -33,10 +34,8 @@ const ROTATION_PACE_MS = 10;
 /**
  * The streams between this node and all others, and the table that says how each of them stands.
  *
- * N1. One link per member, from the moment the directory lists it until it no longer does; a stranger has one while its
- *     stream is open, and only where the membership source lists no names.
- * N2. Inbound and outbound streams come to their link through the same door (`#offer`), so that one rule decides.
- * N3. What a peer says of itself reaches the directory together with how well it was proven.
+ * N1. Inbound and outbound streams come to their link through the same door (`#offer`), so that one rule decides.
+ * N2. What a peer says of itself reaches the directory together with how well it was proven.
  */
 export class PeerStreams {
   /** To be added to the server. Its calls must have a caller (see `callerOf`). */
@@ -47,7 +46,7 @@ export class PeerStreams {
   /** Who takes a step down from mutual TLS. */
   readonly downgrades: Downgrades;
   readonly #parts: PeerStreamsParts;
-  readonly #links = new Map<string, PeerLink>();
+  readonly #links: PeerLinks;
   readonly #generations = new KnownGenerations();
   readonly #budget = new QuestionBudget();
   readonly #refusals: RefusalLog;
@@ -59,6 +58,7 @@ export class PeerStreams {
 
   constructor(parts: PeerStreamsParts) {
     this.#parts = parts;
+    this.#links = new PeerLinks({ directory: parts.directory, make: name => this.#makeLink(name) });
     this.#refusals = new RefusalLog(parts.logger, parts.metrics, parts.refused);
     this.downgrades = new Downgrades(parts, name => this.#links.get(name)?.live);
     this.service = {
@@ -88,9 +88,9 @@ export class PeerStreams {
   start(): void {
     if (this.#state !== 'new') return;
     this.#state = 'started';
-    for (const link of this.#links.values()) link.start();
+    this.#links.start();
     const follow = setInterval(() => {
-      for (const link of this.#links.values()) link.follow();
+      for (const link of this.#links.all) link.follow();
     }, this.#parts.options.heartbeatIntervalMs).unref();
     this.#unsubscribe.push(() => clearInterval(follow));
   }
@@ -102,19 +102,19 @@ export class PeerStreams {
 
   /** Ends the streams whose security `select` picks. The peers learn why; both sides may dial again. */
   endWhere(select: (security: Security) => boolean, reason: EndReason): void {
-    for (const stream of this.#live()) if (select(stream.security)) void stream.close(reason);
+    for (const stream of this.#links.live) if (select(stream.security)) void stream.close(reason);
   }
 
   /** Ends the stream that runs over an inbound connection, if one does. The peer learns why; both sides may dial again. */
   endConnection(connectionId: number, reason: EndReason): void {
-    for (const stream of this.#live()) if (stream.connectionId === connectionId) void stream.close(reason);
+    for (const stream of this.#links.live) if (stream.connectionId === connectionId) void stream.close(reason);
   }
 
   /** Ends streams (of `names`, or all) whose peers prove no more who they are, or step down; forgets what is proven no more. */
   judgeProofs(names?: ReadonlySet<string>): void {
     const { isDenied, provesNode } = this.#parts;
     this.#generations.forget((proof, node) => isDenied(proof) || !provesNode(node, proof, { kind: 'mutual_tls' }).ok);
-    for (const stream of this.#live().filter(({ node }) => names?.has(node) ?? true)) {
+    for (const stream of this.#links.live.filter(({ node }) => names?.has(node) ?? true)) {
       const proof = provesNode(stream.node, stream.identity, stream.security);
       if (!proof.ok) void stream.close('node_identity_mismatch');
       else if (this.downgrades.isRefused(stream.node, stream.security)) void stream.close('downgrade_refused');
@@ -124,12 +124,12 @@ export class PeerStreams {
 
   /** Asks connected peers whether they would admit this node with other certificates. */
   ask(question: AdmissionQuestion, options: AskOptions): Promise<readonly PeerAnswer[]> {
-    return askPeers(this.#live(), question, options);
+    return askPeers(this.#links.live, question, options);
   }
 
   /** The node whose stream runs over an inbound connection. */
   nodeOf(connectionId: number): string | undefined {
-    return this.#live().find(stream => stream.connectionId === connectionId)?.node;
+    return this.#links.live.find(stream => stream.connectionId === connectionId)?.node;
   }
 
   /**
@@ -139,8 +139,8 @@ export class PeerStreams {
   async announceDraining(timeoutMs: number): Promise<void> {
     if (this.#state === 'closed') return;
     this.#state = 'draining';
-    for (const link of this.#links.values()) link.pause();
-    const acknowledged = Promise.all(this.#live().map(stream => stream.announceDraining()));
+    this.#links.pause();
+    const acknowledged = Promise.all(this.#links.live.map(stream => stream.announceDraining()));
     const waited = new AbortController();
     const timeout = setTimeout(timeoutMs, undefined, { signal: waited.signal }).catch(() => {});
     await Promise.race([acknowledged, timeout]);
@@ -152,15 +152,11 @@ export class PeerStreams {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     for (const stop of this.#unsubscribe) stop();
-    await Promise.all([...this.#links.values()].map(link => link.close(reason)));
+    await Promise.all(this.#links.all.map(link => link.close(reason)));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  #live(): readonly PeerStream[] {
-    return [...this.#links.values()].flatMap(link => link.live ?? []);
   }
 
   #contextOf({ introduction }: Hello, caller: Caller, target: string | undefined): HelloContext {
@@ -209,7 +205,7 @@ export class PeerStreams {
   #offer(facts: PeerStreamFacts, frames: FrameStream, answer: () => void): void {
     const { introduction, security, generation } = facts;
     const name = introduction.nodeName;
-    const link = this.#links.get(name) ?? this.#addLink(name);
+    const link = this.#links.ensure(name);
     if (frames.finished) return this.#forgetStranger(link);
     if (!link.wouldKeep(facts)) return link.decline(frames, facts.direction);
     answer();
@@ -240,38 +236,22 @@ export class PeerStreams {
   }
 
   #onMembers(next: readonly KnownMember[], previous: readonly KnownMember[]): void {
-    const before = new Map(previous.map(member => [member.name, member.addresses]));
-    for (const { name, addresses } of next) {
-      const link = this.#links.get(name) ?? this.#addLink(name);
-      if (!before.has(name)) {
-        if (this.#state === 'started') link.start();
-      } else if (!isDeepStrictEqual(before.get(name), addresses)) link.readdress();
-      before.delete(name);
-    }
-    for (const name of before.keys()) this.#removeMember(name);
+    this.#links.onMembers(next, previous);
     this.#publish();
-  }
-
-  #removeMember(name: string): void {
-    const link = this.#links.get(name);
-    if (link === undefined) return;
-    if (!this.#parts.directory.lists) return this.#forgetStranger(link);
-    this.#links.delete(name);
-    void link.close('not_a_member');
   }
 
   #onSelf(self: Introduction, previous: Introduction): void {
     const { serverCertificateSha256 } = previous;
     const isRotation = isDeepStrictEqual({ ...self, serverCertificateSha256 }, previous);
-    for (const [name, link] of this.#links) {
+    for (const link of this.#links.all) {
       // Everybody dials anew who hears of it, and they must not all do that at once.
-      if (isRotation) this.#rotationTurns.add(name, () => link.live?.advertise(this.#parts.self.value));
+      if (isRotation) this.#rotationTurns.add(link.name, () => link.live?.advertise(this.#parts.self.value));
       else link.live?.advertise(self);
       link.consider();
     }
   }
 
-  #addLink(name: string): PeerLink {
+  #makeLink(name: string): PeerLink {
     const { connector, options, logger, self, directory } = this.#parts;
     const link: PeerLink = new PeerLink({
       name,
@@ -297,13 +277,11 @@ export class PeerStreams {
       },
       changed: () => this.#publish(),
     });
-    this.#links.set(name, link);
     return link;
   }
 
   #forgetStranger(link: PeerLink): void {
-    if (link.live !== undefined || this.#parts.directory.member(link.name) !== undefined) return;
-    if (this.#links.get(link.name) === link) this.#links.delete(link.name);
+    this.#links.forgetStranger(link);
     this.#publish();
   }
 
@@ -313,7 +291,7 @@ export class PeerStreams {
   }
 
   #publish(): void {
-    this.#peers.set([...this.#links.values()].map(({ entry }) => entry).sort((a, b) => (a.name < b.name ? -1 : 1)));
-    this.downgrades.review(this.#live());
+    this.#peers.set(this.#links.entries);
+    this.downgrades.review(this.#links.live);
   }
 }
