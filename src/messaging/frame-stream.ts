@@ -19,7 +19,7 @@ export interface FrameStreamEnd {
 interface FrameCall {
   on(event: 'data', listener: (frame: Frame) => void): unknown;
   on(event: 'drain', listener: () => void): unknown;
-  write(frame: Frame): boolean;
+  write(frame: Frame, written?: () => void): boolean;
   end(): unknown;
   pause(): unknown;
   resume(): unknown;
@@ -90,9 +90,10 @@ export class FrameStream {
     return this.#congested;
   }
 
-  send(frame: Frame): void {
+  /** @param written called when the frame is on its way; never where the stream ends before. */
+  send(frame: Frame, written?: () => void): void {
     if (this.#finished || this.#ending) return;
-    this.#congested = !this.#call.write(frame);
+    this.#congested = !this.#call.write(frame, written);
   }
 
   /** The next frame, or why there is none. */

@@ -1,5 +1,6 @@
 import type * as grpc from '@grpc/grpc-js';
 import { serviceDefinition } from '../rpc/service.ts';
+import { withBatches } from './frame-codec.ts';
 
 /** `selvedge.fabric.v1.Introduction` as protobuf gives it: nothing in it is checked yet. */
 export interface WireIntroduction {
@@ -52,13 +53,16 @@ export interface Frame {
   readonly goodbye?: { readonly reason: string; readonly detail: string } | null;
   readonly admissionQuestion?: WireAdmissionQuestion | null;
   readonly admissionAnswer?: WireAdmissionAnswer | null;
+  readonly batch?: Buffer | null;
 }
 
-/** The service definition to add to a server. */
-export const fabricDefinition: grpc.ServiceDefinition = serviceDefinition('selvedge.fabric.v1.Fabric');
-
 /** `Fabric.Connect`, for those who call it. */
-export const connectMethod: grpc.MethodDefinition<Frame, Frame> = methodOf(fabricDefinition, 'Connect');
+export const connectMethod: grpc.MethodDefinition<Frame, Frame> = withBatches(
+  methodOf(serviceDefinition('selvedge.fabric.v1.Fabric'), 'Connect'),
+);
+
+/** The service definition to add to a server. */
+export const fabricDefinition: grpc.ServiceDefinition = { Connect: connectMethod };
 
 /**
  * Request metadata that names the node the dialler looks for, so that a dial to a wrong address is refused by the node

@@ -2,9 +2,11 @@ import type { RefusalReason } from '../errors/refusal-reason.ts';
 import type { Introduction } from './introduction.ts';
 
 /** The stream protocol versions this node speaks. */
-export const PROTOCOL = { min: 1, max: 2 } as const;
+export const PROTOCOL = { min: 1, max: 3 } as const;
 /** From this version on both sides know the admission question. */
 export const ADMISSION_PROTOCOL = 2;
+/** From this version on both sides take batches. */
+export const BATCH_PROTOCOL = 3;
 
 const WITHDRAWN = 'trust in the certificate of this connection was withdrawn';
 const DOWNGRADE = 'this member spoke mutual TLS before, and this connection proves nothing';

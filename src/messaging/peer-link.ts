@@ -213,10 +213,11 @@ export class PeerLink {
   }
 
   #supersede(old: PeerStream, winner: PeerStream): void {
-    const end = () => old.close(winner.generation > old.generation ? 'stale_generation' : 'duplicate_stream');
     // Of another generation is another process: it will not hear of the winner and say goodbye itself.
-    if (winner.direction === 'outbound' || winner.generation !== old.generation) void end();
-    else this.#lost.add(old, end);
+    if (winner.generation !== old.generation)
+      return void old.close(winner.generation > old.generation ? 'stale_generation' : 'duplicate_stream');
+    this.#lost.add(old, () => old.close('duplicate_stream'));
+    if (winner.direction === 'outbound') void old.retire('duplicate_stream');
   }
 
   #wanted(): boolean {

@@ -1,16 +1,20 @@
 import type * as grpc from '@grpc/grpc-js';
 import type { RefusalReason } from '../errors/refusal-reason.ts';
+import type { InboundRequest } from '../exchange/inbound-request.ts';
+import type { ExchangeLimits } from '../exchange/stream-exchange.ts';
 import type { Address, TcpAddress } from '../identity/address.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Caller } from '../rpc/caller.ts';
 import type { RefusedPeer } from '../rpc/refused-peer.ts';
 import type { Security } from '../rpc/security.ts';
+import type { StreamGuard } from '../rpc/stream-guard.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { AdmissionAnswer, AdmissionQuestion } from './admission-question.ts';
 import type { Introduction, NodeMode } from './introduction.ts';
 import type { NodeProof } from './judge-hello.ts';
+import type { PeerStreamFacts } from './peer-stream.ts';
 
 export interface KnownMember {
   readonly name: string;
@@ -82,6 +86,7 @@ export interface PeerStreamsOptions {
   readonly connectTimeoutMs: number;
   /** How long a Hello, and the answer to it, may take. Default 5,000. */
   readonly helloTimeoutMs?: number;
+  readonly messages?: ExchangeLimits;
 }
 
 /** What this node answers to a peer that asks whether it would be admitted with other certificates. */
@@ -102,6 +107,10 @@ export interface PeerStreamsParts {
   /** Why a caller that was let in may no longer be here now; undefined while it may. */
   readonly withdrawalOf: (caller: Caller) => RefusalReason | undefined;
   readonly judgeAdmission: JudgeAdmission;
+  /** Who is at the other end of a stream, for what comes over it. */
+  readonly guardOf: (facts: PeerStreamFacts) => StreamGuard;
+  /** Serves a request or message that a peer sent. */
+  readonly serve: (request: InboundRequest, guard: StreamGuard, node: string) => void;
   /** Told of each Hello and each Welcome that is refused. */
   readonly refused?: (peer: RefusedPeer) => void;
   readonly options: PeerStreamsOptions;
@@ -110,3 +119,9 @@ export interface PeerStreamsParts {
 }
 
 export const DEFAULT_HELLO_TIMEOUT_MS = 5_000;
+
+export const DEFAULT_MESSAGE_LIMITS: ExchangeLimits = {
+  maxMessageBytes: 4_194_304,
+  queueBytes: 16_777_216,
+  windowBytes: 1_048_576,
+};

@@ -1,5 +1,8 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { type EndReason, isEndReason } from '../errors/refusal-reason.ts';
 import { messageOf } from '../errors/selvedge-error.ts';
+import { MalformedBatch } from '../exchange/batch-reader.ts';
+import type { BatchPipe, StreamExchange } from '../exchange/stream-exchange.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import type { Security } from '../rpc/security.ts';
 import { printable } from '../telemetry/logger.ts';
@@ -17,6 +20,8 @@ export interface Closing {
   /** Printable; empty where the reason says it all. */
   readonly detail: string;
   readonly by: 'us' | 'peer';
+  /** Whether the peer said goodbye: what had not arrived there by then never will. */
+  readonly isGoodbye: boolean;
 }
 
 export interface PeerStreamOptions {
@@ -38,6 +43,9 @@ export interface PeerStreamFacts extends StreamFacts {
   /** The inbound connection under the stream; undefined where we dialled. */
   readonly connectionId: number | undefined;
 }
+
+/** How long the two sides have to finish what is on its way over a stream that another one replaces. */
+const HAND_OVER_MS = 2_000;
 
 /** Told what the other side says. */
 export interface PeerStreamListener {
@@ -67,6 +75,10 @@ export class PeerStream implements PeerStreamFacts {
   readonly identity: PeerIdentity | undefined;
   readonly connectionId: number | undefined;
   readonly openedAtMs: number = performance.now();
+  /** Where batches go. */
+  readonly pipe: BatchPipe = { write: (batch, done) => this.#frames.send({ batch }, done) };
+  /** What batches of the peer go to; undefined where the peer sends none. */
+  exchange: StreamExchange | undefined;
   readonly #frames: FrameStream;
   readonly #options: PeerStreamOptions;
   readonly #listener: PeerStreamListener;
@@ -106,7 +118,12 @@ export class PeerStream implements PeerStreamFacts {
     this.#heartbeat = setInterval(() => this.#sendHeartbeat(), options.heartbeatIntervalMs).unref();
     this.#silence = setTimeout(() => this.#onSilence(), options.heartbeatTimeoutMs).unref();
     void frames.ended.then(end => {
-      this.#finish({ reason: end.clean ? 'peer_closed' : 'connection_error', detail: end.detail, by: 'peer' });
+      this.#finish({
+        reason: end.clean ? 'peer_closed' : 'connection_error',
+        detail: end.detail,
+        by: 'peer',
+        isGoodbye: false,
+      });
     });
   }
 
@@ -150,13 +167,27 @@ export class PeerStream implements PeerStreamFacts {
     return this.#acknowledged;
   }
 
+  /** Lets both sides finish what is on its way, if another stream took its place or none is wanted, then ends as `close`. */
+  async retire(reason: Closing['reason']): Promise<void> {
+    if (this.exchange !== undefined && this.#closing === undefined) {
+      this.exchange.leave();
+      const waited = new AbortController();
+      const timeout = wait(HAND_OVER_MS, undefined, { signal: waited.signal }).catch(() => {});
+      await Promise.race([this.exchange.quiet, timeout]);
+      waited.abort();
+    }
+    await this.close(reason);
+  }
+
   /** Says goodbye and ends the stream. Resolves when that is sent, at the latest after a second. */
   async close(reason: Closing['reason'], detail = ''): Promise<void> {
     if (this.#closing === undefined) {
       // What is new of us may be why: that a step down from mutual TLS is meant is believed over this stream alone.
       this.#sendAdvertisement();
+      const batch = this.exchange?.takeLastBatch();
+      if (batch !== undefined) this.#frames.send({ batch });
       this.#frames.send({ goodbye: { reason, detail } });
-      this.#finish({ reason, detail, by: 'us' });
+      this.#finish({ reason, detail, by: 'us', isGoodbye: false });
     }
     await this.#frames.end();
   }
@@ -166,6 +197,8 @@ export class PeerStream implements PeerStreamFacts {
     this.#framesSeen += 1;
     this.#silence.refresh();
     switch (frame.body) {
+      case 'batch':
+        return this.#onBatch(frame);
       case 'advertisement':
         return this.#onAdvertisement(frame);
       case 'draining':
@@ -183,6 +216,15 @@ export class PeerStream implements PeerStreamFacts {
       // A kind of frame that a newer version sends is a sign of life all the same.
       default:
         return;
+    }
+  }
+
+  #onBatch({ batch }: Frame): void {
+    try {
+      if (batch) this.exchange?.receive(batch);
+    } catch (error) {
+      if (!(error instanceof MalformedBatch)) throw error;
+      void this.close('connection_error', `a batch is malformed: ${error.message}`);
     }
   }
 
@@ -220,7 +262,7 @@ export class PeerStream implements PeerStreamFacts {
     // What a peer gives as its reason is believed when it is a word of our closed lists.
     const said = goodbye?.reason ?? '';
     const reason = isEndReason(said) ? said : 'peer_closed';
-    this.#finish({ reason, detail: printable(goodbye?.detail ?? ''), by: 'peer' });
+    this.#finish({ reason, detail: printable(goodbye?.detail ?? ''), by: 'peer', isGoodbye: true });
     void this.#frames.end();
   }
 

@@ -17,9 +17,15 @@ import type { FrameStream } from './frame-stream.ts';
 import { type Introduction, introductionToWire } from './introduction.ts';
 import type { Hello, HelloContext } from './judge-hello.ts';
 import { KnownGenerations } from './known-generations.ts';
+import { PeerExchanges } from './peer-exchanges.ts';
 import { PeerLink } from './peer-link.ts';
 import { PeerLinks } from './peer-links.ts';
-import { DEFAULT_HELLO_TIMEOUT_MS, type KnownMember, type PeerStreamsParts } from './peer-parts.ts';
+import {
+  DEFAULT_HELLO_TIMEOUT_MS,
+  DEFAULT_MESSAGE_LIMITS,
+  type KnownMember,
+  type PeerStreamsParts,
+} from './peer-parts.ts';
 import { PeerStream, type PeerStreamFacts } from './peer-stream.ts';
 import type { PeerEntry } from './peer-table.ts';
 import { QuestionBudget } from './question-budget.ts';
@@ -45,6 +51,8 @@ export class PeerStreams {
   };
   /** Who takes a step down from mutual TLS. */
   readonly downgrades: Downgrades;
+  /** What is sent to peers and by them beside the frames of the streams themselves. */
+  readonly exchanges: PeerExchanges;
   readonly #parts: PeerStreamsParts;
   readonly #links: PeerLinks;
   readonly #generations = new KnownGenerations();
@@ -59,6 +67,12 @@ export class PeerStreams {
   constructor(parts: PeerStreamsParts) {
     this.#parts = parts;
     this.#links = new PeerLinks({ directory: parts.directory, make: name => this.#makeLink(name) });
+    this.exchanges = new PeerExchanges({
+      limits: parts.options.messages ?? DEFAULT_MESSAGE_LIMITS,
+      guardOf: parts.guardOf,
+      serve: parts.serve,
+      demand: name => this.wake(name),
+    });
     this.#refusals = new RefusalLog(parts.logger, parts.metrics, parts.refused);
     this.downgrades = new Downgrades(parts, name => this.#links.get(name)?.live);
     this.service = {
@@ -103,6 +117,11 @@ export class PeerStreams {
   /** Ends the streams whose security `select` picks. The peers learn why; both sides may dial again. */
   endWhere(select: (security: Security) => boolean, reason: EndReason): void {
     for (const stream of this.#links.live) if (select(stream.security)) void stream.close(reason);
+  }
+
+  /** As `endWhere`, when both sides have finished what is on its way. */
+  retireWhere(select: (security: Security) => boolean, reason: EndReason): void {
+    for (const stream of this.#links.live) if (select(stream.security)) void stream.retire(reason);
   }
 
   /** Ends the stream that runs over an inbound connection, if one does. The peer learns why; both sides may dial again. */
@@ -153,6 +172,7 @@ export class PeerStreams {
     this.#state = 'closed';
     for (const stop of this.#unsubscribe) stop();
     await Promise.all(this.#links.all.map(link => link.close(reason)));
+    this.exchanges.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -219,10 +239,14 @@ export class PeerStreams {
         link.advertised(advertising);
         this.#parts.directory.learn(name, next, proven);
       },
-      draining: drained => link.draining(drained),
+      draining: drained => {
+        link.draining(drained);
+        this.exchanges.pause(name);
+      },
       asked: ({ node, identity }, question) =>
         this.#budget.take(node) ? this.#parts.judgeAdmission(node, identity, question) : { judged: false },
       closed: (ended, closing) => {
+        this.exchanges.detach(ended, closing);
         if (UNTRUSTED.includes(closing.reason))
           this.#generations.forget(({ fingerprint256 }) => fingerprint256 === ended.identity?.fingerprint256);
         link.ended(ended, closing);
@@ -230,6 +254,7 @@ export class PeerStreams {
       },
     });
     link.adopt(stream);
+    this.exchanges.attach(stream);
     stream.open();
     this.#parts.directory.learn(name, introduction, proven);
     if (this.#state === 'draining') void stream.announceDraining();
@@ -291,6 +316,7 @@ export class PeerStreams {
   }
 
   #publish(): void {
+    this.exchanges.keep(name => this.#links.get(name) !== undefined);
     this.#peers.set(this.#links.entries);
     this.downgrades.review(this.#links.live);
   }

@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { CallMetrics } from './call-metrics.ts';
+import { MessageMetrics } from './message-metrics.ts';
 
 /**
  * Every metric of the product, in one registry of its own. Invariant: no label holds a text a peer supplied; all are
@@ -38,6 +39,7 @@ export interface Metrics {
   readonly serverCalls: CallMetrics;
   /** Calls of the fabric connector. */
   readonly clientCalls: CallMetrics;
+  readonly messages: MessageMetrics;
   /** The Prometheus text format. */
   expose(): Promise<string>;
   readonly contentType: string;
@@ -55,6 +57,8 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   const registers = [registry];
   if (options.process === true) collectDefaultMetrics({ register: registry });
   const [serverCalls, clientCalls] = [new CallMetrics(), new CallMetrics()];
+  const messages = new MessageMetrics();
+  messages.expose(registry);
   serverCalls.exposeDecisions(registry, 'selvedge_authorization_decisions_total', 'Decisions on calls, by service.');
   serverCalls.exposeStarted(
     registry,
@@ -232,6 +236,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     }),
     serverCalls,
     clientCalls,
+    messages,
     expose: () => registry.metrics(),
     contentType: registry.contentType,
   };

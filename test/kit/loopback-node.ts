@@ -8,10 +8,11 @@ import type { AdmissionAnswer, AdmissionQuestion } from '../../src/messaging/adm
 import type { Frame } from '../../src/messaging/frame.ts';
 import type { Introduction } from '../../src/messaging/introduction.ts';
 import type { NodeProof } from '../../src/messaging/judge-hello.ts';
+import { Messages } from '../../src/messaging/messages.ts';
 import type { KnownMember, PeerStreamsOptions } from '../../src/messaging/peer-parts.ts';
 import { PeerStreams } from '../../src/messaging/peer-streams.ts';
 import type { PeerEntry } from '../../src/messaging/peer-table.ts';
-import { bindCaller } from '../../src/rpc/caller.ts';
+import { bindCaller, type Caller } from '../../src/rpc/caller.ts';
 import type { Security } from '../../src/rpc/security.ts';
 import type { LogFields, Logger } from '../../src/telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts';
@@ -26,6 +27,15 @@ const OPTIONS: PeerStreamsOptions = {
   reconnectMaxDelayMs: 50,
   connectTimeoutMs: 30_000,
   helloTimeoutMs: 30_000,
+};
+
+const PEER: Caller = {
+  connectionId: 1,
+  remoteAddress: '127.0.0.1:1',
+  security: PLAINTEXT,
+  identity: undefined,
+  roles: new Set(['peer']),
+  bearer: undefined,
 };
 
 export interface LoopbackNodeOptions {
@@ -52,6 +62,9 @@ export interface LogLine extends LogFields {
 export class LoopbackNode implements AsyncDisposable {
   readonly name: string;
   readonly streams: PeerStreams;
+  readonly messages: Messages;
+  /** Who a peer is for what it sends; undefined where nothing of it is taken. */
+  guards: (name: string) => Caller | undefined = () => PEER;
   /** Members that spoke mutual TLS. */
   readonly spokeTls: Set<string> = new Set();
   refusesDowngrade = false;
@@ -156,12 +169,25 @@ export class LoopbackNode implements AsyncDisposable {
         this.asked.push({ name, question });
         return options.judgeAdmission?.(name) ?? { judged: false };
       },
+      guardOf: facts => ({
+        caller: () => this.guards(facts.introduction.nodeName),
+        decide: () => ({ allowed: true, policy: 'test', rule: '' }),
+        interceptor: (_method, call) => new grpc.ServerInterceptingCall(call),
+      }),
+      serve: (request, guard, from) => this.messages.serve(request, guard, from),
       isDenied: ({ fingerprint256 }) => this.denied.includes(fingerprint256),
       withdrawalOf: () => this.withdrawal,
       provesNode: options.provesNode ?? (() => ({ ok: true })),
       options: { ...OPTIONS, ...options.options },
       logger: collectingLogger(this.log),
       metrics: this.metrics,
+    });
+    this.messages = new Messages({
+      nodeName: options.name,
+      exchangeWith: name => this.streams.exchanges.with(name),
+      nodesWith: () => this.members.value.map(member => member.name),
+      logger: collectingLogger(this.log),
+      metrics: this.metrics.messages,
     });
     server.addService(this.streams.service.definition, this.streams.service.implementation);
   }
