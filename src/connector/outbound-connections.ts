@@ -5,6 +5,7 @@ import type { RefusalReason } from '../errors/refusal-reason.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import { atTime } from '../lifecycle/at-time.ts';
 import { inSlices } from '../lifecycle/in-slices.ts';
+import { nextConnectionId } from '../rpc/connection-id.ts';
 import type { Security } from '../rpc/security.ts';
 import { certificateFields } from '../telemetry/certificate-fields.ts';
 import { type Logger, printable } from '../telemetry/logger.ts';
@@ -70,7 +71,6 @@ export class OutboundConnections {
   readonly #parts: OutboundConnectionsParts;
   /** By node name: what it last said to show, for as long as a handshake may be under way that saw an earlier one. */
   readonly #shown = new Map<string, { readonly fingerprint256: string; readonly untilMs: number }>();
-  #lastId = 0;
 
   constructor(parts: OutboundConnectionsParts) {
     this.#parts = parts;
@@ -94,8 +94,7 @@ export class OutboundConnections {
   add(socket: Socket, facts: Omit<OutboundConnection, 'id' | 'openedAt'>, hold: ConnectionHold): void {
     // Gone during the probe or the handshake: its `close` was emitted already.
     if (socket.destroyed) return;
-    this.#lastId += 1;
-    const connection = { ...facts, id: this.#lastId, openedAt: new Date() };
+    const connection = { ...facts, id: nextConnectionId(), openedAt: new Date() };
     const chain = socket instanceof TLSSocket ? readPeerChain(socket) : undefined;
     const held: Held = { connection, chain, hold, stopAwaiting: () => {}, withdrawn: undefined };
     const labels = { direction: 'outbound', security: facts.security.kind };

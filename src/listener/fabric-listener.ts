@@ -9,13 +9,13 @@ import type { Address } from '../identity/address.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Caller } from '../rpc/caller.ts';
+import { nextConnectionId } from '../rpc/connection-id.ts';
 import type { RefusedPeer } from '../rpc/refused-peer.ts';
 import type { Security } from '../rpc/security.ts';
 import { certificateFields } from '../telemetry/certificate-fields.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { bind } from './bind.ts';
-import { nextConnectionId } from './connection-id.ts';
 import { ConnectionStanding } from './connection-standing.ts';
 import { InboundConnection } from './inbound-connection.ts';
 import type { Admit, CallRules, ListenerLimits, ListenerPolicy } from './listener-policy.ts';
@@ -98,6 +98,11 @@ export class FabricListener {
   /** Admitted connections, in the order they came. */
   get connections(): readonly InboundConnection[] {
     return [...this.#connections.values()];
+  }
+
+  /** An admitted connection that is not closed yet. */
+  connection(id: number): InboundConnection | undefined {
+    return this.#connections.get(id);
   }
 
   /** Peers whose certificates were refused of late, the newest first. */

@@ -101,7 +101,7 @@ export class StandingReview {
     const standing = connection.standing.now;
     const { listener, graceMs } = this.#parts;
     if (!standing.admitted) return this.#withdraw(connection, standing, graceMs());
-    if (connection.hold(standing.roles, graceMs())) listener.rolesChanged?.(connection);
+    if (connection.calls.hold(standing.roles, graceMs())) listener.rolesChanged?.(connection);
     this.#awaitEnd(connection);
   }
 

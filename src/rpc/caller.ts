@@ -6,14 +6,17 @@ import type { Security } from './security.ts';
 export const ROLES = ['peer', 'admin', 'observer', 'anonymous', 'local'] as const;
 export type Role = (typeof ROLES)[number];
 
-/** Who is at the other end of a call: bound to its connection once, when that was admitted. */
+/**
+ * Who is at the other end of a call: bound to the connection that the call came over. Calls come over connections that
+ * others dialled, and over the peer stream also over those that this node dialled.
+ */
 export interface Caller {
-  /** The inbound connection the call came over; the same number stands in logs and in `selvedgectl connections`. */
+  /** The connection the call came over, whoever dialled it; the same number stands in logs and in `selvedgectl connections`. */
   readonly connectionId: number;
-  /** `host:port`, or `unix` for a unix socket. */
+  /** `host:port`, as it was dialled where this node did; `unix` for a unix socket. */
   readonly remoteAddress: string;
   readonly security: Security;
-  /** Names of the verified client certificate; undefined where none was shown. */
+  /** Names of the certificate, verified as that of a client; undefined where none was shown. */
   readonly identity: PeerIdentity | undefined;
   readonly roles: ReadonlySet<Role>;
   /** Whose token the call carries, where it needed one; undefined where it did not. */
