@@ -62,6 +62,24 @@ test('without a policy the built-in table decides', () => {
   assert.equal(decide(callerWith('local'), DRAIN), 'allow built-in/changing');
 });
 
+test('messages are decided on as services of the application are, by the path of their kind', () => {
+  const [invalidate, vote] = ['/selvedge.message/cache.invalidate', '/selvedge.message/raft.vote'];
+  const builtIn = authorizer(undefined);
+  assert.equal(builtIn(spiffe('sa/a'), invalidate), 'allow built-in/application');
+  assert.equal(builtIn(callerWith('anonymous'), invalidate), 'deny built-in/application');
+  assert.equal(builtIn(callerWith('admin'), invalidate), 'deny built-in/application');
+  const decide = authorizer({
+    name: 'p',
+    deny_rules: [{ name: 'no-votes', source: { principals: ['*/b'] }, request: { paths: [vote] } }],
+    allow_rules: [{ name: 'messages', request: { paths: ['/selvedge.message/*'] } }],
+  });
+  assert.equal(decide(spiffe('sa/a'), vote), 'allow p/messages');
+  assert.equal(decide(spiffe('sa/b'), vote), 'deny p/no-votes');
+  assert.equal(decide(spiffe('sa/b'), invalidate), 'allow p/messages');
+  assert.equal(decide(spiffe('sa/b'), '/pkg.service/foo'), 'deny p/');
+  assert.equal(decide(callerWith('anonymous'), invalidate), 'deny built-in/anonymous-in-strict');
+});
+
 test('a denial reaches our own services too; a permission does not', () => {
   const decide = authorizer({
     name: 'p',

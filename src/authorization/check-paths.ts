@@ -1,5 +1,6 @@
 import { editDistance } from '../identity/nearest-key.ts';
 import { quoted } from '../identity/quoted.ts';
+import { beginsMessagePath, isMessagePath, isOfMessageService } from '../rpc/message-path.ts';
 import { isOwnMethod } from './method-rules.ts';
 import type { TextPattern } from './text-pattern.ts';
 
@@ -7,13 +8,15 @@ const MAX_NEAREST = 3;
 
 /**
  * What is wrong with a path of a rule; undefined where it does something. One that no method of the node matches does
- * not, nor one that would allow our own services alone: who may call those is not for a policy to widen.
+ * not, nor one that would allow our own services alone: who may call those is not for a policy to widen. Kinds of messages
+ * get their handlers while the node runs, so any may be named.
  */
 export function checkPaths(
   pattern: TextPattern,
   effect: 'allow' | 'deny',
   methods: readonly string[],
 ): { readonly problem: string; readonly remedy: string } | undefined {
+  if (isOfMessageService(pattern.text)) return checkKind(pattern);
   const matched = methods.filter(method => pattern.matches(method));
   if (matched.length === 0)
     return {
@@ -26,6 +29,14 @@ export function checkPaths(
       remedy: 'Who may call it is said by `admin-subject-names`, `observer-subject-names` and `allowed-subject-names`.',
     };
   return undefined;
+}
+
+function checkKind({ text, kind }: TextPattern): ReturnType<typeof checkPaths> {
+  if (kind === 'prefix' ? beginsMessagePath(text.slice(0, -1)) : isMessagePath(text)) return undefined;
+  return {
+    problem: `No message is of a kind that ${quoted(text)} is or matches.`,
+    remedy: 'A kind is 1 to 64 of a-z, 0-9, ".", "_" and "-".',
+  };
 }
 
 function remedyFor(pattern: TextPattern, effect: 'allow' | 'deny', methods: readonly string[]): string {

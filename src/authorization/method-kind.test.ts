@@ -19,11 +19,13 @@ test('health and reflection are public, and nothing else that has a built-in rul
 test('what looks like ours and is not known is for operators, and what only resembles ours is not', () => {
   assert.equal(kindOfMethod('/selvedge.new.v1.Service/Method'), 'control');
   assert.equal(kindOfMethod('/selvedge.fabric.v1.Fabric2/Connect'), 'control');
+  assert.equal(kindOfMethod('/selvedge.messages/x'), 'control');
   for (const path of [
     '/selvedgeish.v1.S/M',
     '/grpc.health.v1.Health2/Check',
     '/Unqualified/M',
     '/acme.Shop/Buy',
+    '/selvedge.message/cache.invalidate',
     'x',
     '',
   ])

@@ -7,7 +7,12 @@ import { BUILT_IN_RULES, decideByRole, seesTopology } from './method-rules.ts';
 
 const METHODS = documentedMethods();
 /** Of applications, and one that only looks like ours. */
-const APPLICATION = ['acme.shop.v1.Orders/Place', 'Unqualified/Method', 'selvedgeish.v1.Service/Method'];
+const APPLICATION = [
+  'acme.shop.v1.Orders/Place',
+  'Unqualified/Method',
+  'selvedgeish.v1.Service/Method',
+  'selvedge.message/cache.invalidate',
+];
 const CHANGING = '/selvedge.control.v1.NodeControl/Drain';
 
 const COLUMN_OF: Readonly<Record<Exclude<Role, 'anonymous'>, MethodColumn>> = {

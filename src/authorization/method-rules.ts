@@ -1,5 +1,6 @@
 import type { Caller, Role } from '../rpc/caller.ts';
 import type { Decision } from '../rpc/decision.ts';
+import { isOfMessageService } from '../rpc/message-path.ts';
 
 /** Who may call a group of methods. */
 export interface BuiltInRule {
@@ -16,7 +17,7 @@ const READING = rule('reading', ['peer', 'admin', 'observer', 'local', 'anonymou
 const PRIVATE_READING = rule('private-reading', ['admin', 'observer', 'local']);
 const CHANGING = rule('changing', ['admin', 'local']);
 const FABRIC = rule('fabric', ['peer', 'anonymous']);
-/** Services of the application, where no policy file says more. */
+/** Services of the application, and messages of every kind, where no policy file says more. */
 const APPLICATION = rule('application', ['peer', 'anonymous']);
 
 /** Services every node has, by service or by method; a method's own entry wins. The documented table of roles. */
@@ -55,7 +56,10 @@ export function decideByRole(caller: Pick<Caller, 'roles'>, methodPath: string, 
   return { allowed, policy: BUILT_IN_POLICY, rule: name };
 }
 
-/** Whether a method is one of ours: fabric streams, control, health, reflection. All others are the application's. */
+/**
+ * Whether a method is one of ours: fabric streams, control, health, reflection. All others, and messages, are the
+ * application's.
+ */
 export function isOwnMethod(methodPath: string): boolean {
   return builtInRuleOf(methodPath) !== APPLICATION;
 }
@@ -63,11 +67,13 @@ export function isOwnMethod(methodPath: string): boolean {
 /** Whether a method of ours changes the node or the cluster; whoever calls it leaves a record in the audit trail. */
 export function isChanging(methodPath: string): boolean {
   // Asked of every call that is allowed.
-  return methodPath.startsWith('/selvedge.') && builtInRuleOf(methodPath) === CHANGING;
+  if (!methodPath.startsWith('/selvedge.') || isOfMessageService(methodPath)) return false;
+  return builtInRuleOf(methodPath) === CHANGING;
 }
 
 /** The rule of the table that a method falls under. */
 export function builtInRuleOf(methodPath: string): BuiltInRule {
+  if (isOfMessageService(methodPath)) return APPLICATION;
   const method = methodPath.slice(1);
   const service = method.slice(0, method.lastIndexOf('/'));
   const found = BUILT_IN_RULES.get(method) ?? BUILT_IN_RULES.get(service);

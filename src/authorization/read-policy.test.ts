@@ -130,6 +130,17 @@ test('no rule opens a service of the node itself, but a denial and a wider path 
   assert.deepEqual(problemsOf(JSON.stringify({ name: 'p', deny_rules: [deny], allow_rules: [] })), []);
 });
 
+test('kinds of messages may be named though nobody knows them yet, and what can be no kind is refused', () => {
+  for (const path of ['/selvedge.message/*', '/selvedge.message/cache.*', '/selvedge.message/cache.invalidate'])
+    for (const effect of ['allow_rules', 'deny_rules']) {
+      const policy = { name: 'p', allow_rules: [], [effect]: [{ name: 'r', request: { paths: [path] } }] };
+      assert.deepEqual(problemsOf(JSON.stringify(policy)), [], path);
+    }
+  for (const path of ['/selvedge.message/', '/selvedge.message/Cache', '/selvedge.message/a/*', '/selvedge.message/*x'])
+    assert.match(inRules({ name: 'r', request: { paths: [path] } }).join(), /No message is of a kind.*1 to 64 of a-z/);
+  assert.match(inRules({ name: 'r', request: { paths: ['/selvedge.messages/*'] } }).join(), /serves no method/);
+});
+
 test('no rule allows the holder of a token anything, since tokens are not looked at there, but a denial may name one', () => {
   for (const principal of ['token:ann', 'jwt:*']) {
     const rule = { name: 'r', source: { principals: [principal] } };

@@ -7,6 +7,7 @@ import { isSelvedgeError, messageOf, SelvedgeError } from '../errors/selvedge-er
 import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
 import type { WatchedFile } from '../lifecycle/watched-file.ts';
 import type { AuthorizeCall, CallDecided } from '../listener/listener-policy.ts';
+import { isMessagePath } from '../rpc/message-path.ts';
 import { printable } from '../telemetry/logger.ts';
 import type { PolicyFileName } from './node-problems.ts';
 import type { AuthorizationSettings, NodeSettings } from './node-settings.ts';
@@ -89,7 +90,8 @@ export class CallPolicies {
     const differs = divergenceOf(decision, shadow);
     if (differs === undefined) return trial.report.count(undefined, Date.now());
     // What a peer made up is no label, and nothing to keep.
-    const method = this.#methods.has(methodPath) ? methodPath : '/unknown/unknown';
+    const isKnown = this.#methods.has(methodPath) || isMessagePath(methodPath);
+    const method = isKnown ? methodPath : '/unknown/unknown';
     const service = method.slice(1, method.lastIndexOf('/'));
     this.#parts.metrics.shadowDivergences.inc({ service, decision: differs });
     const principal = printable(principalOf(caller));

@@ -6,6 +6,7 @@ import { principalOf } from '../authorization/principal.ts';
 import type { ExplainedCall } from '../control/explain-question.ts';
 import type { Caller } from '../rpc/caller.ts';
 import type { Explanation, PolicyDecision } from '../rpc/explain-messages.ts';
+import { isMessagePath } from '../rpc/message-path.ts';
 
 /** What calls are decided by, and what would decide on them. */
 export interface CallStandards {
@@ -14,7 +15,7 @@ export interface CallStandards {
   readonly shadow: CallStandard | undefined;
   /** Without what a call is refused, whatever the rules say; undefined: nothing is lacking. */
   readonly lacks: (caller: Caller, methodPath: string) => 'token' | 'certificate' | undefined;
-  /** Paths of the methods that are served. */
+  /** Paths of the methods that are served; kinds of messages are beside them. */
   readonly served: readonly string[];
 }
 
@@ -41,7 +42,7 @@ export function explainCallsUnder(
       principal: principalOf(caller),
       methods: methods.map(method => ({
         method,
-        served: served.includes(method),
+        served: served.includes(method) || isMessagePath(method),
         enforced: explain(enforced, method),
         shadow: shadow === undefined ? null : explain(shadow, method),
       })),
