@@ -9,7 +9,10 @@ export interface StreamGuard {
    * stream: what it sends is declined. The same object for as long as nothing changed.
    */
   caller(): Caller | undefined;
-  /** Whether the caller may send a message of this kind; counted and audited. Cheap enough for every message. */
+  /**
+   * Whether the caller may send a message of this kind, as for a call of `/selvedge.message/KIND`; counted and audited.
+   * Cheap enough for every message. Asked of kinds that have a handler: of others nobody is to hear who may send them.
+   */
   decide(caller: Caller, kind: string): Decision;
   /** For each call: authenticates, authorizes, counts, audits, and cuts it when the caller loses its place here. */
   readonly interceptor: grpc.ServerInterceptor;

@@ -58,7 +58,8 @@ export class CallMetrics {
       registers: [registry],
       collect() {
         this.reset();
-        for (const [path, { started }] of methods) this.inc({ grpc_method: path.slice(1) }, started);
+        // Of messages, decisions alone are counted here.
+        for (const [path, { started }] of methods) if (started > 0) this.inc({ grpc_method: path.slice(1) }, started);
       },
     });
   }
