@@ -3,9 +3,9 @@ import type { OutboundConnection } from '../connector/outbound-connections.ts';
 import type { OutboundPolicy } from '../connector/trust-profile.ts';
 import type { PeerChain } from '../credentials/judge-peer.ts';
 import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
-import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
+import { constant, MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
 import { ConnectionStanding, type Standing } from '../listener/connection-standing.ts';
-import type { Admission, Admit, AuthorizeCall, ListenerPolicy } from '../listener/listener-policy.ts';
+import type { Admission, Admit, AuthorizeCall } from '../listener/listener-policy.ts';
 import { connectMethod } from '../messaging/frame.ts';
 import type { Caller } from '../rpc/caller.ts';
 import { proofOf } from './node-proof.ts';
@@ -15,7 +15,6 @@ import type { DialledMembers } from './stream-ways.ts';
 export interface DialledStandingParts {
   /** Whom the listener trusts. */
   readonly trust: ObservableValue<TrustSnapshot | undefined>;
-  readonly policy: ObservableValue<Pick<ListenerPolicy, 'requireClientAuth'>>;
   /** The gate of the listener. */
   readonly admit: ObservableValue<Admit>;
   readonly authorize: ObservableValue<AuthorizeCall>;
@@ -24,6 +23,8 @@ export interface DialledStandingParts {
 }
 
 const NO_METADATA = new grpc.Metadata();
+/** A server has always shown one. */
+const A_CERTIFICATE = constant({ requireClientAuth: true });
 
 /**
  * Whether the server of a connection that this node dialled may call over it: as the listener would judge a client with
@@ -62,15 +63,8 @@ export class DialledStanding {
 
   get now(): Standing {
     if (!this.#isSame()) {
-      const { trust, policy, admit, authorize, outbound, directory } = this.#parts;
-      this.#judgedUnder = [
-        trust.value,
-        policy.value.requireClientAuth,
-        admit.value,
-        authorize.value,
-        outbound.value,
-        directory.members.value,
-      ];
+      const { trust, admit, authorize, outbound, directory } = this.#parts;
+      this.#judgedUnder = [trust.value, admit.value, authorize.value, outbound.value, directory.members.value];
       this.#admit.set(this.#newAdmit());
       if (this.#last?.admitted === false) this.#standing = this.#newStanding();
     }
@@ -79,11 +73,10 @@ export class DialledStanding {
   }
 
   #isSame(): boolean {
-    const { trust, policy, admit, authorize, outbound, directory } = this.#parts;
-    const [snapshot, requireClientAuth, admitting, authorizing, dialling, members] = this.#judgedUnder;
+    const { trust, admit, authorize, outbound, directory } = this.#parts;
+    const [snapshot, admitting, authorizing, dialling, members] = this.#judgedUnder;
     return (
       snapshot === trust.value &&
-      requireClientAuth === policy.value.requireClientAuth &&
       admitting === admit.value &&
       authorizing === authorize.value &&
       dialling === outbound.value &&
@@ -92,8 +85,9 @@ export class DialledStanding {
   }
 
   #newStanding(): ConnectionStanding {
-    const { trust, policy } = this.#parts;
-    return new ConnectionStanding(this.#chain, this.#connection.security, { trust, policy, admit: this.#admit });
+    const { trust } = this.#parts;
+    const parts = { trust, policy: A_CERTIFICATE, admit: this.#admit };
+    return new ConnectionStanding(this.#chain, this.#connection.security, parts);
   }
 
   #newAdmit(): Admit {

@@ -46,18 +46,11 @@ export class StreamGuards {
   #isStale = false;
 
   constructor(parts: StreamGuardsParts) {
-    const { logger, metrics, trust, policy, admit, rules, outbound, directory } = parts;
+    const { logger, metrics, trust, admit, rules, outbound, directory } = parts;
     this.#parts = parts;
     this.#onCallFailed = (method, error) => logger.error('listener.error', { method, error: messageOf(error) });
     this.#counted = metrics.serverCalls.of(messagePath(''));
-    const sources: readonly ObservableValue<unknown>[] = [
-      trust,
-      policy,
-      admit,
-      rules.authorize,
-      outbound,
-      directory.members,
-    ];
+    const sources: readonly ObservableValue<unknown>[] = [trust, admit, rules.authorize, outbound, directory.members];
     this.#unsubscribe = sources.map(value => value.subscribe(() => void this.#review()));
   }
 

@@ -10,7 +10,7 @@ import { type Address, parseAddress, type TcpAddress } from '../../src/identity/
 import { parsePatterns } from '../../src/identity/subject-name-pattern.ts';
 import { derived, MutableValue } from '../../src/lifecycle/observable-value.ts';
 import { FabricListener } from '../../src/listener/fabric-listener.ts';
-import type { Admit, ListenerLimits, ListenerPolicy } from '../../src/listener/listener-policy.ts';
+import type { Admit, CallRules, ListenerLimits, ListenerPolicy } from '../../src/listener/listener-policy.ts';
 import type { Caller } from '../../src/rpc/caller.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts';
@@ -47,7 +47,15 @@ export interface TestListener {
 export async function startListener(
   t: TestContext,
   options: Partial<ListenerPolicy> &
-    Partial<ListenerLimits> & { snapshot?: TrustSnapshot; allowed?: string[]; host?: string } = {},
+    Partial<ListenerLimits> & {
+      snapshot?: TrustSnapshot;
+      allowed?: string[];
+      host?: string;
+      /** In place of those that are made of the snapshot, the allowed names and the mode. */
+      trust?: MutableValue<TrustSnapshot | undefined>;
+      admit?: MutableValue<Admit>;
+      rules?: CallRules;
+    } = {},
 ): Promise<TestListener> {
   const {
     snapshot,
@@ -56,6 +64,9 @@ export async function startListener(
     maxConnections = 100,
     maxConnectionsWithoutCertificate = 100,
     maxUnfinishedHandshakes = 100,
+    trust = new MutableValue(snapshot),
+    admit = new MutableValue(admitting(allowed)),
+    rules,
     ...rest
   } = options;
   const policy = new MutableValue<ListenerPolicy>({
@@ -70,9 +81,7 @@ export async function startListener(
   const log: LogLine[] = [];
   const server = new grpc.Server({ 'grpc.enable_channelz': 0 });
   server.addService(echoDefinition, echoImplementation);
-  const trust = new MutableValue(snapshot);
   const metrics = createMetrics();
-  const admit = new MutableValue(admitting(allowed));
   const callers: Caller[] = [];
   const listener = new FabricListener({
     server,
@@ -80,7 +89,7 @@ export async function startListener(
     trust,
     limits: { maxConnections, maxConnectionsWithoutCertificate, maxUnfinishedHandshakes },
     admit,
-    rules: { authorize: derived(policy, authorizeIn), decided: caller => callers.push(caller) },
+    rules: rules ?? { authorize: derived(policy, authorizeIn), decided: caller => callers.push(caller) },
     logger: createLogger({ level: 'debug', write: line => log.push(JSON.parse(line)) }),
     metrics,
   });
