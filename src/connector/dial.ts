@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
 import type { EndReason, RefusalReason } from '../errors/refusal-reason.ts';
+import type { Call, CallArguments } from '../rpc/grpc-call.ts';
 import type { Security } from '../rpc/security.ts';
 import { reasonMetadata } from '../rpc/status.ts';
 import type { PlannedDial } from './dial-plan.ts';
@@ -10,7 +11,7 @@ import {
   FabricChannelCredentials,
   grpcTargetOf,
 } from './fabric-channel-credentials.ts';
-import type { Call, CallArguments, CallCarrier, FacadeCall } from './facade-call.ts';
+import type { CallCarrier, FacadeCall } from './facade-call.ts';
 import { Liveness } from './liveness.ts';
 import type { ConnectionHold } from './outbound-connections.ts';
 

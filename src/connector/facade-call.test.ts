@@ -6,7 +6,8 @@ import { echoDefinition, echoImplementation } from '../../test/kit/echo-service.
 import { FakeChannel } from '../../test/kit/fake-channel.ts';
 import { listen } from '../../test/kit/loopback-node.ts';
 import { until } from '../../test/kit/until.ts';
-import { type Call, type CallOwner, FacadeCall } from './facade-call.ts';
+import type { Call } from '../rpc/grpc-call.ts';
+import { type CallOwner, FacadeCall } from './facade-call.ts';
 
 const { OK, UNAVAILABLE, CANCELLED } = grpc.status;
 const REFUSED = 'Stream refused by server';

@@ -1,11 +1,6 @@
 import * as grpc from '@grpc/grpc-js';
+import type { Call, CallArguments, CallListener, MessageContext } from '../rpc/grpc-call.ts';
 import { isUnprocessed } from './unprocessed.ts';
-
-/** grpc-js's `Call` is not exported by name; a `ChannelInterface` gives it away. */
-export type Call = ReturnType<grpc.ChannelInterface['createCall']>;
-export type CallArguments = Parameters<grpc.ChannelInterface['createCall']>;
-type InterceptingListener = Parameters<Call['start']>[1];
-type MessageContext = Parameters<Call['sendMessageWithContext']>[0];
 
 /** Beyond this many message bytes a call is not kept for another try. */
 const MAX_REPLAY_BYTES = 262_144;
@@ -46,7 +41,7 @@ export interface CallCarrier {
  * F3. Messages go out one at a time, each when the one before is written, also when they are sent again: grpc-js keeps
  *     but one that is not. Whoever wrote a message is told so once.
  */
-export class FacadeCall implements Call, InterceptingListener {
+export class FacadeCall implements Call, CallListener {
   readonly args: CallArguments;
   /** By `performance.now()`. */
   readonly startedAtMs: number = performance.now();
@@ -54,7 +49,7 @@ export class FacadeCall implements Call, InterceptingListener {
   readonly #number: number;
   #credentials: grpc.CallCredentials | undefined;
   #metadata: grpc.Metadata | undefined;
-  #listener: InterceptingListener | undefined;
+  #listener: CallListener | undefined;
   #isReading = false;
   /** Those that may have to be sent again, and those that the present call was not asked to send yet. */
   #messages: Message[] = [];
@@ -112,7 +107,7 @@ export class FacadeCall implements Call, InterceptingListener {
     if (this.#listener !== undefined) deliverSoon(status, this.#listener);
   }
 
-  start(metadata: grpc.Metadata, listener: InterceptingListener): void {
+  start(metadata: grpc.Metadata, listener: CallListener): void {
     this.#listener = listener;
     if (this.#status !== undefined) return deliverSoon(this.#status, listener);
     this.#metadata = metadata;
@@ -231,6 +226,6 @@ export class FacadeCall implements Call, InterceptingListener {
 }
 
 /** Callers of grpc-js count on a status never arriving within the call that caused it. */
-function deliverSoon(status: grpc.StatusObject, listener: InterceptingListener): void {
+function deliverSoon(status: grpc.StatusObject, listener: CallListener): void {
   process.nextTick(() => listener.onReceiveStatus(status));
 }

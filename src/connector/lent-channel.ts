@@ -1,5 +1,6 @@
 import * as grpc from '@grpc/grpc-js';
-import { type Call, type CallArguments, FacadeCall } from './facade-call.ts';
+import type { Call, CallArguments } from '../rpc/grpc-call.ts';
+import { FacadeCall } from './facade-call.ts';
 import { failClosed } from './fail-call.ts';
 
 /**

@@ -4,8 +4,8 @@ import * as grpc from '@grpc/grpc-js';
 import { FakeCall } from '../../test/kit/fake-channel.ts';
 import { SelvedgeError } from '../errors/selvedge-error.ts';
 import { constant } from '../lifecycle/observable-value.ts';
+import type { Call, CallArguments } from '../rpc/grpc-call.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
-import type { Call, CallArguments } from './facade-call.ts';
 import { PickingChannel } from './picking-channel.ts';
 import { StableChannel } from './stable-channel.ts';
 

@@ -1,7 +1,8 @@
 import * as grpc from '@grpc/grpc-js';
 import { SelvedgeError } from '../errors/selvedge-error.ts';
+import type { Call, CallArguments } from '../rpc/grpc-call.ts';
 import { statusOf } from '../rpc/status.ts';
-import { type Call, type CallArguments, FacadeCall } from './facade-call.ts';
+import { FacadeCall } from './facade-call.ts';
 import type { StableChannel } from './stable-channel.ts';
 import { watchByPolling } from './watch-by-polling.ts';
 

@@ -2,16 +2,17 @@ import * as grpc from '@grpc/grpc-js';
 import type { EndReason, RefusalReason } from '../errors/refusal-reason.ts';
 import { isSelvedgeError, messageOf } from '../errors/selvedge-error.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
+import type { Call, CallArguments } from '../rpc/grpc-call.ts';
 import type { Security } from '../rpc/security.ts';
+import { withCalls } from '../rpc/with-calls.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { Dial, type DialOptions, type DialOwner, type DialWatcher } from './dial.ts';
 import { cutReason, type DialPlan, type PlannedDial } from './dial-plan.ts';
-import { type Call, type CallArguments, type CallOwner, FacadeCall } from './facade-call.ts';
+import { type CallOwner, FacadeCall } from './facade-call.ts';
 import { failClosed, failRefused } from './fail-call.ts';
 import { HeldCalls } from './held-calls.ts';
 import { StandingRefusal } from './standing-refusal.ts';
 import { watchByPolling } from './watch-by-polling.ts';
-import { withCalls } from './with-calls.ts';
 
 const { READY, IDLE, TRANSIENT_FAILURE, SHUTDOWN } = grpc.connectivityState;
 

@@ -1,5 +1,5 @@
 import * as grpc from '@grpc/grpc-js';
-import type { Call, CallArguments } from '../../src/connector/facade-call.ts';
+import type { Call, CallArguments } from '../../src/rpc/grpc-call.ts';
 
 type Listener = Parameters<Call['start']>[1];
 

@@ -1,5 +1,5 @@
 import type * as grpc from '@grpc/grpc-js';
-import type { Call, CallArguments } from './facade-call.ts';
+import type { Call, CallArguments } from './grpc-call.ts';
 
 /** `channel` with another way to make calls; it is shared, so closing does nothing. */
 export function withCalls(
