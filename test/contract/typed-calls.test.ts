@@ -349,6 +349,7 @@ test('a cancellation is seen at both ends', async t => {
     error,
     seen: found,
     events,
+    ways,
   } = await same(
     t,
     {
