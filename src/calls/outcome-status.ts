@@ -28,6 +28,8 @@ function inWords(reason: MessageFailure, name: string): { readonly code: grpc.st
       return { code: grpc.status.PERMISSION_DENIED, details: 'permission denied' };
     case 'reply_too_large':
       return { code: grpc.status.RESOURCE_EXHAUSTED, details: `the reply of ${name} is too large for the stream` };
+    case 'queue_full':
+      return { code: grpc.status.RESOURCE_EXHAUSTED, details: `too many replies of ${name} wait to be read` };
     case 'handler_failed':
       return { code: grpc.status.INTERNAL, details: `${name} failed on the call` };
     case 'stream_lost':
