@@ -5,6 +5,7 @@ export {
   FabricChannelCredentials,
   type FabricChannelCredentialsOptions,
 } from './connector/fabric-channel-credentials.ts';
+export type { MessageFailure } from './errors/message-failure.ts';
 export {
   type CloseReason,
   type EndReason,
@@ -19,7 +20,10 @@ export {
   isSelvedgeError,
   SelvedgeError,
 } from './errors/selvedge-error.ts';
+export type { Priority } from './exchange/request-route.ts';
 export type { PeerIdentity } from './identity/peer-identity.ts';
+export type { Message, MessageHandler } from './messaging/message-handlers.ts';
+export type { Delivery, MessageOptions, Messages } from './messaging/messages.ts';
 export type { CredentialsReload } from './node/credential-set.ts';
 export {
   type CredentialsInfo,

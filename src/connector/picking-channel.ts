@@ -3,14 +3,16 @@ import { SelvedgeError } from '../errors/selvedge-error.ts';
 import type { Call, CallArguments } from '../rpc/grpc-call.ts';
 import { statusOf } from '../rpc/status.ts';
 import { FacadeCall } from './facade-call.ts';
-import type { StableChannel } from './stable-channel.ts';
 import { watchByPolling } from './watch-by-polling.ts';
 
 export interface PickingChannelParts {
   /** For messages: what was asked for, such as `role=worker`. */
   readonly selector: string;
   /** Channels of the members that match now, the ready ones apart. Asked at each call. */
-  readonly candidates: () => { readonly ready: readonly StableChannel[]; readonly others: readonly StableChannel[] };
+  readonly candidates: () => {
+    readonly ready: readonly grpc.ChannelInterface[];
+    readonly others: readonly grpc.ChannelInterface[];
+  };
 }
 
 /**
@@ -47,7 +49,7 @@ export class PickingChannel implements grpc.ChannelInterface {
     if (this.#closed) return grpc.connectivityState.SHUTDOWN;
     const { ready, others } = this.#parts.candidates();
     if (ready.length > 0) return grpc.connectivityState.READY;
-    if (tryToConnect) for (const channel of others) channel.connect();
+    if (tryToConnect) for (const channel of others) channel.getConnectivityState(true);
     return grpc.connectivityState.IDLE;
   }
 

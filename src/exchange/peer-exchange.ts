@@ -1,6 +1,7 @@
 import type { MessageFailure } from '../errors/message-failure.ts';
 import { Deadlines } from '../lifecycle/deadlines.ts';
 import type { StreamGuard } from '../rpc/stream-guard.ts';
+import type { StreamWay } from '../rpc/stream-way.ts';
 import type { InboundRequest } from './inbound-request.ts';
 import { OutboundQueue } from './outbound-queue.ts';
 import { PendingRequest, type RequestOwner } from './pending-request.ts';
@@ -62,7 +63,7 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   }
 
   tryRequest(request: OutgoingRequest, settle: (outcome: RequestOutcome) => void): (() => void) | undefined {
-    return this.#current?.isOpen === true ? this.post(request, settle) : undefined;
+    return this.#current?.takesCalls === true ? this.post(request, settle) : undefined;
   }
 
   /**
@@ -88,8 +89,8 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   }
 
   /** A stream is open: it is used as soon as those before it are done. */
-  attach(pipe: BatchPipe, guard: StreamGuard): StreamExchange {
-    const stream = new StreamExchange(this, pipe, guard);
+  attach(pipe: BatchPipe, guard: StreamGuard, way: StreamWay): StreamExchange {
+    const stream = new StreamExchange(this, pipe, guard, way);
     for (const older of this.#streams) older.leave();
     this.#streams.push(stream);
     this.#next();

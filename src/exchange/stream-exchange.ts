@@ -1,4 +1,5 @@
 import type { StreamGuard } from '../rpc/stream-guard.ts';
+import type { StreamWay } from '../rpc/stream-way.ts';
 import { BatchReader, MalformedBatch, type RecordListener } from './batch-reader.ts';
 import { BatchWriter } from './batch-writer.ts';
 import { type InboundOwner, InboundRequest } from './inbound-request.ts';
@@ -60,6 +61,7 @@ export class StreamExchange implements RecordListener, InboundOwner {
   readonly guard: StreamGuard;
   readonly #owner: StreamOwner;
   readonly #pipe: BatchPipe;
+  readonly #way: StreamWay;
   readonly #reader: BatchReader;
   readonly #writer = new BatchWriter();
   readonly #accounts: StreamAccounts;
@@ -89,10 +91,11 @@ export class StreamExchange implements RecordListener, InboundOwner {
   /** The peer takes no new requests and messages. */
   isPaused = false;
 
-  constructor(owner: StreamOwner, pipe: BatchPipe, guard: StreamGuard) {
+  constructor(owner: StreamOwner, pipe: BatchPipe, guard: StreamGuard, way: StreamWay) {
     this.#owner = owner;
     this.#pipe = pipe;
     this.guard = guard;
+    this.#way = way;
     const { limits } = owner;
     this.#accounts = new StreamAccounts(limits.windowBytes);
     // Peers may allow more than this node; what it refuses for that is read to its end.
@@ -103,9 +106,9 @@ export class StreamExchange implements RecordListener, InboundOwner {
     return this.#owner.limits.maxMessageBytes;
   }
 
-  /** Whether requests may be sent over it now. */
-  get isOpen(): boolean {
-    return this.#state === 'active' && !this.isPaused && this.#accounts.mayBegin(1);
+  /** Whether calls may be sent over it now. */
+  get takesCalls(): boolean {
+    return this.#state === 'active' && !this.isPaused && this.#accounts.mayBegin(1) && this.#way.takesCalls();
   }
 
   get hasLeft(): boolean {

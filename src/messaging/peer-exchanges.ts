@@ -3,6 +3,7 @@ import type { InboundRequest } from '../exchange/inbound-request.ts';
 import { PeerExchange } from '../exchange/peer-exchange.ts';
 import type { ExchangeLimits } from '../exchange/stream-exchange.ts';
 import type { StreamGuard } from '../rpc/stream-guard.ts';
+import type { StreamWay } from '../rpc/stream-way.ts';
 import { printable } from '../telemetry/logger.ts';
 import { BATCH_PROTOCOL } from './judge-hello.ts';
 import type { Closing, PeerStream } from './peer-stream.ts';
@@ -11,6 +12,8 @@ export interface PeerExchangesParts {
   readonly limits: ExchangeLimits;
   /** Who is at the other end of a stream. */
   readonly guardOf: (stream: PeerStream) => StreamGuard;
+  /** What may be sent over it. */
+  readonly wayOf: (stream: PeerStream) => StreamWay;
   /** Serves a request or message of a peer. */
   readonly serve: (request: InboundRequest, guard: StreamGuard, node: string) => void;
   /** Something waits for a node to which there is no stream. */
@@ -41,6 +44,11 @@ export class PeerExchanges {
     return exchange;
   }
 
+  /** Undefined where nothing was sent yet and no stream was open. */
+  known(name: string): PeerExchange | undefined {
+    return this.#exchanges.get(name);
+  }
+
   /** Whether anything is on its way to a peer or from it. */
   isBusy(name: string): boolean {
     const exchange = this.#exchanges.get(name);
@@ -50,7 +58,8 @@ export class PeerExchanges {
   /** A stream of a peer is open. */
   attach(stream: PeerStream): void {
     if (stream.protocol < BATCH_PROTOCOL) return;
-    stream.exchange = this.with(stream.node).attach(stream.pipe, this.#parts.guardOf(stream));
+    const { guardOf, wayOf } = this.#parts;
+    stream.exchange = this.with(stream.node).attach(stream.pipe, guardOf(stream), wayOf(stream));
   }
 
   /** It is over. */

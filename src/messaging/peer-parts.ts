@@ -9,6 +9,7 @@ import type { Caller } from '../rpc/caller.ts';
 import type { RefusedPeer } from '../rpc/refused-peer.ts';
 import type { Security } from '../rpc/security.ts';
 import type { StreamGuard } from '../rpc/stream-guard.ts';
+import type { StreamWay } from '../rpc/stream-way.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { AdmissionAnswer, AdmissionQuestion } from './admission-question.ts';
@@ -109,6 +110,8 @@ export interface PeerStreamsParts {
   readonly judgeAdmission: JudgeAdmission;
   /** Who is at the other end of a stream, for what comes over it. */
   readonly guardOf: (facts: PeerStreamFacts) => StreamGuard;
+  /** What may be sent over it. */
+  readonly wayOf: (facts: PeerStreamFacts) => StreamWay;
   /** Serves a request or message that a peer sent. */
   readonly serve: (request: InboundRequest, guard: StreamGuard, node: string) => void;
   /** Told of each Hello and each Welcome that is refused. */

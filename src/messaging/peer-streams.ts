@@ -70,6 +70,7 @@ export class PeerStreams {
     this.exchanges = new PeerExchanges({
       limits: parts.options.messages ?? DEFAULT_MESSAGE_LIMITS,
       guardOf: parts.guardOf,
+      wayOf: parts.wayOf,
       serve: parts.serve,
       demand: name => this.wake(name),
     });

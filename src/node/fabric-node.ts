@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import type * as grpc from '@grpc/grpc-js';
-import { lentChannel } from '../connector/lent-channel.ts';
 import { messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
+import type { Messages } from '../messaging/messages.ts';
 import { keepHeadersOutOfGrpcLog } from '../rpc/grpc-log.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
-import { type ClientConstructor, clientOver, type MemberSelector, selectorChannel } from './member-clients.ts';
+import { type ClientConstructor, type MemberSelector, memberClient, selectorClient } from './member-clients.ts';
 import type { ModeWatch } from './mode-watch.ts';
 import type { FabricNodeOptions } from './node-options.ts';
 import { NodeParts } from './node-parts.ts';
@@ -112,16 +112,21 @@ export class FabricNode implements AsyncDisposable {
   /**
    * A client of another node: any generated grpc-js client class. It survives rotation, mode changes, moves and
    * restarts of the other side; a call waits for a connection up to its deadline or the hold timeout. Clients of one node
-   * share a connection: closing one ends its further calls and nothing else.
+   * share a connection: closing one ends its further calls and nothing else. Unary calls go over the peer stream where one
+   * is open that takes them, which costs a tenth; see docs/messages.md.
    * @param target a node name, or labels: then each call goes to a ready member that has them all.
    */
   client<Client extends grpc.Client>(Constructor: ClientConstructor<Client>, target: string | MemberSelector): Client {
-    return clientOver(
-      Constructor,
-      typeof target === 'string'
-        ? lentChannel(this.#parts.connector.channel(target), target)
-        : selectorChannel(this.#parts.connector, () => this.#server.candidates(), target),
-    );
+    const { connector } = this.#parts;
+    const { exchange } = this.#server;
+    const unary = (name: string) => exchange.unaryChannel(name, connector.channel(name));
+    if (typeof target === 'string') return memberClient(Constructor, target, connector.channel(target), unary(target));
+    return selectorClient(Constructor, { connector, unary, candidates: () => this.#server.candidates() }, target);
+  }
+
+  /** Messages to and from the other nodes, and this one. */
+  get messages(): Messages {
+    return this.#server.exchange.messages;
   }
 
   /**

@@ -1,5 +1,7 @@
 import * as grpc from '@grpc/grpc-js';
+import { streamedCalls } from '../calls/streamed-calls.ts';
 import type { Connector } from '../connector/connector.ts';
+import { lentChannel } from '../connector/lent-channel.ts';
 import { PickingChannel } from '../connector/picking-channel.ts';
 
 /** A generated grpc-js client class, or `grpc.Client` itself. */
@@ -18,10 +20,25 @@ export interface MemberSelector {
 export function clientOver<Client extends grpc.Client>(
   Constructor: ClientConstructor<Client>,
   channel: grpc.ChannelInterface,
+  more: Pick<grpc.ClientOptions, 'callInvocationTransformer'> = {},
 ): Client {
   // ClientOptions asks for grpc-js's own class where its code needs the interface only.
-  const options: Record<string, unknown> = { channelOverride: channel };
+  const options: Record<string, unknown> = { ...more, channelOverride: channel };
   return new Constructor(channel.getTarget(), grpc.credentials.createInsecure(), options);
+}
+
+/** A client of one member: unary calls over `unary`, all others over `channel`. */
+export function memberClient<Client extends grpc.Client>(
+  Constructor: ClientConstructor<Client>,
+  name: string,
+  channel: grpc.ChannelInterface,
+  unary: grpc.ChannelInterface,
+): Client {
+  const lent = lentChannel(channel, name);
+  const isOpen = () => lent.getConnectivityState(false) !== grpc.connectivityState.SHUTDOWN;
+  return clientOver(Constructor, lent, {
+    callInvocationTransformer: streamedCalls(() => (isOpen() ? unary : undefined)),
+  });
 }
 
 /** What is known of a member that calls may go to. */
@@ -32,20 +49,34 @@ export interface Candidate {
   readonly ready: boolean;
 }
 
-/** Each call goes to the next ready member with the labels. */
-export function selectorChannel(
-  connector: Connector,
-  candidates: () => readonly Candidate[],
+export interface SelectorParts {
+  readonly connector: Pick<Connector, 'channel'>;
+  /** The channel to a member for unary calls. */
+  readonly unary: (name: string) => grpc.ChannelInterface;
+  readonly candidates: () => readonly Candidate[];
+}
+
+/** A client of which each call goes to the next ready member with the labels. */
+export function selectorClient<Client extends grpc.Client>(
+  Constructor: ClientConstructor<Client>,
+  { connector, unary, candidates }: SelectorParts,
   selector: MemberSelector,
-): grpc.ChannelInterface {
+): Client {
   const wanted = Object.entries(selector.labels);
-  return new PickingChannel({
-    selector: wanted.map(([label, value]) => `${label}=${value}`).join(','),
-    candidates: () => {
-      const matching = candidates().filter(({ labels }) => wanted.every(([label, value]) => labels[label] === value));
-      const channels = (ready: boolean) =>
-        matching.filter(candidate => candidate.ready === ready).map(candidate => connector.channel(candidate.name));
-      return { ready: channels(true), others: channels(false) };
-    },
+  const picking = (channelTo: (name: string) => grpc.ChannelInterface) =>
+    new PickingChannel({
+      selector: wanted.map(([label, value]) => `${label}=${value}`).join(','),
+      candidates: () => {
+        const matching = candidates().filter(({ labels }) => wanted.every(([label, value]) => labels[label] === value));
+        const channels = (ready: boolean) =>
+          matching.filter(candidate => candidate.ready === ready).map(({ name }) => channelTo(name));
+        return { ready: channels(true), others: channels(false) };
+      },
+    });
+  const channel = picking(name => connector.channel(name));
+  const forUnary = picking(unary);
+  const isOpen = () => channel.getConnectivityState(false) !== grpc.connectivityState.SHUTDOWN;
+  return clientOver(Constructor, channel, {
+    callInvocationTransformer: streamedCalls(() => (isOpen() ? forUnary : undefined)),
   });
 }

@@ -19,6 +19,7 @@ import { callRulesOf } from './call-rules.ts';
 import { inboundMessage, outboundMessage } from './connection-messages.ts';
 import { explainer } from './explain.ts';
 import { type Candidate, clientOver } from './member-clients.ts';
+import { messageLimits, NodeExchange } from './node-exchange.ts';
 import type { NodeParts } from './node-parts.ts';
 import { movedMembers, type ProofStandard, proofOf, proofsDependOnAddresses, provenMember } from './node-proof.ts';
 import { type ObservabilityServer, startObservabilityServer } from './observability-server.ts';
@@ -67,6 +68,9 @@ export class NodeServer {
   readonly #admin: FabricListener;
   readonly #standard: StandardServices;
   readonly #streams: PeerStreams;
+  /** What goes over the peer streams. */
+  readonly exchange: NodeExchange;
+  #isClosed = false;
   readonly #introduction: OwnIntroduction;
   readonly #startedAt: Date = new Date();
   #observability: ObservabilityServer | undefined;
@@ -95,15 +99,19 @@ export class NodeServer {
       withdrawalOf: ({ connectionId }) =>
         this.#fabric.connections.find(({ id }) => id === connectionId)?.refusalOf(connectMethod.path),
       judgeAdmission: parts.judgeAdmission,
+      guardOf: facts => this.exchange.guards.guardOf(facts),
+      wayOf: facts => this.exchange.guards.wayOf(facts),
+      serve: (request, guard, node) => this.exchange.serve(request, guard, node),
       refused: peer => parts.audit.refused(peer),
-      options: networking,
+      options: { ...networking, messages: messageLimits(parts) },
       logger,
       metrics,
     });
     parts.canary.askPeers = (question, options) => this.#streams.ask(question, options);
     // The goodbye of the peer stream is said before its connection is closed: over that no reason can be told.
     parts.connector.onWithdrawn = ({ security }, reason) => this.#streams.endWhere(each => each === security, reason);
-    this.#fabric = this.#listener(derived(settings, listenerPolicyOf), parts.admit, {
+    const policy = derived(settings, listenerPolicyOf);
+    this.#fabric = this.#listener(policy, parts.admit, {
       withdrawn: ({ id }, reason) => this.#streams.endConnection(id, reason),
       rolesChanged: connection => {
         const refusal = connection.refusalOf(connectMethod.path);
@@ -116,9 +124,21 @@ export class NodeServer {
     );
     this.facts = this.#facts(servedMethods(services.map(({ definition }) => definition)));
     this.#server.addService(this.#streams.service.definition, this.#streams.service.implementation);
-    this.#server.addService(nodeControl.definition, createNodeControl(this.facts));
-    this.#server.addService(clusterControl.definition, createClusterControl(this.facts));
-    for (const { definition, implementation } of services) this.#server.addService(definition, implementation);
+    const unary = [
+      { definition: nodeControl.definition, implementation: createNodeControl(this.facts) },
+      { definition: clusterControl.definition, implementation: createClusterControl(this.facts) },
+      ...services,
+    ];
+    for (const { definition, implementation } of unary) this.#server.addService(definition, implementation);
+    this.exchange = new NodeExchange({
+      node: parts,
+      services: unary,
+      listener: this.#fabric,
+      policy,
+      admit: parts.admit,
+      streams: this.#streams,
+      isClosed: () => this.#isClosed,
+    });
     this.#standard = addStandardServices(
       this.#server,
       Object.fromEntries(services.map(({ definition }) => [serviceNameOf(definition), definition])),
@@ -172,7 +192,7 @@ export class NodeServer {
     const { mode, networking } = this.#parts.settings.value;
     if (mode === 'optional') return;
     const forbidden = mode === 'strict' ? 'none' : 'mutual_tls';
-    this.#streams.endWhere(stream => (stream.kind === 'none') === (forbidden === 'none'), 'mode_changed');
+    this.#streams.retireWhere(stream => (stream.kind === 'none') === (forbidden === 'none'), 'mode_changed');
     void this.#fabric.drainConnections('mode_changed', networking.drainTimeoutMs, ({ caller }) => {
       return (caller.security.kind === 'none') === (forbidden === 'none');
     });
@@ -193,7 +213,10 @@ export class NodeServer {
     this.#standard.setServing(false);
     if (graceMs > 0) await this.#streams.announceDraining(Math.min(graceMs, DRAINING_ACKNOWLEDGED_MS));
     const fabricClosed = this.#fabric.close('node_draining', graceMs);
+    await this.#streams.exchanges.settled(graceMs);
+    this.#isClosed = true;
     await this.#streams.close('node_draining');
+    this.exchange.close();
     await fabricClosed;
     await this.#admin.close('node_draining', Math.min(graceMs, 1_000));
     await this.#observability?.close();

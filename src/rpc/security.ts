@@ -7,7 +7,9 @@ export type PlaintextReason =
   /** Outbound: the mode is optional and the peer advertises no https address. */
   | 'peer_without_tls'
   /** A unix socket: the kernel is the wall. */
-  | 'unix_socket';
+  | 'unix_socket'
+  /** A message of a node to itself: it crosses no network. */
+  | 'same_process';
 
 /** What protects a connection. `none` is a value that carries its reason, the same word in type, log and metric. */
 export type Security =

@@ -2,6 +2,7 @@ import type { InboundRequest } from '../../src/exchange/inbound-request.ts';
 import { PeerExchange, type PeerExchangeParts, type StreamEnd } from '../../src/exchange/peer-exchange.ts';
 import type { BatchPipe, ExchangeLimits, StreamExchange } from '../../src/exchange/stream-exchange.ts';
 import type { StreamGuard } from '../../src/rpc/stream-guard.ts';
+import type { StreamWay } from '../../src/rpc/stream-way.ts';
 
 export const TEST_LIMITS: ExchangeLimits = {
   maxMessageBytes: 4_194_304,
@@ -10,6 +11,7 @@ export const TEST_LIMITS: ExchangeLimits = {
 };
 
 const NO_GUARD = {} as StreamGuard;
+const OPEN: StreamWay = { takesCalls: () => true, takesMessages: () => true };
 
 /** One direction of a stream in memory. Batches arrive in later turns, in their order; `hold` keeps them back. */
 class MemoryPipe implements BatchPipe {
@@ -76,7 +78,7 @@ export function exchangePair(
     b,
     connect: () => {
       const [toA, toB] = [new MemoryPipe(), new MemoryPipe()];
-      const [atA, atB] = [a.attach(toB, NO_GUARD), b.attach(toA, NO_GUARD)];
+      const [atA, atB] = [a.attach(toB, NO_GUARD, OPEN), b.attach(toA, NO_GUARD, OPEN)];
       toA.receiver = atA;
       toB.receiver = atB;
       return {

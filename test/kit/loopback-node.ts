@@ -174,6 +174,7 @@ export class LoopbackNode implements AsyncDisposable {
         decide: () => ({ allowed: true, policy: 'test', rule: '' }),
         interceptor: (_method, call) => new grpc.ServerInterceptingCall(call),
       }),
+      wayOf: () => ({ takesCalls: () => true, takesMessages: () => true }),
       serve: (request, guard, from) => this.messages.serve(request, guard, from),
       isDenied: ({ fingerprint256 }) => this.denied.includes(fingerprint256),
       withdrawalOf: () => this.withdrawal,
