@@ -52,7 +52,7 @@ export function encodeReplyHeader({ hasMessage, code, details, initial, trailing
   );
   if (!isOk) {
     writer.varint(isStatusCode(code) ? code : grpc.status.UNKNOWN);
-    writer.text(details, 'utf8');
+    writer.text(details);
   }
   if (initial !== undefined) writer.bytes(initial);
   if (trailers !== undefined) writer.metadata(trailers);
