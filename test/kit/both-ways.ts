@@ -3,12 +3,13 @@ import * as grpc from '@grpc/grpc-js';
 import { CallServer } from '../../src/calls/call-server.ts';
 import { streamedCalls } from '../../src/calls/streamed-calls.ts';
 import { UnaryChannel } from '../../src/calls/unary-channel.ts';
+import type { RequestRoute } from '../../src/exchange/request-route.ts';
 import { type CallInterceptorParts, callInterceptor } from '../../src/listener/call-interceptor.ts';
 import type { StreamGuard } from '../../src/rpc/stream-guard.ts';
-import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { callerWith } from './call-as.ts';
+import { exchangePair } from './exchange-pair.ts';
 import { listen } from './loopback-node.ts';
-import { MemoryRoute } from './memory-route.ts';
 import { servedDefinition, TypedClient, type TypedHandler, TypedService } from './typed-service.ts';
 
 export const MAX_REQUEST_BYTES = 2_000_000;
@@ -17,12 +18,12 @@ export const MAX_REPLY_BYTES = 3_000_000;
 export interface BothWays {
   /** Its calls go over HTTP/2 to a grpc-js server. */
   readonly ordinary: TypedClient;
-  /** Its unary calls go over `route`, and what that does not take to the same grpc-js server. */
+  /** Its unary calls go over a peer stream in memory, and what that does not take to the same grpc-js server. */
   readonly streamed: TypedClient;
-  readonly route: MemoryRoute;
+  /** How many requests the stream took. */
+  readonly wentStreamed: () => number;
   /** How many calls were made over HTTP/2 for the streamed client. */
   readonly wentOrdinary: () => number;
-  readonly metrics: Metrics;
 }
 
 /** One service behind one guard, served over HTTP/2 and over a stream; all of it ends with the test. */
@@ -61,13 +62,20 @@ export async function openBothWays(
   const insecure = grpc.credentials.createInsecure();
   const limits = { 'grpc.max_receive_message_length': MAX_REPLY_BYTES, 'grpc.enable_retries': 0 };
   const ordinary = new TypedClient(target, insecure, limits);
-  const [calls, route] = [
-    new CallServer([{ definition: servedDefinition, implementation }], {
-      host: target,
-      maxReplyBytes: MAX_REPLY_BYTES,
-    }),
-    new MemoryRoute(request => calls.serve(request, guard)),
-  ];
+  const calls = new CallServer([{ definition: servedDefinition, implementation }], {
+    host: target,
+    maxReplyBytes: MAX_REPLY_BYTES,
+  });
+  const { a, connect } = exchangePair({ b: request => calls.serve(request, guard) });
+  connect();
+  let wentStreamed = 0;
+  const route: RequestRoute = {
+    tryRequest: (...args) => {
+      const giveUp = a.tryRequest(...args);
+      if (giveUp !== undefined) wentStreamed += 1;
+      return giveUp;
+    },
+  };
   let wentOrdinary = 0;
   const real = new grpc.Channel(target, insecure, limits);
   const counting: grpc.ChannelInterface = {
@@ -99,5 +107,5 @@ export async function openBothWays(
     streamed.close();
     server.forceShutdown();
   });
-  return { ordinary, streamed, route, wentOrdinary: () => wentOrdinary, metrics };
+  return { ordinary, streamed, wentStreamed: () => wentStreamed, wentOrdinary: () => wentOrdinary };
 }
