@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { IncomingRequest } from '../exchange/incoming-request.ts';
 import type { StreamGuard } from '../rpc/stream-guard.ts';
 import { type CallServerOptions, IncomingCall } from './incoming-call.ts';
@@ -10,6 +11,8 @@ export type { CallServerOptions } from './incoming-call.ts';
 export class CallServer {
   readonly #methods: ReadonlyMap<string, UnaryMethod>;
   readonly #options: CallServerOptions;
+  /** What handlers run in: not whatever the stream was dialled in, or the call before came from. */
+  readonly #scope = new AsyncResource('SelvedgeCallServer');
 
   constructor(services: readonly Service[], options: CallServerOptions) {
     this.#methods = unaryMethodsOf(services);
@@ -22,6 +25,10 @@ export class CallServer {
    * nothing over this stream. Never throws.
    */
   serve(request: IncomingRequest, guard: StreamGuard): void {
+    this.#scope.runInAsyncScope(this.#serve, this, request, guard);
+  }
+
+  #serve(request: IncomingRequest, guard: StreamGuard): void {
     try {
       const method = this.#methods.get(request.name);
       const caller = method === undefined ? undefined : guard.caller();

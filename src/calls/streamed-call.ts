@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import * as grpc from '@grpc/grpc-js';
 import type { RequestOutcome } from '../exchange/request-route.ts';
 import type { Call, CallArguments, CallListener, MessageContext } from '../rpc/grpc-call.ts';
@@ -119,7 +120,9 @@ export class StreamedCall implements Call {
     if (timeoutMs !== undefined && !(timeoutMs > 0)) return false;
     if (this.#propagates(grpc.propagate.CANCELLATION) && this.#args[3]?.cancelled === true) return false;
     const request = { name, header, payload, priority: 'normal', timeoutMs } as const;
-    this.#giveUp = route.tryRequest(request, outcome => this.#settle(outcome));
+    // As over HTTP/2, an `AsyncLocalStorage` has in the callbacks of a call what it had where the call was made.
+    const scope = new AsyncResource('SelvedgeCall');
+    this.#giveUp = route.tryRequest(request, outcome => scope.runInAsyncScope(this.#settle, this, outcome));
     if (this.#giveUp === undefined) return false;
     this.#followParent();
     if (context?.callback !== undefined) {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import * as grpc from '@grpc/grpc-js';
@@ -162,7 +163,7 @@ test('errors of every form that a handler may reply with', async t => {
     new Error('no code'),
     Object.assign(new Error('with a code'), { code: grpc.status.NOT_FOUND }),
     Object.assign(new Error('with details'), { code: grpc.status.NOT_FOUND, details: 'these' }),
-    Object.assign(new Error('with a code of another kind'), { code: 'ENOENT' as unknown as grpc.status }),
+    Object.assign(new Error('of another kind'), { code: 'ENOENT' as unknown as grpc.status, details: 'unused' }),
     { code: grpc.status.ABORTED },
     { details: 'no code' },
     { code: 42 as grpc.status, details: 'a code that nobody knows' },
@@ -500,4 +501,36 @@ test('a handler keeps its object, and is found under the name that generated cod
     assert.deepEqual(reply, { text: 'hello hi from 127.0.0.1:1' });
   }
   overStream(ways);
+});
+
+test("asynchronous context is that of the caller in its callbacks, and nobody's in the handler", async t => {
+  const storage = new AsyncLocalStorage<string>();
+  const atServer: unknown[] = [];
+  const ways = await openBothWays(t, (_call, reply) => {
+    atServer.push(storage.getStore());
+    reply(null, {});
+  });
+  for (const client of [ways.ordinary, ways.streamed]) {
+    // While grpc-js connects it mixes up the contexts of the calls that wait.
+    await call(client, { handler: () => {} });
+    const heard: unknown[] = [];
+    // Several at once, which share batches.
+    const names = ['a', 'b', 'c'];
+    const ended = names.map(
+      name =>
+        new Promise<void>(resolve =>
+          storage.run(name, () => {
+            const note = (what: string) => () => heard.push(`${name} ${what} ${storage.getStore()}`);
+            const running = client.say({}, new grpc.Metadata(), {}, note('callback'));
+            running.on('metadata', note('metadata'));
+            running.on('status', note('status')).on('status', () => resolve());
+          }),
+        ),
+    );
+    await Promise.all(ended);
+    const expected = names.flatMap(name => ['callback', 'metadata', 'status'].map(what => `${name} ${what} ${name}`));
+    assert.deepEqual(heard.map(String).sort(), expected);
+  }
+  assert.deepEqual(atServer, Array(8).fill(undefined));
+  assert.deepEqual([ways.wentStreamed(), ways.wentOrdinary()], [4, 0]);
 });
