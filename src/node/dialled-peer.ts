@@ -34,7 +34,6 @@ type Refusal = Extract<Standing, { admitted: false }>;
 export class DialledPeer {
   readonly calls: ConnectionCalls;
   readonly #connection: OutboundConnection;
-  readonly #remoteAddress: string;
   readonly #standing: DialledStanding;
   readonly #parts: DialledPeerParts;
   #told: string | undefined;
@@ -46,8 +45,7 @@ export class DialledPeer {
     const { id, address, security, identity } = connection;
     this.#connection = connection;
     this.#parts = parts;
-    this.#remoteAddress = remoteOf(address);
-    const remoteAddress = this.#remoteAddress;
+    const remoteAddress = remoteOf(address);
     const caller = { connectionId: id, remoteAddress, security, identity, roles: new Set<never>(), bearer: undefined };
     this.#standing = new DialledStanding(connection, chain, caller, { ...parts, authorize: parts.rules.authorize });
     this.calls = new ConnectionCalls({ ...parts, caller, standing: this.#standing });
@@ -94,22 +92,14 @@ export class DialledPeer {
     if (this.#told === reason) return;
     this.#told = reason;
     const { refused, logger } = this.#parts;
-    const { id: connectionId, nodeName, identity: ofServer } = this.#connection;
-    const remoteAddress = this.#remoteAddress;
+    const { id: connectionId, nodeName, address: remoteAddress, identity: ofServer } = this.#connection;
     const who = identity ?? ofServer;
-    refused({
-      direction: 'outbound',
-      remoteAddress,
-      connectionId,
-      claimedNode: nodeName,
-      reason,
-      detail,
-      identity: who,
-    });
+    const facts = { direction: 'outbound', remoteAddress, connectionId, claimedNode: nodeName } as const;
+    refused({ ...facts, reason, detail, identity: who });
     logger.warn('peer.not_admitted', {
       node: nodeName,
       connection: connectionId,
-      remote: remoteAddress,
+      address: remoteAddress,
       reason,
       detail: printable(detail),
       ...certificateFields(who),

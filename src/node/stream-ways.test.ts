@@ -35,6 +35,7 @@ test('over a stream that the peer dialled calls go where the node would dial it 
 test('with another certificate as a client than as a server the node makes no calls over a stream that the peer dialled', async t => {
   const { way, trust, dialled, authority } = await scene(t);
   const shared = dialled.value;
+  assert.deepEqual(way(), BOTH);
   dialled.set(await makeSnapshot(t, { authority }));
   assert.deepEqual(way(), MESSAGES);
   trust.set(dialled.value);

@@ -136,7 +136,7 @@ test('outbound: a server that is spoken to is no peer by that: its certificate m
     const [told, ...more] = refused;
     assert.deepEqual(more, [], 'once');
     assert.deepEqual([told?.reason, told?.direction, told?.claimedNode], [reason, 'outbound', 'node-1']);
-    assert.match(told?.remoteAddress ?? '', /^127\.0\.0\.1:\d+$/);
+    assert.match(told?.remoteAddress ?? '', /^https:\/\/127\.0\.0\.1:\d+$/);
     assert.deepEqual(told?.identity?.uris, ['spiffe://dev/fabric/node-1']);
     const lines = log.filter(({ event }) => event === 'peer.not_admitted');
     assert.deepEqual(
@@ -176,6 +176,14 @@ test('outbound: who was not admitted is, as soon as lists, anchors and rules say
     refused.map(({ reason }) => reason),
     ['subject_not_allowed', 'unknown_ca'],
   );
+});
+
+test('inbound: over a connection that is being drained nothing new is taken, and what runs goes on', async t => {
+  const { guard, drain } = await guardedStream(t, { direction: 'inbound' });
+  const running = interceptedCall(guard.interceptor, ECHO);
+  drain();
+  assert.equal(guard.caller(), undefined);
+  assert.equal(running.status, undefined);
 });
 
 test('connections are numbered in one sequence, whoever dialled', async t => {

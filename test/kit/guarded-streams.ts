@@ -44,6 +44,8 @@ export interface GuardedStream {
   readonly exposed: () => Promise<string>;
   /** Decides by another policy from now on. */
   decideBy(policy: Policy | undefined): void;
+  /** Begins to end inbound connections; running calls have a minute. */
+  drain(): void;
   /** Ends the connection under the stream. */
   disconnect(): Promise<void>;
 }
@@ -128,6 +130,7 @@ export async function guardedStream(t: TestContext, options: GuardedStreamOption
     log,
     exposed: () => here.metrics.expose(),
     decideBy: policy => authorize.set(authorizerOf(policy)),
+    drain: () => void here.listener.drainConnections('node_draining', 60_000),
     disconnect: async () => {
       await (direction === 'outbound' ? there : here).listener.close();
       dialling.connector.close();
