@@ -11,10 +11,11 @@ import { calls } from './calls.ts';
 import type { Benchmark, Report } from './kit/benchmark.ts';
 import { renderReport } from './kit/render-report.ts';
 import { manyConnections } from './many-connections.ts';
+import { members } from './members.ts';
 import { reload } from './reload.ts';
 import { stalledPeers } from './stalled-peers.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [stalledPeers, calls, manyConnections, reload];
+const BENCHMARKS: readonly Benchmark[] = [stalledPeers, calls, manyConnections, members, reload];
 /** A benchmark that takes longer hangs. */
 const DEADLINE_MS = 300_000;
 

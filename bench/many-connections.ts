@@ -6,7 +6,8 @@ import { bareClient, credentialsClient, memberClient, openConnector } from './ki
 import { CredentialIssuer, type CredentialPems, snapshotOf } from './kit/credentials.ts';
 import { echo } from './kit/echo.ts';
 import type { ServerKind } from './kit/echo-servers.ts';
-import type { LoopDelay, Memory, Rotation, ServerCommands } from './kit/server-process.ts';
+import type { Memory } from './kit/memory.ts';
+import type { LoopDelay, Rotation, ServerCommands } from './kit/server-process.ts';
 import { median } from './kit/statistics.ts';
 
 const CONNECTIONS = 500;

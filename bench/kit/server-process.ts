@@ -7,15 +7,8 @@ import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { answerParent } from './child.ts';
 import { type CredentialPems, snapshotOf } from './credentials.ts';
 import { type ServerKind, startEchoServer } from './echo-servers.ts';
+import { type Memory, readMemory } from './memory.ts';
 import { cpuMicros } from './timing.ts';
-
-/** Memory of the process after garbage collection, in bytes. */
-export interface Memory {
-  /** Of objects of JavaScript. */
-  readonly heap: number;
-  /** Of the whole process, OpenSSL's included. */
-  readonly resident: number;
-}
 
 /** How long the event loop kept its timers waiting, in milliseconds. */
 export interface LoopDelay {
@@ -62,14 +55,7 @@ const commands: ServerCommands = {
     return startEchoServer(kind, { credentials, trust, logger, metrics });
   },
   cpu: cpuMicros,
-  async memory() {
-    for (let pass = 0; pass < 4; pass += 1) {
-      globalThis.gc?.();
-      await new Promise(resolve => setTimeout(resolve, 50));
-    }
-    const { heapUsed, rss } = process.memoryUsage();
-    return { heap: heapUsed, resident: rss };
-  },
+  memory: readMemory,
   watchLoop() {
     loop.enable();
     loop.reset();
