@@ -12,10 +12,11 @@ import type { Benchmark, Report } from './kit/benchmark.ts';
 import { renderReport } from './kit/render-report.ts';
 import { manyConnections } from './many-connections.ts';
 import { members } from './members.ts';
+import { messages } from './messages.ts';
 import { reload } from './reload.ts';
 import { stalledPeers } from './stalled-peers.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [stalledPeers, calls, manyConnections, members, reload];
+const BENCHMARKS: readonly Benchmark[] = [stalledPeers, calls, manyConnections, members, messages, reload];
 /** A benchmark that takes longer hangs. */
 const DEADLINE_MS = 300_000;
 

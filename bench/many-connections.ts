@@ -91,7 +91,7 @@ async function openClients(
 ): Promise<Clients> {
   const opened = clientsOf(kind, port, credentials, count);
   for (let from = 0; from < count; from += AT_ONCE)
-    await Promise.all(opened.clients.slice(from, from + AT_ONCE).map(echo));
+    await Promise.all(opened.clients.slice(from, from + AT_ONCE).map(client => echo(client)));
   return opened;
 }
 

@@ -72,15 +72,16 @@ async function measure(
     ),
   );
   progress('each node alone');
-  const alone = await memoryOf(processes);
+  // Before memory is read: collecting garbage throws away compiled code that is seldom used.
   const aloneCpu = await cpuPerSecond(processes, windowMs);
+  const alone = await memoryOf(processes);
   progress('connecting');
   const startedAt = performance.now();
   for (const name of names) await files.writeMembers(name, listed.flat());
   const { ends, at } = await settled(processes);
   progress(`${ends} stream ends`);
-  const together = await memoryOf(processes);
   const cpu = await cpuPerSecond(processes, windowMs);
+  const together = await memoryOf(processes);
   if (sum(await streamsOf(processes)) !== ends)
     throw new Error('a stream was opened or closed while nothing was to happen');
   const grown = { heap: together.heap - alone.heap, resident: together.resident - alone.resident };

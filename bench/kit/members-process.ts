@@ -1,8 +1,9 @@
 // A process with many nodes of one cluster. Started by `Child`.
 import { FabricNode } from '../../src/node/fabric-node.ts';
 import type { FabricNodeOptions } from '../../src/node/node-options.ts';
-import { createLogger, type LogFields, type Logger } from '../../src/telemetry/logger.ts';
+import type { Logger } from '../../src/telemetry/logger.ts';
 import { answerParent } from './child.ts';
+import { listeningLogger } from './listening-logger.ts';
 import { type Memory, readMemory } from './memory.ts';
 import type { ListedMember } from './node-files.ts';
 import { cpuMicros } from './timing.ts';
@@ -36,21 +37,11 @@ const commands: MembersCommands = {
 
 answerParent(commands);
 
-/** Lines are made as they would be at the level `info`, and go nowhere. */
 function watchingLogger(): Logger {
   const peers = new Set<unknown>();
   connected.push(peers);
-  const quiet = createLogger({ level: 'info', write: () => {} });
-  const look = (event: string, fields?: LogFields) => {
+  return listeningLogger((event, fields) => {
     if (event === 'peer.connected') peers.add(fields?.node);
     if (event === 'peer.disconnected') peers.delete(fields?.node);
-  };
-  return {
-    ...quiet,
-    debug: look,
-    info: (event, fields) => {
-      look(event, fields);
-      quiet.info(event, fields);
-    },
-  };
+  });
 }

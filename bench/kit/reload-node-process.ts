@@ -7,11 +7,11 @@ import { FabricNode } from '../../src/node/fabric-node.ts';
 import type { FabricNodeOptions } from '../../src/node/node-options.ts';
 import { NodeParts } from '../../src/node/node-parts.ts';
 import { resolveOrThrow } from '../../src/node/reload-options.ts';
-import { createLogger, type Logger } from '../../src/telemetry/logger.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { answerParent } from './child.ts';
 import { memberClient } from './clients.ts';
 import { echo, echoDefinition, echoImplementation } from './echo.ts';
+import { listeningLogger } from './listening-logger.ts';
 import { cpuMicros } from './timing.ts';
 
 /** What a while was like for the event loop, times in milliseconds. */
@@ -68,7 +68,9 @@ const DEADLINE_MS = 55_000;
 
 let onReviewed: () => void = () => {};
 const metrics = createMetrics();
-const logger = listeningLogger();
+const logger = listeningLogger((event, fields) => {
+  if (event === 'connections.reviewed' && fields?.connections !== 0) onReviewed();
+});
 const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
 let takeOptions: (options: FabricNodeOptions) => Promise<unknown> = () => Promise.reject(new Error('nothing runs'));
 /** When each outbound connection was opened; undefined where connections are inbound. */
@@ -137,17 +139,6 @@ const commands: ReloadNodeCommands = {
 };
 
 answerParent(commands);
-
-/** Lines are made as they would be at the level `info`, and go nowhere. */
-function listeningLogger(): Logger {
-  const quiet = createLogger({ level: 'info', write: () => {} });
-  return {
-    ...quiet,
-    debug: (event, fields) => {
-      if (event === 'connections.reviewed' && fields?.connections !== 0) onReviewed();
-    },
-  };
-}
 
 async function watchLoop(during: () => Promise<void>): Promise<LoopWindow> {
   loop.enable();

@@ -1,0 +1,85 @@
+import * as grpc from '@grpc/grpc-js';
+import type { FabricNode } from '../../src/node/fabric-node.ts';
+import type { Child } from './child.ts';
+import { bareClient } from './clients.ts';
+import { CredentialIssuer } from './credentials.ts';
+import { echo, PAYLOAD } from './echo.ts';
+import { startEchoNode } from './message-node.ts';
+import type { MessagesCommands } from './messages-process.ts';
+import { NodeFiles } from './node-files.ts';
+import { timeConcurrently } from './timing.ts';
+import { SocketClient } from './tls-socket.ts';
+
+/** What is to be reached, by messages in flight. */
+export type Aims = Readonly<Record<number, number>>;
+
+/** One way to move a message of 128 bytes to another process. */
+export interface MessageWay {
+  readonly name: string;
+  /** How many messages a sample has, as a multiple of those of a bare unary call: what costs less needs more of them. */
+  readonly share: number;
+  /** Messages per CPU-second, as a multiple of the bare unary call. */
+  readonly aims?: Aims;
+  /** Messages per CPU-second, as a share of the bare socket in percent. */
+  readonly socketAims?: Aims;
+  /** Resolves with how long each of the messages took, in milliseconds. */
+  move(count: number, inFlight: number): Promise<readonly number[]>;
+}
+
+/** A way that moves large payloads and small ones at the same time. */
+export interface MixedWay {
+  readonly name: string;
+  small(): Promise<unknown>;
+  large(payload: Buffer): Promise<unknown>;
+}
+
+export interface MessageWays extends AsyncDisposable {
+  /** The first is the bare unary call, the last the bare socket. */
+  readonly ways: readonly MessageWay[];
+  readonly mixed: readonly MixedWay[];
+}
+
+const NAMES = { here: 'node-1', there: 'node-2' } as const;
+
+export async function openMessageWays(server: Child<MessagesCommands>): Promise<MessageWays> {
+  const issuer = await CredentialIssuer.create();
+  const [ofServer, ofClient] = [await issuer.issue(), await issuer.issue()];
+  const bare = bareClient(await server.ask('serveBare', ofServer), ofClient);
+  const socket = await SocketClient.connect(await server.ask('serveSocket', ofServer), ofClient);
+  const files = await NodeFiles.create(issuer);
+  const node = await connectNodes(server, files);
+  const typed = node.client(grpc.Client, NAMES.there);
+  const concurrent = (action: () => Promise<unknown>) => (count: number, inFlight: number) =>
+    timeConcurrently(count, inFlight, action);
+  return {
+    ways: [
+      { name: 'bare unary call', share: 1, move: concurrent(() => echo(bare)) },
+      { name: 'typed call', share: 2, aims: { 1: 10, 64: 10, 1024: 10 }, move: concurrent(() => echo(typed)) },
+      { name: 'bare TLS socket', share: 16, move: (count, inFlight) => echoBatches(socket, count, inFlight) },
+    ],
+    mixed: [{ name: 'bare unary call', small: () => echo(bare), large: payload => echo(bare, payload) }],
+    async [Symbol.asyncDispose]() {
+      bare.close();
+      socket.close();
+      await node.close();
+      await files[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Starts a node there and one here. Resolves with the one here, which has a stream to the other. */
+async function connectNodes(server: Child<MessagesCommands>, files: NodeFiles): Promise<FabricNode> {
+  const unknown = Object.values(NAMES).map(name => ({ name, address: 'https://127.0.0.1:1' }));
+  // It learns the address of the one here when that dials it.
+  await files.writeMembers(NAMES.there, unknown);
+  const there = { name: NAMES.there, address: await server.ask('serveNode', files.options(NAMES.there)) };
+  await files.writeMembers(NAMES.here, [...unknown.filter(({ name }) => name !== there.name), there]);
+  return startEchoNode(files.options(NAMES.here), NAMES.there);
+}
+
+/** All messages that are in flight as one write. */
+async function echoBatches(socket: SocketClient, count: number, inFlight: number): Promise<readonly number[]> {
+  const batch = Buffer.concat(Array.from({ length: inFlight }, () => PAYLOAD));
+  const times = await timeConcurrently(Math.ceil(count / inFlight), 1, () => socket.echo(batch));
+  return times.flatMap(time => Array.from({ length: inFlight }, () => time));
+}
