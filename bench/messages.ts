@@ -91,10 +91,10 @@ async function sample(
 ): Promise<Sample> {
   const serverBefore = await server.ask('cpu');
   const clientBefore = cpuMicros();
-  const latencies = await move(count * share, inFlight);
+  const moved = await move(count * share, inFlight);
   const clientCpu = cpuMicros() - clientBefore;
   const cpu = clientCpu + (await server.ask('cpu')) - serverBefore;
-  return { rate: (latencies.length / cpu) * 1e6, p50: median(latencies), p99: quantile(latencies, 0.99) };
+  return { rate: (moved.count / cpu) * 1e6, p50: median(moved.latencies), p99: quantile(moved.latencies, 0.99) };
 }
 
 async function sampleMixed(way: MixedWay, { bytes, atOnce }: (typeof LARGE)[number]): Promise<MixedSample> {
@@ -127,7 +127,7 @@ function methodOf(rounds: number, mixedRounds: number): string {
   return (
     'Messages of 128 bytes, and as many back but for one-way ones, over mutual TLS 1.3 between two processes, one ' +
     'connection each. A bare unary call is grpc-js without anything of ours; a bare TLS socket carries all messages that ' +
-    'are in flight in one write and has them echoed: the limit of what batching can reach. CPU is that of both processes, the ' +
+    'are in flight in one write and has them echoed: the limit of what batching can reach. One sender of eight looks at the clock. CPU is that of both processes, the ' +
     `benchmark's own included. Rounds: ${rounds}, in each every way in turn; for large payloads ${mixedRounds}. A figure is ` +
     'the median over the rounds; a ratio is the median of those within a round. An aim stands beside what was reached.'
   );
