@@ -1,4 +1,4 @@
-// Runs the test files below the folders given (default: src and test, interop apart). Fails when it finds none, since
+// Runs the test files below the folders given (default: src and test, save those of SEPARATE). Fails when it finds none, since
 // `node --test` on an empty list would exit 0.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,20 +7,22 @@ import { dirname, join, resolve, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { PROGRAMS_VARIABLE } from './kit/programs.ts';
 
-const SEPARATE = join('test', 'interop');
+/** What needs more than Node.js: each has a script of its own in package.json. */
+const SEPARATE = [join('test', 'interop'), join('test', 'faults')];
 /** Their files share a process: to start one takes longer than most of them. */
 const IN_ONE_PROCESS = ['src', join('test', 'docs'), join('test', 'property'), join('test', 'architecture')];
 
 const wanted = process.argv.slice(2);
 const roots = wanted.length > 0 ? wanted : ['src', 'test'];
-const files = roots.flatMap(testFilesBelow).filter(file => wanted.length > 0 || !file.startsWith(SEPARATE + sep));
+const isBelow = (file: string, folders: readonly string[]) => folders.some(folder => file.startsWith(folder + sep));
+const files = roots.flatMap(testFilesBelow).filter(file => wanted.length > 0 || !isBelow(file, SEPARATE));
 
 if (files.length === 0) {
   console.error(`no test files below ${roots.join(', ')}`);
   process.exit(1);
 }
 // What other projects bring may have to be built first.
-const timeoutMs = files.some(file => file.startsWith(SEPARATE + sep)) ? 3_600_000 : 240_000;
+const timeoutMs = files.some(file => isBelow(file, SEPARATE)) ? 3_600_000 : 240_000;
 // The programs that tests start are those that are shipped.
 if (wanted.length === 0) await import('./build.ts');
 const suites = mkdtempSync(join(tmpdir(), 'selvedge-tests-'));
@@ -50,8 +52,7 @@ function processesFor(tests: readonly string[]): string[] {
   const folders = new Map<string, string[]>();
   const alone: string[] = [];
   for (const file of tests) {
-    const isShared = IN_ONE_PROCESS.some(folder => file.startsWith(folder + sep));
-    if (isShared) folders.set(dirname(file), [...(folders.get(dirname(file)) ?? []), file]);
+    if (isBelow(file, IN_ONE_PROCESS)) folders.set(dirname(file), [...(folders.get(dirname(file)) ?? []), file]);
     else alone.push(file);
   }
   const shared = [...folders].map(([folder, members]) => {
