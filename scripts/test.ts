@@ -1,4 +1,4 @@
-// Runs the test files below the folders given (default: src and test, save those of SEPARATE). Fails when it finds none, since
+// Runs the test files below the folders given (default: src and test, without SEPARATE). Fails when it finds none, since
 // `node --test` on an empty list would exit 0.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';

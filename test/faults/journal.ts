@@ -22,7 +22,7 @@ export type Outcome =
 
 /** What one process saw. Ids are those of {@link messageId}. Times are of a clock that all processes of a machine share. */
 export type Entry = { readonly atMs: number } & (
-  | { readonly what: 'started' }
+  | { readonly what: 'started'; readonly generation: number }
   | {
       readonly what: 'sent';
       readonly id: string;

@@ -1,0 +1,74 @@
+import * as grpc from '@grpc/grpc-js';
+import type { Priority } from '../../src/exchange/request-route.ts';
+import { type FabricNode, isSelvedgeError } from '../../src/index.ts';
+import type { Outcome, Way } from './journal.ts';
+import { type Messages, messagesOf } from './messages-api.ts';
+import { decodeAnswer } from './payload.ts';
+import { NOTICE, REQUEST, TAKE } from './receiver.ts';
+
+/** One message that is to be sent. */
+export interface OutgoingMessage {
+  readonly id: string;
+  readonly to: string;
+  readonly bytes: Buffer;
+  readonly priority: Priority;
+  readonly timeoutMs: number;
+}
+
+/** Sends one message and says how it ended. Rejects only where the answer is not one to it. */
+export type Sender = (message: OutgoingMessage) => Promise<Outcome>;
+
+/** A sender for each way that the node has. */
+export function sendersOf(node: FabricNode, peers: readonly string[]): ReadonlyMap<Way, Sender> {
+  const messages = messagesOf(node);
+  return new Map<Way, Sender>([
+    ['call', callSender(node, peers)],
+    ...(messages === undefined
+      ? []
+      : ([
+          ['request', requestSender(messages)],
+          ['send', noticeSender(messages)],
+        ] as const)),
+  ]);
+}
+
+function callSender(node: FabricNode, peers: readonly string[]): Sender {
+  const clients = new Map(peers.map(peer => [peer, node.client(grpc.Client, peer)]));
+  return ({ id, to, bytes, timeoutMs }) =>
+    new Promise((resolve, reject) => {
+      clients
+        .get(to)
+        ?.makeUnaryRequest(
+          TAKE.path,
+          TAKE.requestSerialize,
+          TAKE.responseDeserialize,
+          bytes,
+          { deadline: Date.now() + timeoutMs },
+          (error, answer) => {
+            try {
+              if (error === null) resolve({ kind: 'answered', by: decodeAnswer(id, answer ?? Buffer.alloc(0)) });
+              else resolve({ kind: 'failed', reason: grpc.status[error.code], safeToRetry: undefined });
+            } catch (problem) {
+              reject(problem);
+            }
+          },
+        );
+    });
+}
+
+function requestSender(messages: Messages): Sender {
+  return ({ id, to, bytes, priority, timeoutMs }) =>
+    messages
+      .request(to, REQUEST, bytes, { priority, timeoutMs })
+      .then(answer => ({ kind: 'answered', by: decodeAnswer(id, answer) }), failure);
+}
+
+function noticeSender(messages: Messages): Sender {
+  return ({ to, bytes, priority, timeoutMs }) =>
+    messages.send(to, NOTICE, bytes, { priority, timeoutMs }).then(() => ({ kind: 'taken' }), failure);
+}
+
+function failure(error: unknown): Outcome {
+  if (!isSelvedgeError(error, 'message_failed')) throw error;
+  return { kind: 'failed', reason: error.facts.reason, safeToRetry: error.facts.safeToRetry };
+}
