@@ -53,6 +53,6 @@ function tell(report: AgentReport): void {
 
 function noteMembers(line: string): void {
   const { event, node: name, reason }: { event: string; node: string; reason?: string } = JSON.parse(line);
-  if (event.startsWith('peer.'))
-    journal.write({ what: 'member', node: name, state: event.slice('peer.'.length), reason });
+  if (event === 'peer.connected') journal.write({ what: 'member', node: name, state: 'connected', reason });
+  if (event === 'peer.disconnected') journal.write({ what: 'member', node: name, state: 'disconnected', reason });
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { stringify } from 'smol-toml';
 import { type CertStore, initCertStore } from '../../src/dev-pki/cert-store.ts';
+import { messageOf } from '../../src/errors/selvedge-error.ts';
 import type { FabricNodeOptions } from '../../src/index.ts';
 import type { Entry } from './journal.ts';
 import { auditJournals } from './ledger.ts';
@@ -83,13 +84,18 @@ export class FaultCluster {
    * @param t is told how many messages ended in which way.
    */
   async audit(t: TestContext): Promise<ReadonlyMap<string, number>> {
-    await Promise.allSettled(this.#processes.filter(({ isKilled }) => !isKilled).map(process => process.stopTraffic()));
+    const running = this.#processes.filter(({ isKilled }) => !isKilled);
+    const ends = await Promise.allSettled(running.map(process => process.stopTraffic()));
     const { violations, counts } = auditJournals(
       this.#processes.map(({ account }) => account),
       SLACK_MS,
     );
     for (const [end, count] of [...counts].toSorted()) t.diagnostic(`${end}: ${count}`);
-    assert.deepEqual(violations.slice(0, 10), [], `${violations.length} violations`);
+    const problems = [
+      ...ends.flatMap(end => (end.status === 'rejected' ? [messageOf(end.reason)] : [])),
+      ...violations,
+    ];
+    assert.deepEqual(problems.slice(0, 20), [], `${problems.length} in all`);
     return counts;
   }
 

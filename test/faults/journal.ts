@@ -18,7 +18,12 @@ export type Outcome =
   /** A one-way message. */
   | { readonly kind: 'taken' }
   /** `safeToRetry` is undefined for calls: a status does not say it. */
-  | { readonly kind: 'failed'; readonly reason: string; readonly safeToRetry: boolean | undefined };
+  | {
+      readonly kind: 'failed';
+      readonly reason: string;
+      readonly detail: string;
+      readonly safeToRetry: boolean | undefined;
+    };
 
 /** What one process saw. Ids are those of {@link messageId}. Times are of a clock that all processes of a machine share. */
 export type Entry = { readonly atMs: number } & (

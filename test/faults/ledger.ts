@@ -85,7 +85,7 @@ function contradictionOf({ id, to }: Sent, outcome: Outcome, receipts: readonly 
       return receipts.length > 0 ? undefined : `${id} was taken, and ${to} did not receive it`;
     case 'failed':
       if (outcome.safeToRetry !== true || receipts.length === 0) return undefined;
-      return `${id} failed as ${outcome.reason}, safe to send again, and ${to} did receive it`;
+      return `${id} failed as ${outcome.reason} (${outcome.detail}), safe to send again, and ${to} did receive it`;
   }
 }
 

@@ -115,10 +115,9 @@ export class NodeProcess {
     return this.journaled(`${count} answers of ${node}`, isAnswer, this.journal.length, count);
   }
 
-  /** How another node stood, in order, since it was first connected. */
+  /** How another node stood, in order. */
   statesOf(node: string): readonly string[] {
-    const states = this.journal.flatMap(entry => (entry.what === 'member' && entry.node === node ? [entry.state] : []));
-    return states.slice(states.indexOf('connected'));
+    return this.journal.flatMap(entry => (entry.what === 'member' && entry.node === node ? [entry.state] : []));
   }
 
   #tell(command: AgentCommand): void {

@@ -47,7 +47,7 @@ function callSender(node: FabricNode, peers: readonly string[]): Sender {
           (error, answer) => {
             try {
               if (error === null) resolve({ kind: 'answered', by: decodeAnswer(id, answer ?? Buffer.alloc(0)) });
-              else resolve({ kind: 'failed', reason: grpc.status[error.code], safeToRetry: undefined });
+              else resolve(statusOf(error));
             } catch (problem) {
               reject(problem);
             }
@@ -68,7 +68,12 @@ function noticeSender(messages: Messages): Sender {
     messages.send(to, NOTICE, bytes, { priority, timeoutMs }).then(() => ({ kind: 'taken' }), failure);
 }
 
+function statusOf({ code, details }: grpc.ServiceError): Outcome {
+  return { kind: 'failed', reason: grpc.status[code], detail: details, safeToRetry: undefined };
+}
+
 function failure(error: unknown): Outcome {
   if (!isSelvedgeError(error, 'message_failed')) throw error;
-  return { kind: 'failed', reason: error.facts.reason, safeToRetry: error.facts.safeToRetry };
+  const { reason, detail, safeToRetry } = error.facts;
+  return { kind: 'failed', reason, detail, safeToRetry };
 }

@@ -21,6 +21,7 @@ export class Traffic {
   readonly #senders: readonly (readonly [Way, Sender])[];
   readonly #journal: JournalWriter;
   readonly #running = new Set<Promise<void>>();
+  #plan: TrafficPlan | undefined;
   #timer: NodeJS.Timeout | undefined;
   #lastNumber = 0;
 
@@ -32,6 +33,7 @@ export class Traffic {
   }
 
   start(plan: TrafficPlan): void {
+    this.#plan = plan;
     const perTick = Math.max(1, Math.round((plan.rate * TICK_MS) / 1000));
     // What a late tick missed is not made up for: a process that was stopped must not come back with a flood.
     this.#timer = setInterval(() => {
@@ -39,9 +41,15 @@ export class Traffic {
     }, TICK_MS);
   }
 
-  /** Resolves when all that was sent has ended. */
+  /**
+   * Resolves when all that was sent has ended. Then a last message of each kind went to each peer: what was sent before it
+   * over the same stream does not arrive any more after that.
+   */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
+    await Promise.all(this.#running);
+    const kinds = this.#peers.length * this.#senders.length * PRIORITIES.length;
+    for (let sent = 0; sent < kinds && this.#plan !== undefined; sent += 1) this.#sendNext(this.#plan);
     await Promise.all(this.#running);
   }
 

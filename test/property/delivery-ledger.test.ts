@@ -45,7 +45,12 @@ const received = (id: string, facts: Partial<Received> = {}): Entry => ({
   ...facts,
 });
 const answered = (by: ProcessName): Outcome => ({ kind: 'answered', by });
-const failed = (safeToRetry: boolean | undefined): Outcome => ({ kind: 'failed', reason: 'stream_lost', safeToRetry });
+const failed = (safeToRetry: boolean | undefined): Outcome => ({
+  kind: 'failed',
+  reason: 'stream_lost',
+  detail: '',
+  safeToRetry,
+});
 
 const violationsOf = (...processes: readonly ProcessJournal[]) => auditJournals(processes, SLACK_MS).violations;
 /** `a` sent a request, and `b` may have received it. */
