@@ -24,6 +24,7 @@ export function renderSecurityMatrix(nodes: readonly NodeStatus[], paint: Paint)
 
 function cellOf(peer: Peer | undefined): Cell {
   if (peer === undefined) return { text: 'unknown', colour: 'bad' };
+  if (peer.state === 'idle') return { text: 'idle', colour: 'quiet' };
   if (peer.state !== 'connected') return { text: peer.reason === '' ? peer.state : peer.reason, colour: 'bad' };
   if (peer.security === 'mutual_tls') return { text: 'mutual TLS', colour: 'good' };
   return { text: peer.security === 'tls' ? 'TLS' : 'plaintext', colour: 'warning' };

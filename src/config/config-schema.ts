@@ -67,6 +67,16 @@ const networking = table<NetworkingOptions>('networking', {
     meaning: 'A peer stream that was silent this long is given up. Longer than `heartbeat-interval`.',
     default: '"15s"',
   }),
+  watchedMembers: value('watched-members', count, {
+    meaning:
+      'How many members this node keeps a peer stream to though nothing is sent; others are `idle`. In `optional` it is all of them.',
+    default: '16',
+  }),
+  idleTimeoutMs: value('idle-timeout', duration, {
+    meaning:
+      'A peer stream that neither side watches, and a connection without calls, end after this long without traffic. At least 1s.',
+    default: '"5m"',
+  }),
   reconnectMaxDelayMs: value('reconnect-max-delay', duration, {
     meaning: 'The longest wait between two dials of the same peer.',
     default: '"5s"',

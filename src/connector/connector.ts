@@ -70,6 +70,8 @@ export class Connector {
   readonly #turns = new PacedTurns(DIAL_PACE_MS);
   /** Called before an open connection must go because its server may no longer be spoken to. */
   onWithdrawn: (connection: OutboundConnection, reason: RefusalReason) => void = () => {};
+  /** Called at each call to a member, those of who retries himself left out. */
+  onCalled: (nodeName: string) => void = () => {};
 
   constructor(parts: ConnectorParts) {
     this.#parts = parts;
@@ -104,6 +106,7 @@ export class Connector {
       options,
       metrics,
       watcher: planned => this.#watch(nodeName, planned),
+      called: () => this.onCalled(nodeName),
     });
     const renewals = new PacedTurns(RENEWAL_PACE_MS);
     this.#routes.set(nodeName, { channel, plan, renewals, lastProblem: '' });
@@ -114,6 +117,11 @@ export class Connector {
   /** What protects the connection to a member that calls go over now. */
   securityOf(nodeName: string): Security | undefined {
     return this.#routes.get(nodeName)?.channel.security;
+  }
+
+  /** Calls to a member that run or wait, those of who retries himself left out. */
+  openCallsTo(nodeName: string): number {
+    return this.#routes.get(nodeName)?.channel.openCalls ?? 0;
   }
 
   /**

@@ -19,6 +19,8 @@ export interface DialOptions {
   readonly connectTimeoutMs: number;
   readonly reconnectMaxDelayMs: number;
   readonly maxMessageBytes: number;
+  /** A connection without calls ends after this long; the next call dials again. At least 1,000. */
+  readonly idleTimeoutMs: number;
   /** How long calls may go on over a connection that was replaced for a reason. */
   readonly drainTimeoutMs: number;
 }
@@ -106,6 +108,7 @@ export class Dial implements CallCarrier {
     this.#channel = new grpc.Channel(grpcTargetOf(planned.target.address), credentials, {
       ...FABRIC_CHANNEL_OPTIONS,
       'grpc.max_reconnect_backoff_ms': options.reconnectMaxDelayMs,
+      'grpc.client_idle_timeout_ms': options.idleTimeoutMs,
       'grpc.max_receive_message_length': options.maxMessageBytes,
       'grpc.max_send_message_length': options.maxMessageBytes,
     });

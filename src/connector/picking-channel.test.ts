@@ -90,6 +90,7 @@ function stub(t: TestContext, name: string): Stub {
       connectTimeoutMs: 1,
       reconnectMaxDelayMs: 1,
       maxMessageBytes: 1,
+      idleTimeoutMs: 1_000,
       drainTimeoutMs: 1,
       holdTimeoutMs: 1,
       refusedHoldTimeoutMs: 1,

@@ -30,6 +30,8 @@ export interface StableChannelParts {
   readonly options: StableChannelOptions;
   readonly metrics: Metrics;
   readonly watcher: (planned: PlannedDial) => DialWatcher;
+  /** Told of each call, those of {@link StableChannel.impatient} left out. Default: nobody. */
+  readonly called?: () => void;
 }
 
 /**
@@ -62,7 +64,14 @@ export class StableChannel implements grpc.ChannelInterface {
     expiring: dial => this.#renew(dial),
   };
   readonly #impatient: CallOwner = { ended: (call, code) => this.#onEnded(call, code) };
-  readonly #patient: CallOwner = { ...this.#impatient, returned: call => this.#route(call) };
+  readonly #patient: CallOwner = {
+    ended: (call, code) => {
+      this.#openCalls -= 1;
+      this.#onEnded(call, code);
+    },
+    returned: call => this.#route(call),
+  };
+  #openCalls = 0;
 
   constructor(parts: StableChannelParts) {
     this.#parts = parts;
@@ -106,9 +115,16 @@ export class StableChannel implements grpc.ChannelInterface {
   }
 
   createCall(...args: CallArguments): Call {
+    this.#openCalls += 1;
+    this.#parts.called?.();
     const call = new FacadeCall(args, this.#patient);
     this.#route(call);
     return call;
+  }
+
+  /** Calls that run or wait; those of {@link impatient} are not counted. */
+  get openCalls(): number {
+    return this.#openCalls;
   }
 
   /** The same connection without holding: a call fails as soon as the dial does. For those who retry themselves. */
@@ -193,7 +209,11 @@ export class StableChannel implements grpc.ChannelInterface {
     const [best] = plan.dials;
     if (best === undefined) return;
     const current = this.#current;
-    if (current?.planned.epoch === best.epoch) {
+    if (current?.state === IDLE && this.#held.size === 0) {
+      // Nobody needs a connection now: who does later dials what the plan says then.
+      this.#retireBoth('address_changed');
+      this.#awake = false;
+    } else if (current?.planned.epoch === best.epoch) {
       this.#keepCurrent(current, best);
     } else if (current?.state === READY && (plan.mayKeepPlaintext || current.planned.target.scheme === 'https')) {
       if (this.#next?.planned.epoch === best.epoch) return;

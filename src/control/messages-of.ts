@@ -3,7 +3,7 @@ import type { CredentialsStore } from '../credentials/credentials-store.ts';
 import type { ExpiringCertificate } from '../credentials/expiry.ts';
 import { formatAddress } from '../identity/address.ts';
 import { knownAs, type PeerIdentity } from '../identity/peer-identity.ts';
-import type { PeerEntry } from '../messaging/peer-table.ts';
+import { isFine, type PeerEntry } from '../messaging/peer-table.ts';
 import type {
   CertificateState,
   Connection,
@@ -36,7 +36,7 @@ export function statusOfNode(node: NodeFacts): NodeStatus {
     addressesRedacted: false,
     problems: node.problems(),
     expiring: node.expiring().slice(0, MAX_EXPIRING).map(expiringMessage),
-    peersConnected: peers.every(({ state }) => state === 'connected') ? 'all' : 'not_all',
+    peersConnected: peers.every(({ state }) => isFine(state)) ? 'all' : 'not_all',
     notices: node.notices(),
   };
 }

@@ -54,6 +54,13 @@ test('a member that is not connected stands in the way of both ends, with the re
     ]);
 });
 
+test('an idle member stands in the way while the mode is optional, where everybody is watched, and in no other', () => {
+  const peers = [peer({ state: 'idle' })];
+  for (const to of ['strict', 'plain'] as const)
+    assert.deepEqual(told(obstaclesTo(to, facts({ peers }))), ['member_not_connected node-2 idle']);
+  assert.deepEqual(told(obstaclesTo('strict', facts({ from: 'plain', peers }))), ['not_the_next_mode']);
+});
+
 test('members that would be cut off by strict are named: those in plain, those without mutual TLS', () => {
   const tls: PeerEntry['security'] = { kind: 'tls', protocol: 'TLSv1.3', cipher: 'x' };
   const peers = [

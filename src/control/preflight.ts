@@ -19,7 +19,9 @@ export function obstaclesTo(to: 'plain' | 'optional' | 'strict', facts: Prefligh
   if (to !== 'plain' && !facts.hasCredentials) obstacles.push(obstacle('no_credentials'));
   if (to === facts.from || to === 'optional') return obstacles;
   if (facts.from !== 'optional') obstacles.push(obstacle('not_the_next_mode'));
-  for (const peer of facts.peers) {
+  // While the mode is optional everybody is watched; in another one the way leads through optional, where they are.
+  const known = facts.peers.filter(({ state }) => facts.from === 'optional' || state !== 'idle');
+  for (const peer of known) {
     const code = to === 'strict' ? againstStrict(peer) : againstPlain(peer);
     const detail = code === 'member_not_connected' ? (peer.reason ?? peer.state) : '';
     if (code !== undefined) obstacles.push(obstacle(code, peer.name, detail));

@@ -48,6 +48,7 @@ export const CLOSE_REASONS = [
   'duplicate_stream',
   'stale_generation',
   'heartbeat_timeout',
+  'idle',
   'node_draining',
   'node_closed',
   'not_a_member',

@@ -55,6 +55,7 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   #current: StreamExchange | undefined;
   #lastId = 0;
   #isClosed = false;
+  #hadTraffic = false;
   #onIdle: (() => void)[] = [];
 
   constructor(parts: PeerExchangeParts) {
@@ -81,6 +82,7 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
       return () => pending.cancel();
     }
     this.#pending.set(pending.id, pending);
+    this.#hadTraffic = true;
     if (timeoutMs !== undefined) this.#deadlines.add(pending, Math.max(Math.ceil(timeoutMs), 0));
     this.queue.push(pending);
     if (this.#current === undefined) this.#parts.demand();
@@ -122,14 +124,11 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
     for (const stream of this.#streams) stream.isPaused = true;
   }
 
-  /** How many requests of the peer are being served. */
-  get running(): number {
-    return this.#running.size;
-  }
-
-  /** How many of ours are not settled. */
-  get pending(): number {
-    return this.#pending.size;
+  /** Whether anything is on its way in either direction, or was since this was asked last. */
+  takeTraffic(): boolean {
+    const hadTraffic = this.#hadTraffic || this.#pending.size + this.#running.size > 0;
+    this.#hadTraffic = false;
+    return hadTraffic;
   }
 
   /** Resolves when no request of the peer is being served any more. */
@@ -150,6 +149,7 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
 
   arrived(request: InboundRequest, guard: StreamGuard, timeoutMs: number): void {
     if (timeoutMs > 0) this.#deadlines.add(request, timeoutMs);
+    this.#hadTraffic = true;
     this.#parts.serve(request, guard);
     if (!request.isEnded) this.#running.set(request.id, request);
   }

@@ -54,7 +54,7 @@ test('a Hello in a protocol of the future is refused by name', async () => {
   await using node = await LoopbackNode.start({ name: 'node-a' });
   node.knows(PEER);
   using peer = new RawDialler(node.port).read();
-  peer.call.write({ hello: { introduction: introductionOf('node-b'), protocolMin: 3, protocolMax: 4 } });
+  peer.call.write({ hello: { introduction: introductionOf('node-b'), protocolMin: 4, protocolMax: 5 } });
   await until('it is refused', () => peer.status !== undefined);
   assert.deepEqual(peer.status?.metadata.get('selvedge-reason'), ['protocol_version']);
 });

@@ -39,6 +39,7 @@ export class FrameStream {
   #take: ((frame: Frame) => void) | undefined;
   #onDrain: (() => void) | undefined;
   #congested = false;
+  #sent = 0;
   #finished = false;
   #ending = false;
   #resolveEnded: (end: FrameStreamEnd) => void = () => {};
@@ -85,6 +86,11 @@ export class FrameStream {
     return this.#finished;
   }
 
+  /** How many frames were sent. */
+  get sent(): number {
+    return this.#sent;
+  }
+
   /** True while the other side does not read as fast as we write: then what can wait should. */
   get congested(): boolean {
     return this.#congested;
@@ -93,6 +99,7 @@ export class FrameStream {
   /** @param written called when the frame is on its way; never where the stream ends before. */
   send(frame: Frame, written?: () => void): void {
     if (this.#finished || this.#ending) return;
+    this.#sent += 1;
     this.#congested = !this.#call.write(frame, written);
   }
 

@@ -54,6 +54,7 @@ export interface Frame {
   readonly admissionQuestion?: WireAdmissionQuestion | null;
   readonly admissionAnswer?: WireAdmissionAnswer | null;
   readonly batch?: Buffer | null;
+  readonly watch?: { readonly watches: boolean } | null;
 }
 
 /** `Fabric.Connect`, for those who call it. */

@@ -57,10 +57,10 @@ test('only an older generation is stale', () => {
 });
 
 test('the highest protocol that both speak is taken, and none is a refusal', () => {
-  assert.equal(verdict({}, {}, [1, 9]), 'ok 2');
+  assert.equal(verdict({}, {}, [1, 9]), 'ok 3');
   assert.equal(verdict({}, {}, [0, 1]), 'ok 1');
-  assert.equal(verdict({}, {}, [2, 9]), 'ok 2');
-  assert.equal(verdict({}, {}, [3, 9]), 'protocol_version');
+  assert.equal(verdict({}, {}, [2, 2]), 'ok 2');
+  assert.equal(verdict({}, {}, [4, 9]), 'protocol_version');
   assert.equal(verdict({}, {}, [0, 0]), 'protocol_version');
   assert.equal(verdict({}, {}, [9, 1]), 'protocol_version');
 });
@@ -136,11 +136,11 @@ test('a Welcome must come from the node that was dialled', () => {
     return result.ok ? 'ok' : result.reason;
   };
   assert.equal(reason({}), 'ok');
-  assert.equal(reason({}, 2), 'ok');
+  assert.equal(reason({}, 3), 'ok');
   assert.equal(reason({ nodeName: 'node-c' }), 'server_identity_mismatch');
   assert.equal(reason({ clusterName: 'other' }), 'cluster_mismatch');
   assert.equal(reason({ generation: 4 }), 'stale_generation');
-  assert.equal(reason({}, 3), 'protocol_version');
+  assert.equal(reason({}, 4), 'protocol_version');
   assert.equal(reason({}, 0), 'protocol_version');
   assert.equal(reason({}, 1, 5, true), 'downgrade_refused');
 });

@@ -7,6 +7,8 @@ export const PROTOCOL = { min: 1, max: 3 } as const;
 export const ADMISSION_PROTOCOL = 2;
 /** From this version on both sides take batches. */
 export const BATCH_PROTOCOL = 3;
+/** From this version on both sides say whether they watch the other. */
+export const WATCH_PROTOCOL = 3;
 
 const WITHDRAWN = 'trust in the certificate of this connection was withdrawn';
 const DOWNGRADE = 'this member spoke mutual TLS before, and this connection proves nothing';

@@ -49,10 +49,9 @@ export class PeerExchanges {
     return this.#exchanges.get(name);
   }
 
-  /** Whether anything is on its way to a peer or from it. */
+  /** Whether anything is on its way to a peer or from it, or was since this was asked last. */
   isBusy(name: string): boolean {
-    const exchange = this.#exchanges.get(name);
-    return exchange !== undefined && exchange.pending + exchange.running > 0;
+    return this.#exchanges.get(name)?.takeTraffic() ?? false;
   }
 
   /** A stream of a peer is open. */

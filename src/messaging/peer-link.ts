@@ -1,4 +1,3 @@
-import { chooseTargets } from '../connector/dial-target.ts';
 import { Backoff } from '../lifecycle/backoff.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { chooseStream, type StreamFacts } from './choose-stream.ts';
@@ -15,10 +14,14 @@ import {
 } from './peer-parts.ts';
 import { PeerStanding } from './peer-standing.ts';
 import type { Closing, PeerStream } from './peer-stream.ts';
-import type { PeerEntry, PeerState } from './peer-table.ts';
+import { type PeerEntry, type PeerState, peerEntry } from './peer-table.ts';
+import { StreamInterest } from './stream-interest.ts';
+import { wouldDialTls } from './would-dial-tls.ts';
 
 export interface PeerLinkParts {
   readonly name: string;
+  /** Whether there is traffic with it, or was since this was asked last. */
+  readonly isBusy: () => boolean;
   readonly connector: PeerChannels;
   readonly options: PeerStreamsOptions;
   readonly logger: Logger;
@@ -42,7 +45,9 @@ const LEAVING: readonly string[] = ['node_draining', 'node_closed', 'not_a_membe
  *     without a stream. The other end says it only when that does not come.
  * P2. While a stream is live nothing is dialled, unless the new one would be more secure or the connection under it was
  *     replaced. The old stream lives until the new one is welcomed.
- * P3. A problem is logged when it is another than the last one, not at each try.
+ * P3. A stream is dialled while this node watches the member or has traffic with it. One that we dialled ends as `idle` when
+ *     that is so no more and the peer does not watch us either; what the peer dialled is for the peer to end.
+ * P4. A problem is logged when it is another than the last one, not at each try.
  */
 export class PeerLink {
   readonly name: string;
@@ -53,6 +58,9 @@ export class PeerLink {
   readonly #lost: LostStreams;
   #introduction: Introduction | undefined;
   #renewal = false;
+  readonly #interest: StreamInterest;
+  /** The last stream ended because it was not needed, and no dial has failed since. */
+  #rests = false;
   readonly #standing = new PeerStanding();
   #active = false;
 
@@ -60,6 +68,10 @@ export class PeerLink {
     this.name = parts.name;
     this.#parts = parts;
     this.#lost = new LostStreams(parts.options.helloTimeoutMs ?? DEFAULT_HELLO_TIMEOUT_MS);
+    this.#interest = new StreamInterest({
+      idleTimeoutMs: parts.options.idleTimeoutMs,
+      isBusy: parts.isBusy,
+    });
     this.#backoff = new Backoff({ maxMs: parts.options.reconnectMaxDelayMs });
     this.#dialler = new PeerDialler({
       wanted: () => this.#wanted(),
@@ -74,19 +86,8 @@ export class PeerLink {
 
   get entry(): PeerEntry {
     const live = this.#live;
-    const member = this.#parts.member();
-    return {
-      name: this.name,
-      ...this.#standing.facts,
-      security: live?.security,
-      direction: live?.direction,
-      identity: live?.identity,
-      generation: this.#introduction?.generation,
-      mode: this.#introduction?.mode,
-      version: this.#introduction?.version,
-      labels: { ...member?.labels, ...live?.introduction.labels },
-      addresses: member?.addresses ?? [],
-    };
+    const said = live?.introduction ?? (this.#rests ? this.#introduction : undefined);
+    return peerEntry(this.name, this.#standing.facts, this.#parts.member(), live, this.#introduction, said?.labels);
   }
 
   /** Dials from now on, whenever that is wanted. */
@@ -111,11 +112,37 @@ export class PeerLink {
     else this.consider();
   }
 
+  /** Whether this node watches the member. Whoever calls this publishes how the link stands then. */
+  watch(watches: boolean): void {
+    const isNews = watches !== this.#interest.watches;
+    this.#interest.watch(watches);
+    if (isNews) this.#live?.watch(watches);
+    if (this.#live === undefined) this.#withoutStream(isNews);
+    else if (isNews && !watches) this.#interest.touch();
+  }
+
+  /** There is, or is to be, traffic with the member: its stream is dialled, and not idle for the idle timeout. */
+  demand(): void {
+    this.#interest.touch();
+    if (this.#live !== undefined || this.#standing.facts.state !== 'idle') return;
+    this.#withoutStream(true);
+    this.#parts.changed();
+  }
+
+  /** To be called now and then: follows the channel, and lets go of what nobody needs. */
+  tend(): void {
+    this.#follow();
+    if (this.#parts.member() === undefined || this.#interest.isWanted()) return;
+    const live = this.#live;
+    if (live?.direction === 'outbound' && !live.peerWatches) void live.close('idle');
+    else if (live === undefined && this.#standing.facts.state !== 'idle') this.#stand('idle');
+  }
+
   /**
    * Where the channel to the peer moved to another connection (other credentials, another address), the stream that we
    * dialled follows it, before the old connection is cut.
    */
-  follow(): void {
+  #follow(): void {
     const live = this.#live;
     const now = this.#parts.connector.securityOf(this.name);
     if (live?.direction !== 'outbound' || now === undefined || now === live.security) return;
@@ -140,11 +167,14 @@ export class PeerLink {
     this.#live = stream;
     this.#hear(stream);
     this.#renewal = false;
+    stream.watch(this.#interest.watches);
     const { generation, direction, security } = stream;
     const facts = { node: this.name, direction, security: security.kind, generation, mode: stream.introduction.mode };
     const isNews = old === undefined || old.security.kind !== security.kind;
-    if (isNews) this.#parts.logger.info('peer.connected', facts);
+    if (isNews && !this.#rests) this.#parts.logger.info('peer.connected', facts);
+    else if (isNews) this.#parts.logger.debug('peer.connected', facts);
     else this.#parts.logger.debug('peer.stream_replaced', facts);
+    this.#rests = false;
     this.#stand('connected');
     if (old !== undefined) this.#supersede(old, stream);
     this.consider();
@@ -186,13 +216,15 @@ export class PeerLink {
     if (stream !== this.#live) return this.#parts.logger.debug('peer.stream_ended', facts);
     this.#live = undefined;
     this.#renewal = false;
-    // Another stream of the pair is on its way, or the peer believes so.
-    if (reason === 'duplicate_stream') this.#parts.logger.debug('peer.disconnected', facts);
+    this.#rests = reason === 'idle';
+    // Another stream of the pair is on its way, or the peer believes so; or none is needed.
+    if (reason === 'duplicate_stream' || this.#rests) this.#parts.logger.debug('peer.disconnected', facts);
     else this.#parts.logger.info('peer.disconnected', facts);
-    this.#stand('connecting', reason, detail);
+    if (!this.#interest.isWanted()) this.#stand('idle');
+    else this.#stand('connecting', reason, detail);
     const lived = performance.now() - stream.openedAtMs >= this.#parts.options.heartbeatIntervalMs;
     if (lived) this.#backoff.reset();
-    if (lived && !LEAVING.includes(reason)) this.#dialler.wake();
+    if (this.#rests || (lived && !LEAVING.includes(reason))) this.#dialler.wake();
     else this.#dialler.later();
   }
 
@@ -222,18 +254,21 @@ export class PeerLink {
 
   #wanted(): boolean {
     if (!this.#active || this.#parts.member() === undefined) return false;
-    return this.#live === undefined || this.#renewal || this.#wantsTls();
+    if (this.#live === undefined) return this.#interest.isWanted();
+    return this.#renewal || this.#wantsTls(this.#live);
   }
 
-  /** Whether the live stream is not mutual TLS, though by what is known now a dial of ours would be. */
-  #wantsTls(): boolean {
-    if (this.#live === undefined || this.#live.security.kind === 'mutual_tls') return false;
-    try {
-      const [best] = chooseTargets(this.#parts.self().mode, this.#parts.member()?.addresses ?? []);
-      return best?.scheme === 'https';
-    } catch {
-      return false;
-    }
+  #wantsTls({ security }: PeerStream): boolean {
+    return (
+      security.kind !== 'mutual_tls' && wouldDialTls(this.#parts.self().mode, this.#parts.member()?.addresses ?? [])
+    );
+  }
+
+  /** No stream is open: stands by whether one is wanted. @param atOnce dial it without the waits of before. */
+  #withoutStream(atOnce: boolean): void {
+    if (!this.#interest.isWanted()) return this.#standing.set('idle');
+    if (this.#standing.facts.state === 'idle') this.#standing.set('connecting');
+    if (atOnce) this.#dialler.wake();
   }
 
   async #dial(signal: AbortSignal): Promise<void> {
@@ -274,6 +309,7 @@ export class PeerLink {
     if (this.#standing.isNews(`${state} ${reason} ${detail}`)) {
       this.#parts.logger.warn(`peer.${state}`, { node: this.name, reason, detail, by });
     }
+    this.#rests = false;
     if (this.#live === undefined) this.#stand(state, reason, detail);
   }
 

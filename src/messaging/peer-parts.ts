@@ -55,6 +55,8 @@ export interface PeerChannel {
 /** How members are reached; in a node, its connector. */
 export interface PeerChannels {
   channel(nodeName: string): PeerChannel;
+  /** Calls to a member that run or wait, those of the peer stream not counted. */
+  openCallsTo(nodeName: string): number;
   /** The member shows the certificate of this fingerprint now: connections over which it showed another are dialled anew. */
   renewOthers(nodeName: string, fingerprint256: string): void;
   /** Of the connection a call would go over now: another object for another connection. Undefined while there is none. */
@@ -81,6 +83,10 @@ export type ProvesNode = (
 export interface PeerStreamsOptions {
   readonly heartbeatIntervalMs: number;
   readonly heartbeatTimeoutMs: number;
+  /** How many members a stream is kept to though nothing is sent; all of them while the node is in `optional`. */
+  readonly watchedMembers: number;
+  /** A stream that we dialled and neither side watches ends after this long without traffic. */
+  readonly idleTimeoutMs: number;
   /** Longest wait between two dials of one peer. */
   readonly reconnectMaxDelayMs: number;
   /** How long a dial may take until there is a connection. */

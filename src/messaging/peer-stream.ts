@@ -11,8 +11,9 @@ import type { AdmissionAnswer, AdmissionQuestion } from './admission-question.ts
 import type { StreamFacts } from './choose-stream.ts';
 import type { Frame } from './frame.ts';
 import type { FrameStream } from './frame-stream.ts';
+import type { Beating, Heartbeats } from './heartbeats.ts';
 import { type Introduction, introductionToWire, parseIntroduction } from './introduction.ts';
-import { ADMISSION_PROTOCOL } from './judge-hello.ts';
+import { ADMISSION_PROTOCOL, WATCH_PROTOCOL } from './judge-hello.ts';
 
 /** Why a stream ended, and who ended it. */
 export interface Closing {
@@ -22,13 +23,6 @@ export interface Closing {
   readonly by: 'us' | 'peer';
   /** Whether the peer said goodbye: what had not arrived there by then never will. */
   readonly isGoodbye: boolean;
-}
-
-export interface PeerStreamOptions {
-  /** How often this side says it is alive. */
-  readonly heartbeatIntervalMs: number;
-  /** Without any frame for this long the stream is given up. */
-  readonly heartbeatTimeoutMs: number;
 }
 
 /** What is known of a stream when its handshake is over. */
@@ -61,11 +55,13 @@ export interface PeerStreamListener {
 /**
  * One established stream to a peer, whoever dialled.
  *
- * S1. Any frame is a sign of life; silence for `heartbeatTimeoutMs` ends the stream.
+ * S1. Any frame is a sign of life; silence for the heartbeat timeout ends the stream.
  * S2. A side that ends the stream says why in a Goodbye, its last frame.
- * S3. While the peer does not read, nothing piles up: heartbeats and answers are left out, of several advertisements the newest goes.
+ * S3. While the peer does not read, nothing piles up: heartbeats and answers are left out, of several advertisements
+ *     and of several words on who is watched the newest goes.
+ * S4. A side says `idle` only when all that it took is answered: what its peer has no answer to then was not processed.
  */
-export class PeerStream implements PeerStreamFacts {
+export class PeerStream implements PeerStreamFacts, Beating {
   readonly generation: number;
   readonly security: Security;
   readonly dialledBy: string;
@@ -80,21 +76,21 @@ export class PeerStream implements PeerStreamFacts {
   /** What batches of the peer go to; undefined where the peer sends none. */
   exchange: StreamExchange | undefined;
   readonly #frames: FrameStream;
-  readonly #options: PeerStreamOptions;
+  readonly #heartbeats: Heartbeats;
   readonly #listener: PeerStreamListener;
-  readonly #heartbeat: NodeJS.Timeout;
-  readonly #silence: NodeJS.Timeout;
   readonly #admissions: AdmissionExchange;
   #introduction: Introduction;
   #framesSeen = 0;
   #heartbeatsSent = 0;
   #unsentAdvertisement: Introduction | undefined;
+  #unsentWatch: boolean | undefined;
+  #peerWatches = true;
   #drainingHeard = false;
   readonly #acknowledged: Promise<void>;
   #acknowledge: () => void = () => {};
   #closing: Closing | undefined;
 
-  constructor(frames: FrameStream, facts: PeerStreamFacts, options: PeerStreamOptions, listener: PeerStreamListener) {
+  constructor(frames: FrameStream, facts: PeerStreamFacts, heartbeats: Heartbeats, listener: PeerStreamListener) {
     this.generation = facts.generation;
     this.security = facts.security;
     this.dialledBy = facts.dialledBy;
@@ -105,7 +101,7 @@ export class PeerStream implements PeerStreamFacts {
     this.connectionId = facts.connectionId;
     this.#introduction = facts.introduction;
     this.#frames = frames;
-    this.#options = options;
+    this.#heartbeats = heartbeats;
     this.#listener = listener;
     this.#admissions = new AdmissionExchange({
       send: frame => this.#sendIfRead(frame),
@@ -115,8 +111,7 @@ export class PeerStream implements PeerStreamFacts {
     this.#acknowledged = new Promise(resolve => {
       this.#acknowledge = resolve;
     });
-    this.#heartbeat = setInterval(() => this.#sendHeartbeat(), options.heartbeatIntervalMs).unref();
-    this.#silence = setTimeout(() => this.#onSilence(), options.heartbeatTimeoutMs).unref();
+    heartbeats.add(this);
     void frames.ended.then(end => {
       this.#finish({
         reason: end.clean ? 'peer_closed' : 'connection_error',
@@ -131,7 +126,7 @@ export class PeerStream implements PeerStreamFacts {
   open(): void {
     this.#frames.receive(
       frame => this.#onFrame(frame),
-      () => this.#flushAdvertisement(),
+      () => this.#flush(),
     );
   }
 
@@ -147,7 +142,41 @@ export class PeerStream implements PeerStreamFacts {
   /** Tells the peer that our own introduction changed. */
   advertise(introduction: Introduction): void {
     this.#unsentAdvertisement = introduction;
-    this.#flushAdvertisement();
+    this.#flush();
+  }
+
+  /** Tells the peer whether this node watches it; one that speaks an older version takes it that it is. */
+  watch(watches: boolean): void {
+    if (this.protocol < WATCH_PROTOCOL) return;
+    this.#unsentWatch = watches;
+    this.#flush();
+  }
+
+  /** Whether the peer watches this node, as it last said; until it says so, and where it never does, it is taken to. */
+  get peerWatches(): boolean {
+    return this.#peerWatches;
+  }
+
+  get framesSent(): number {
+    return this.#frames.sent;
+  }
+
+  get framesSeen(): number {
+    return this.#framesSeen;
+  }
+
+  beat(): void {
+    if (this.#sendIfRead({ heartbeat: { sequence: this.#heartbeatsSent + 1 } })) this.#heartbeatsSent += 1;
+  }
+
+  /** A process that was itself stalled first reads what waits for it: two turns of the event loop. */
+  fellSilent(): void {
+    const seen = this.#framesSeen;
+    const judge = () => {
+      if (this.#framesSeen !== seen) return;
+      void this.close('heartbeat_timeout', `nothing was heard for ${this.#heartbeats.timeoutMs} ms`);
+    };
+    setImmediate(() => setImmediate(judge));
   }
 
   /** Whether questions of admission go over this stream: both sides know them, and each knows who the other is. */
@@ -195,7 +224,6 @@ export class PeerStream implements PeerStreamFacts {
   #onFrame(frame: Frame): void {
     if (this.#closing !== undefined) return;
     this.#framesSeen += 1;
-    this.#silence.refresh();
     switch (frame.body) {
       case 'batch':
         return this.#onBatch(frame);
@@ -210,6 +238,9 @@ export class PeerStream implements PeerStreamFacts {
       case 'admissionQuestion':
       case 'admissionAnswer':
         return this.#onAdmission(frame);
+      case 'watch':
+        this.#peerWatches = this.protocol < WATCH_PROTOCOL || frame.watch?.watches !== false;
+        return;
       case 'hello':
       case 'welcome':
         return void this.close('connection_error', `a second ${frame.body}`);
@@ -266,10 +297,6 @@ export class PeerStream implements PeerStreamFacts {
     void this.#frames.end();
   }
 
-  #sendHeartbeat(): void {
-    if (this.#sendIfRead({ heartbeat: { sequence: this.#heartbeatsSent + 1 } })) this.#heartbeatsSent += 1;
-  }
-
   /** What may be left out while the peer does not read. */
   #sendIfRead(frame: Frame): boolean {
     if (this.#frames.congested) return false;
@@ -277,8 +304,12 @@ export class PeerStream implements PeerStreamFacts {
     return true;
   }
 
-  #flushAdvertisement(): void {
-    if (!this.#frames.congested && this.#closing === undefined) this.#sendAdvertisement();
+  #flush(): void {
+    if (this.#closing !== undefined) return;
+    if (!this.#frames.congested) this.#sendAdvertisement();
+    if (this.#frames.congested || this.#unsentWatch === undefined) return;
+    this.#frames.send({ watch: { watches: this.#unsentWatch } });
+    this.#unsentWatch = undefined;
   }
 
   #sendAdvertisement(): void {
@@ -288,21 +319,10 @@ export class PeerStream implements PeerStreamFacts {
     this.#frames.send({ advertisement: { introduction } });
   }
 
-  /** A process that was itself stalled first reads what waits for it: two turns of the event loop. */
-  #onSilence(): void {
-    const seen = this.#framesSeen;
-    const judge = () => {
-      if (this.#framesSeen !== seen) return;
-      void this.close('heartbeat_timeout', `nothing was heard for ${this.#options.heartbeatTimeoutMs} ms`);
-    };
-    setImmediate(() => setImmediate(judge));
-  }
-
   #finish(closing: Closing): void {
     if (this.#closing !== undefined) return;
     this.#closing = closing;
-    clearInterval(this.#heartbeat);
-    clearTimeout(this.#silence);
+    this.#heartbeats.remove(this);
     this.#acknowledge();
     this.#admissions.end();
     this.#listener.closed(this, closing);

@@ -14,6 +14,7 @@ import { Downgrades } from './downgrades.ts';
 import { implementFabric } from './fabric-service.ts';
 import { fabricDefinition } from './frame.ts';
 import type { FrameStream } from './frame-stream.ts';
+import { Heartbeats } from './heartbeats.ts';
 import { type Introduction, introductionToWire } from './introduction.ts';
 import type { Hello, HelloContext } from './judge-hello.ts';
 import { KnownGenerations } from './known-generations.ts';
@@ -30,6 +31,7 @@ import { PeerStream, type PeerStreamFacts } from './peer-stream.ts';
 import type { PeerEntry } from './peer-table.ts';
 import { QuestionBudget } from './question-budget.ts';
 import { RefusalLog } from './refusal-log.ts';
+import { watchedBy } from './watched-members.ts';
 
 /** Ends after which what the certificate of the peer proved is not believed any more. */
 const UNTRUSTED: readonly EndReason[] = ['certificate_revoked', 'unknown_ca'];
@@ -60,19 +62,21 @@ export class PeerStreams {
   readonly #refusals: RefusalLog;
   readonly #peers = new MutableValue<readonly PeerEntry[]>([]);
   readonly #unsubscribe: (() => void)[] = [];
+  readonly #heartbeats: Heartbeats;
   readonly #rotationTurns = new PacedTurns(ROTATION_PACE_MS);
   #lastOrder = 0;
   #state: 'new' | 'started' | 'draining' | 'closed' = 'new';
 
   constructor(parts: PeerStreamsParts) {
     this.#parts = parts;
+    this.#heartbeats = new Heartbeats(parts.options);
     this.#links = new PeerLinks({ directory: parts.directory, make: name => this.#makeLink(name) });
     this.exchanges = new PeerExchanges({
       limits: parts.options.messages ?? DEFAULT_MESSAGE_LIMITS,
       guardOf: parts.guardOf,
       wayOf: parts.wayOf,
       serve: parts.serve,
-      demand: name => this.wake(name),
+      demand: name => this.demand(name),
     });
     this.#refusals = new RefusalLog(parts.logger, parts.metrics, parts.refused);
     this.downgrades = new Downgrades(parts, name => this.#links.get(name)?.live);
@@ -104,15 +108,20 @@ export class PeerStreams {
     if (this.#state !== 'new') return;
     this.#state = 'started';
     this.#links.start();
-    const follow = setInterval(() => {
-      for (const link of this.#links.all) link.follow();
+    const tend = setInterval(() => {
+      for (const link of this.#links.all) link.tend();
     }, this.#parts.options.heartbeatIntervalMs).unref();
-    this.#unsubscribe.push(() => clearInterval(follow));
+    this.#unsubscribe.push(() => clearInterval(tend));
   }
 
   /** Forgets the waits between dials to a member and dials it now, where no stream is open. */
   wake(name: string): void {
     this.#links.get(name)?.wake();
+  }
+
+  /** There is, or is to be, traffic with a member: its stream is dialled, and stays for as long as that goes on. */
+  demand(name: string): void {
+    this.#links.get(name)?.demand();
   }
 
   /** Ends the streams whose security `select` picks. The peers learn why; both sides may dial again. */
@@ -235,7 +244,7 @@ export class PeerStreams {
       this.#generations.remember(name, generation, facts.identity, Date.now());
       this.#generations.trim(known => this.#parts.directory.member(known) !== undefined);
     }
-    const stream = new PeerStream(frames, facts, this.#parts.options, {
+    const stream = new PeerStream(frames, facts, this.#heartbeats, {
       advertised: (advertising, next) => {
         link.advertised(advertising);
         this.#parts.directory.learn(name, next, proven);
@@ -263,6 +272,13 @@ export class PeerStreams {
 
   #onMembers(next: readonly KnownMember[], previous: readonly KnownMember[]): void {
     this.#links.onMembers(next, previous);
+    this.#watch();
+  }
+
+  #watch(): void {
+    const { self, directory, options } = this.#parts;
+    const watched = watchedBy(self.value, directory.members.value, options.watchedMembers);
+    for (const { name } of directory.members.value) this.#links.get(name)?.watch(watched.has(name));
     this.#publish();
   }
 
@@ -275,12 +291,14 @@ export class PeerStreams {
       else link.live?.advertise(self);
       link.consider();
     }
+    if (self.mode !== previous.mode) this.#watch();
   }
 
   #makeLink(name: string): PeerLink {
     const { connector, options, logger, self, directory } = this.#parts;
     const link: PeerLink = new PeerLink({
       name,
+      isBusy: () => this.exchanges.isBusy(name) || connector.openCallsTo(name) > 0,
       connector,
       options,
       logger,

@@ -1,13 +1,19 @@
 import type { Address } from '../identity/address.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import type { Security } from '../rpc/security.ts';
-import type { NodeMode } from './introduction.ts';
+import type { Introduction, NodeMode } from './introduction.ts';
 
 /**
  * `connected`: a stream is open. `draining`: it is, and the peer takes nothing new. `connecting`: none is, and no dial has
- * failed since. `refused`: one side turned the other away. `unreachable`: nobody answered.
+ * failed since. `refused`: one side turned the other away. `unreachable`: nobody answered. `idle`: none is, and this node
+ * needs none: it does not watch the member and has no traffic with it.
  */
-export type PeerState = 'connected' | 'connecting' | 'refused' | 'unreachable' | 'draining';
+export type PeerState = 'connected' | 'connecting' | 'refused' | 'unreachable' | 'draining' | 'idle';
+
+/** Whether calls may go to a peer in this state: its stream is open, or is dialled as soon as it is needed. */
+export function isFine(state: PeerState): boolean {
+  return state === 'connected' || state === 'idle';
+}
 
 /** One line of the peer table: a member, or a stranger that is let in, and why it is not connected. */
 export interface PeerEntry {
@@ -16,7 +22,7 @@ export interface PeerEntry {
   /** Of the stream; undefined while there is none. */
   readonly security: Security | undefined;
   readonly direction: 'inbound' | 'outbound' | undefined;
-  /** Why it is not connected: a refusal or close reason code where there is one. */
+  /** Why it is not connected: a refusal or close reason code where there is one; undefined where no stream is needed. */
   readonly reason: string | undefined;
   /** The reason in words, printable. */
   readonly detail: string | undefined;
@@ -24,7 +30,7 @@ export interface PeerEntry {
   readonly generation: number | undefined;
   readonly mode: NodeMode | undefined;
   readonly version: string | undefined;
-  /** Those of the membership source, overlaid by what the peer says of itself while it is connected. */
+  /** Those of the membership source, overlaid by what the peer says of itself while it is connected, and after that for as long as it was only idle. */
   readonly labels: Readonly<Record<string, string>>;
   /** When state or reason last changed. */
   readonly since: Date;
@@ -32,4 +38,30 @@ export interface PeerEntry {
   readonly identity: PeerIdentity | undefined;
   /** What is dialled; empty for a stranger. */
   readonly addresses: readonly Address[];
+}
+
+/**
+ * @param known what the peer last said of itself.
+ * @param labels those that it said of itself, where they still count.
+ */
+export function peerEntry(
+  name: string,
+  standing: Pick<PeerEntry, 'state' | 'reason' | 'detail' | 'since'>,
+  member: Pick<PeerEntry, 'labels' | 'addresses'> | undefined,
+  stream: Pick<PeerEntry, 'security' | 'direction' | 'identity'> | undefined,
+  known: Introduction | undefined,
+  labels: Introduction['labels'] | undefined,
+): PeerEntry {
+  return {
+    name,
+    ...standing,
+    security: stream?.security,
+    direction: stream?.direction,
+    identity: stream?.identity,
+    generation: known?.generation,
+    mode: known?.mode,
+    version: known?.version,
+    labels: { ...member?.labels, ...labels },
+    addresses: member?.addresses ?? [],
+  };
 }

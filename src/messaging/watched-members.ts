@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Introduction } from './introduction.ts';
 
 /**
  * Which members a node watches: the `limit` next ones after it in the ring of all names. So every node watches `limit`
@@ -21,6 +22,19 @@ export function watchedMembers(self: string, members: Iterable<string>, limit: n
   const after = places.findIndex(place => comparePlaces(place, here) > 0);
   const first = after === -1 ? 0 : after;
   return new Set(Array.from({ length: limit }, (_, step) => places[(first + step) % places.length]?.name ?? ''));
+}
+
+/**
+ * Whom a node watches now: while it is in `optional`, everybody, for the way to `strict` is open when nobody is left who
+ * speaks plaintext; else those of {@link watchedMembers}.
+ */
+export function watchedBy(
+  { nodeName, mode }: Pick<Introduction, 'nodeName' | 'mode'>,
+  members: readonly { readonly name: string }[],
+  limit: number,
+): ReadonlySet<string> {
+  const names = members.map(({ name }) => name);
+  return mode === 'optional' ? new Set(names) : watchedMembers(nodeName, names, limit);
 }
 
 interface Place {

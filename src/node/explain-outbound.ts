@@ -60,7 +60,7 @@ function detailOf({ security }: OutboundConnection, explained: ServerExplanation
   return `the certificate is for ${expected.join(', ')}`;
 }
 
-/** A member that nothing connects to now, and why, as the peer table knows it. */
+/** A member that no stream is open to now, and why, as the peer table knows it. */
 export function explainUnconnected({ name, state, reason, detail, addresses }: PeerEntry): Explanation {
   return {
     ...NO_EXPLANATION,

@@ -123,6 +123,13 @@ export interface NetworkingOptions {
   readonly heartbeatIntervalMs?: number;
   /** A peer stream that was silent this long is given up. Default 15,000. */
   readonly heartbeatTimeoutMs?: number;
+  /**
+   * How many members this node keeps a peer stream to though nothing is sent: the next ones in the ring of the hashed names.
+   * Others are `idle` until there is traffic. In `optional` mode all are watched. Default 16.
+   */
+  readonly watchedMembers?: number;
+  /** A peer stream that neither side watches, and a connection without calls, end after this long without traffic. At least 1,000. Default 300,000. */
+  readonly idleTimeoutMs?: number;
   /** Longest wait between two dials of the same peer. Default 5,000. */
   readonly reconnectMaxDelayMs?: number;
   /** Deadline of one dial: TCP, TLS and the server's first answer. Default 10,000. */

@@ -12,7 +12,7 @@ import type { Admit, ListenerPolicy } from '../listener/listener-policy.ts';
 import type { StandingListener } from '../listener/standing-review.ts';
 import { connectMethod } from '../messaging/frame.ts';
 import { PeerStreams } from '../messaging/peer-streams.ts';
-import type { PeerEntry } from '../messaging/peer-table.ts';
+import { isFine, type PeerEntry } from '../messaging/peer-table.ts';
 import type { Role } from '../rpc/caller.ts';
 import { clusterControl, nodeControl } from '../rpc/control-messages.ts';
 import { callRulesOf } from './call-rules.ts';
@@ -110,6 +110,8 @@ export class NodeServer {
     parts.canary.askPeers = (question, options) => this.#streams.ask(question, options);
     // The goodbye of the peer stream is said before its connection is closed: over that no reason can be told.
     parts.connector.onWithdrawn = ({ security }, reason) => this.#streams.endWhere(each => each === security, reason);
+    // Who has calls with a member hears from it when it drains or shows another certificate.
+    parts.connector.onCalled = name => this.#streams.demand(name);
     const policy = derived(settings, listenerPolicyOf);
     this.#fabric = this.#listener(policy, parts.admit, {
       withdrawn: ({ id }, reason) => this.#streams.endConnection(id, reason),
@@ -204,7 +206,7 @@ export class NodeServer {
 
   /** Members as clients may pick them. */
   candidates(): readonly Candidate[] {
-    return this.#streams.peers.value.map(({ name, labels, state }) => ({ name, labels, ready: state === 'connected' }));
+    return this.#streams.peers.value.map(({ name, labels, state }) => ({ name, labels, ready: isFine(state) }));
   }
 
   /** Takes nothing new, lets calls finish within `graceMs`, and resolves when every listener and stream is closed. */

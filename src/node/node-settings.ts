@@ -42,6 +42,8 @@ export interface NetworkingSettings {
   readonly maxMessageBytes: number;
   readonly heartbeatIntervalMs: number;
   readonly heartbeatTimeoutMs: number;
+  readonly watchedMembers: number;
+  readonly idleTimeoutMs: number;
   readonly reconnectMaxDelayMs: number;
   readonly connectTimeoutMs: number;
   readonly holdTimeoutMs: number;

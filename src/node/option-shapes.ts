@@ -95,6 +95,8 @@ const NETWORKING: ShapesOf<NetworkingOptions> = {
   maxMessageBytes: 'number',
   heartbeatIntervalMs: 'number',
   heartbeatTimeoutMs: 'number',
+  watchedMembers: 'number',
+  idleTimeoutMs: 'number',
   reconnectMaxDelayMs: 'number',
   connectTimeoutMs: 'number',
   holdTimeoutMs: 'number',

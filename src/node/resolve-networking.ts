@@ -6,6 +6,9 @@ import type { OptionPath, OptionProblems } from './option-problems.ts';
 /** Below it a Hello or a Welcome might not fit. */
 const MIN_MESSAGE_BYTES = 4_096;
 
+/** Below it grpc-js takes this instead. */
+const MIN_IDLE_TIMEOUT_MS = 1_000;
+
 const BIND = ['networking', 'bindAddress'];
 const ADVERTISED = ['networking', 'advertisedAddresses'];
 
@@ -128,6 +131,8 @@ function resolveLimits(options: NetworkingOptions, found: OptionProblems): Limit
     maxMessageBytes: count('maxMessageBytes', 4_194_304, MIN_MESSAGE_BYTES),
     heartbeatIntervalMs: durationMs('heartbeatIntervalMs', 5_000),
     heartbeatTimeoutMs: durationMs('heartbeatTimeoutMs', 15_000),
+    watchedMembers: count('watchedMembers', 16),
+    idleTimeoutMs: durationMs('idleTimeoutMs', 300_000),
     reconnectMaxDelayMs: durationMs('reconnectMaxDelayMs', 5_000),
     connectTimeoutMs: durationMs('connectTimeoutMs', 10_000),
     holdTimeoutMs: durationMs('holdTimeoutMs', 30_000),
@@ -139,5 +144,7 @@ function resolveLimits(options: NetworkingOptions, found: OptionProblems): Limit
       `Every peer stream would be given up: the heartbeat timeout (${limits.heartbeatTimeoutMs} ms) is not longer than the interval (${limits.heartbeatIntervalMs} ms).`,
       'Make `networking.heartbeatTimeoutMs` at least twice `networking.heartbeatIntervalMs`.',
     );
+  if (limits.idleTimeoutMs > 0 && limits.idleTimeoutMs < MIN_IDLE_TIMEOUT_MS)
+    found.add(at('idleTimeoutMs'), 'Connections would be dialled again and again.', 'Give at least 1s.');
   return limits;
 }

@@ -63,6 +63,8 @@ test('defaults are those the documentation gives', () => {
       maxMessageBytes: 4_194_304,
       heartbeatIntervalMs: 5_000,
       heartbeatTimeoutMs: 15_000,
+      watchedMembers: 16,
+      idleTimeoutMs: 300_000,
       reconnectMaxDelayMs: 5_000,
       connectTimeoutMs: 10_000,
       holdTimeoutMs: 30_000,
@@ -207,6 +209,13 @@ test('durations are longer than nothing and countable, counts are whole and posi
 test('a heartbeat timeout is longer than the interval', () => {
   assert.deepEqual(pathsOf(refused(networking({ heartbeatTimeoutMs: 5_000 }))), ['networking.heartbeatTimeoutMs']);
   assert.deepEqual(pathsOf(refused(networking({ heartbeatIntervalMs: 20_000 }))), ['networking.heartbeatIntervalMs']);
+});
+
+test('an idle timeout is at least a second, a node watches at least one member', () => {
+  accepted(networking({ idleTimeoutMs: 1_000, watchedMembers: 1 }));
+  assert.deepEqual(pathsOf(refused(networking({ idleTimeoutMs: 999 }))), ['networking.idleTimeoutMs']);
+  assert.deepEqual(pathsOf(refused(networking({ idleTimeoutMs: 0 }))), ['networking.idleTimeoutMs']);
+  assert.deepEqual(pathsOf(refused(networking({ watchedMembers: 0 }))), ['networking.watchedMembers']);
 });
 
 test('a unix bind is plaintext: fine in plain and optional, refused in strict', () => {

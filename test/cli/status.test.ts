@@ -34,6 +34,19 @@ test('status shows one line a node, why a member did not answer, and how each no
   ]);
 });
 
+test('idle members are counted apart and are nothing to worry about', async t => {
+  const peers = [
+    samplePeer(),
+    ...['node-3', 'node-4'].map(nodeName => samplePeer({ nodeName, state: 'idle', security: '' })),
+  ];
+  const nodes = [sampleStatus({ peers })];
+  const node = await startFakeNode(t, { GetClusterStatus: { nodes, unreachable: [], addressesRedacted: false } });
+  const { stdout } = await runCtl(['status', '-s', node.address], { now: NOW });
+  const lines = stdout.split('\n').map(columns);
+  assert.equal(lines[1]?.[3], '1/1 +2 idle');
+  assert.deepEqual(lines[4], ['node-1', '·', 'mutual TLS', 'idle', 'idle']);
+});
+
 test('status says why a node is degraded, where it tells', async t => {
   const problems = ['denied-certificates: dns:a is the server certificate of this node itself', 'members: is missing'];
   const nodes = [

@@ -144,6 +144,7 @@ export function startConnector(
     connectTimeoutMs?: number;
     drainTimeoutMs?: number;
     holdTimeoutMs?: number;
+    idleTimeoutMs?: number;
   },
 ): TestConnector {
   const trust = options.snapshot === undefined ? undefined : new MutableValue(options.snapshot);
@@ -179,6 +180,7 @@ export function startConnector(
       connectTimeoutMs: options.connectTimeoutMs ?? 20_000,
       reconnectMaxDelayMs: 500,
       maxMessageBytes: 4_194_304,
+      idleTimeoutMs: options.idleTimeoutMs ?? 600_000,
       drainTimeoutMs: options.drainTimeoutMs ?? 20_000,
       holdTimeoutMs: options.holdTimeoutMs ?? 20_000,
       refusedHoldTimeoutMs: options.refusedHoldTimeoutMs ?? 0,

@@ -24,6 +24,8 @@ export const mutualTls = (): Security => ({ kind: 'mutual_tls', protocol: 'TLSv1
 const OPTIONS: PeerStreamsOptions = {
   heartbeatIntervalMs: 25,
   heartbeatTimeoutMs: 30_000,
+  watchedMembers: 16,
+  idleTimeoutMs: 600_000,
   reconnectMaxDelayMs: 50,
   connectTimeoutMs: 30_000,
   helloTimeoutMs: 30_000,
@@ -53,6 +55,7 @@ export interface LoopbackNodeOptions {
 
 export interface LogLine extends LogFields {
   readonly event: string;
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
 }
 
 /**
@@ -88,6 +91,8 @@ export class LoopbackNode implements AsyncDisposable {
   readonly denied: string[] = [];
   /** Of the certificate that those show who dial. */
   identity: PeerIdentity | undefined;
+  /** Calls that run over the channel to each member. */
+  openCalls = 0;
   inbound: Security = PLAINTEXT;
   outbound: Security = PLAINTEXT;
   readonly #server: grpc.Server;
@@ -161,6 +166,7 @@ export class LoopbackNode implements AsyncDisposable {
           };
         },
         securityOf: name => (this.#channels.get(name)?.security === undefined ? undefined : this.outbound),
+        openCallsTo: () => this.openCalls,
         connections: [],
         withdrawalOf: () => this.withdrawal,
         renewOthers: (name, fingerprint) => void this.renewed.push({ name, fingerprint }),
@@ -262,6 +268,7 @@ export class LoopbackNode implements AsyncDisposable {
         reconnectMaxDelayMs: 100,
         maxMessageBytes: 4_194_304,
         drainTimeoutMs: 30_000,
+        idleTimeoutMs: 600_000,
         holdTimeoutMs: 30_000,
         refusedHoldTimeoutMs: 30_000,
       },
@@ -289,7 +296,9 @@ export function listen(server: grpc.Server, port = 0): Promise<number> {
 }
 
 function collectingLogger(lines: LogLine[]): Logger {
-  const add = (event: string, fields?: LogFields) => void lines.push({ ...fields, event });
-  const logger: Logger = { debug: add, info: add, warn: add, error: add, child: () => logger, setLevel: () => {} };
+  const at = (level: LogLine['level']) => (event: string, fields?: LogFields) =>
+    void lines.push({ ...fields, event, level });
+  const [debug, info, warn, error] = [at('debug'), at('info'), at('warn'), at('error')];
+  const logger: Logger = { debug, info, warn, error, child: () => logger, setLevel: () => {} };
   return logger;
 }

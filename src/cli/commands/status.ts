@@ -83,13 +83,14 @@ function clusterRow(node: NodeStatus, now: Date): Cell[] {
   ];
 }
 
-/** `2/2`: connected peers of all. One word where they are not told. */
+/** `2/2`: connected peers of those that are to be, and `2/2 +7 idle` where some need not. One word where they are not told. */
 function peersCell(node: NodeStatus): Cell {
   if (keepsPeersBack(node)) return redactedPeersCell(node);
   const others = node.peers.filter(peer => peer.state !== 'self');
-  const connected = others.filter(peer => peer.state === 'connected').length;
-  const text = `${connected}/${others.length}`;
-  return connected === others.length ? text : { text, colour: 'warning' };
+  const count = (state: string) => others.filter(peer => peer.state === state).length;
+  const [connected, idle] = [count('connected'), count('idle')];
+  const text = `${connected}/${others.length - idle}${idle === 0 ? '' : ` +${idle} idle`}`;
+  return connected + idle === others.length ? text : { text, colour: 'warning' };
 }
 
 function redactedPeersCell({ peersConnected, addressesRedacted }: NodeStatus): Cell {
