@@ -1,3 +1,4 @@
+import type { LivenessReason } from '../errors/liveness-reason.ts';
 import { Backoff } from '../lifecycle/backoff.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { chooseStream, type StreamFacts } from './choose-stream.ts';
@@ -6,6 +7,7 @@ import type { FrameStream } from './frame-stream.ts';
 import type { Introduction } from './introduction.ts';
 import { LostStreams } from './lost-streams.ts';
 import { PeerDialler } from './peer-dialler.ts';
+import { PeerLiveness } from './peer-liveness.ts';
 import {
   DEFAULT_HELLO_TIMEOUT_MS,
   type KnownMember,
@@ -15,6 +17,7 @@ import {
 import { PeerStanding } from './peer-standing.ts';
 import type { Closing, PeerStream } from './peer-stream.ts';
 import { type PeerEntry, type PeerState, peerEntry } from './peer-table.ts';
+import type { RunningClock } from './running-clock.ts';
 import { StreamInterest } from './stream-interest.ts';
 import { wouldDialTls } from './would-dial-tls.ts';
 
@@ -24,6 +27,8 @@ export interface PeerLinkParts {
   readonly isBusy: () => boolean;
   readonly connector: PeerChannels;
   readonly options: PeerStreamsOptions;
+  /** By which silence is measured. */
+  readonly clock: Pick<RunningClock, 'now'>;
   readonly logger: Logger;
   readonly self: () => Introduction;
   /** Undefined for a stranger, who is never dialled. */
@@ -62,6 +67,7 @@ export class PeerLink {
   /** The last stream ended because it was not needed, and no dial has failed since. */
   #rests = false;
   readonly #standing = new PeerStanding();
+  readonly #liveness: PeerLiveness;
   #active = false;
 
   constructor(parts: PeerLinkParts) {
@@ -72,6 +78,7 @@ export class PeerLink {
       idleTimeoutMs: parts.options.idleTimeoutMs,
       isBusy: parts.isBusy,
     });
+    this.#liveness = new PeerLiveness(parts);
     this.#backoff = new Backoff({ maxMs: parts.options.reconnectMaxDelayMs });
     this.#dialler = new PeerDialler({
       wanted: () => this.#wanted(),
@@ -87,7 +94,8 @@ export class PeerLink {
   get entry(): PeerEntry {
     const live = this.#live;
     const said = live?.introduction ?? (this.#rests ? this.#introduction : undefined);
-    return peerEntry(this.name, this.#standing.facts, this.#parts.member(), live, this.#introduction, said?.labels);
+    const facts = { ...this.#standing.facts, liveness: this.#liveness.value };
+    return peerEntry(this.name, facts, this.#parts.member(), live, this.#introduction, said?.labels);
   }
 
   /** Dials from now on, whenever that is wanted. */
@@ -169,6 +177,7 @@ export class PeerLink {
     this.#renewal = false;
     stream.watch(this.#interest.watches);
     const { generation, direction, security } = stream;
+    this.#liveness.opened(generation);
     const facts = { node: this.name, direction, security: security.kind, generation, mode: stream.introduction.mode };
     const isNews = old === undefined || old.security.kind !== security.kind;
     if (isNews && !this.#rests) this.#parts.logger.info('peer.connected', facts);
@@ -193,6 +202,16 @@ export class PeerLink {
     this.#lost.add(frames, end);
   }
 
+  /** A frame came: a sign of life. */
+  heard(stream: PeerStream): void {
+    if (stream === this.#live && this.#liveness.heard()) this.#parts.changed();
+  }
+
+  /** Time has passed; true where the peer is suspect or dead for it. */
+  tick(): boolean {
+    return this.#liveness.tick();
+  }
+
   /** The peer said something new of itself. */
   advertised(stream: PeerStream): void {
     if (stream !== this.#live) return;
@@ -205,6 +224,7 @@ export class PeerLink {
     if (stream !== this.#live) return;
     this.#parts.connector.channel(this.name).pause();
     this.#parts.logger.info('peer.draining', { node: this.name });
+    this.#liveness.draining();
     this.#stand('draining', 'node_draining');
   }
 
@@ -220,6 +240,7 @@ export class PeerLink {
     // Another stream of the pair is on its way, or the peer believes so; or none is needed.
     if (reason === 'duplicate_stream' || this.#rests) this.#parts.logger.debug('peer.disconnected', facts);
     else this.#parts.logger.info('peer.disconnected', facts);
+    this.#liveness.ended(closing);
     if (!this.#interest.isWanted()) this.#stand('idle');
     else this.#stand('connecting', reason, detail);
     const lived = performance.now() - stream.openedAtMs >= this.#parts.options.heartbeatIntervalMs;
@@ -302,7 +323,7 @@ export class PeerLink {
 
   #problem(
     state: 'refused' | 'unreachable',
-    reason: string | undefined,
+    reason: LivenessReason | undefined,
     detail: string,
     by: 'us' | 'peer' | undefined,
   ): void {
@@ -310,7 +331,9 @@ export class PeerLink {
       this.#parts.logger.warn(`peer.${state}`, { node: this.name, reason, detail, by });
     }
     this.#rests = false;
-    if (this.#live === undefined) this.#stand(state, reason, detail);
+    if (this.#live !== undefined) return;
+    this.#liveness.notReached(reason ?? 'unreachable');
+    this.#stand(state, reason, detail);
   }
 
   #stand(state: PeerState, reason?: string, detail?: string): void {

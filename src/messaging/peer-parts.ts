@@ -124,7 +124,10 @@ export interface PeerStreamsParts {
   readonly refused?: (peer: RefusedPeer) => void;
   readonly options: PeerStreamsOptions;
   readonly logger: Logger;
-  readonly metrics: Pick<Metrics, 'connectionsRefused' | 'plaintextPeers' | 'peerDowngrades' | 'downgradedPeers'>;
+  readonly metrics: Pick<
+    Metrics,
+    'connectionsRefused' | 'members' | 'plaintextPeers' | 'peerDowngrades' | 'downgradedPeers'
+  >;
 }
 
 export const DEFAULT_HELLO_TIMEOUT_MS = 5_000;

@@ -43,6 +43,8 @@ const HAND_OVER_MS = 2_000;
 
 /** Told what the other side says. */
 export interface PeerStreamListener {
+  /** A frame came, whatever it says; told of each before it is looked at. */
+  heard(stream: PeerStream): void;
   advertised(stream: PeerStream, introduction: Introduction): void;
   /** The other side takes nothing new. It is acknowledged when this returns. */
   draining(stream: PeerStream): void;
@@ -224,6 +226,7 @@ export class PeerStream implements PeerStreamFacts, Beating {
   #onFrame(frame: Frame): void {
     if (this.#closing !== undefined) return;
     this.#framesSeen += 1;
+    this.#listener.heard(this);
     switch (frame.body) {
       case 'batch':
         return this.#onBatch(frame);

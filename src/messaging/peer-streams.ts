@@ -9,6 +9,7 @@ import type { Caller } from '../rpc/caller.ts';
 import type { Security } from '../rpc/security.ts';
 import type { AdmissionQuestion } from './admission-question.ts';
 import { type AskOptions, askPeers, type PeerAnswer } from './ask-peers.ts';
+import { countLiveness } from './count-liveness.ts';
 import { dialPeer, factsOfDial } from './dial-peer.ts';
 import { Downgrades } from './downgrades.ts';
 import { implementFabric } from './fabric-service.ts';
@@ -18,6 +19,7 @@ import { Heartbeats } from './heartbeats.ts';
 import { type Introduction, introductionToWire } from './introduction.ts';
 import type { Hello, HelloContext } from './judge-hello.ts';
 import { KnownGenerations } from './known-generations.ts';
+import { livenessClock, startTicks } from './liveness-ticks.ts';
 import { PeerExchanges } from './peer-exchanges.ts';
 import { PeerLink } from './peer-link.ts';
 import { PeerLinks } from './peer-links.ts';
@@ -31,6 +33,7 @@ import { PeerStream, type PeerStreamFacts } from './peer-stream.ts';
 import type { PeerEntry } from './peer-table.ts';
 import { QuestionBudget } from './question-budget.ts';
 import { RefusalLog } from './refusal-log.ts';
+import type { RunningClock } from './running-clock.ts';
 import { watchedBy } from './watched-members.ts';
 
 /** Ends after which what the certificate of the peer proved is not believed any more. */
@@ -64,12 +67,14 @@ export class PeerStreams {
   readonly #unsubscribe: (() => void)[] = [];
   readonly #heartbeats: Heartbeats;
   readonly #rotationTurns = new PacedTurns(ROTATION_PACE_MS);
+  readonly #clock: RunningClock;
   #lastOrder = 0;
   #state: 'new' | 'started' | 'draining' | 'closed' = 'new';
 
   constructor(parts: PeerStreamsParts) {
     this.#parts = parts;
     this.#heartbeats = new Heartbeats(parts.options);
+    this.#clock = livenessClock(parts.options.heartbeatIntervalMs);
     this.#links = new PeerLinks({ directory: parts.directory, make: name => this.#makeLink(name) });
     this.exchanges = new PeerExchanges({
       limits: parts.options.messages ?? DEFAULT_MESSAGE_LIMITS,
@@ -111,7 +116,10 @@ export class PeerStreams {
     const tend = setInterval(() => {
       for (const link of this.#links.all) link.tend();
     }, this.#parts.options.heartbeatIntervalMs).unref();
-    this.#unsubscribe.push(() => clearInterval(tend));
+    const ticks = startTicks(this.#clock, () => {
+      if (this.#links.all.filter(link => link.tick()).length > 0) this.#publish();
+    });
+    this.#unsubscribe.push(() => clearInterval(tend), ticks);
   }
 
   /** Forgets the waits between dials to a member and dials it now, where no stream is open. */
@@ -245,6 +253,7 @@ export class PeerStreams {
       this.#generations.trim(known => this.#parts.directory.member(known) !== undefined);
     }
     const stream = new PeerStream(frames, facts, this.#heartbeats, {
+      heard: heard => link.heard(heard),
       advertised: (advertising, next) => {
         link.advertised(advertising);
         this.#parts.directory.learn(name, next, proven);
@@ -301,6 +310,7 @@ export class PeerStreams {
       isBusy: () => this.exchanges.isBusy(name) || connector.openCallsTo(name) > 0,
       connector,
       options,
+      clock: this.#clock,
       logger,
       self: () => self.value,
       member: () => directory.member(name),
@@ -336,7 +346,9 @@ export class PeerStreams {
 
   #publish(): void {
     this.exchanges.keep(name => this.#links.get(name) !== undefined);
-    this.#peers.set(this.#links.entries);
+    const { entries } = this.#links;
+    countLiveness(this.#parts.metrics, entries);
+    this.#peers.set(entries);
     this.downgrades.review(this.#links.live);
   }
 }

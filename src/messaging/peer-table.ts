@@ -2,6 +2,7 @@ import type { Address } from '../identity/address.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import type { Security } from '../rpc/security.ts';
 import type { Introduction, NodeMode } from './introduction.ts';
+import type { Liveness } from './peer-liveness.ts';
 
 /**
  * `connected`: a stream is open. `draining`: it is, and the peer takes nothing new. `connecting`: none is, and no dial has
@@ -19,6 +20,8 @@ export function isFine(state: PeerState): boolean {
 export interface PeerEntry {
   readonly name: string;
   readonly state: PeerState;
+  /** Whether it lives, which is another question than whether a stream is open. */
+  readonly liveness: Liveness;
   /** Of the stream; undefined while there is none. */
   readonly security: Security | undefined;
   readonly direction: 'inbound' | 'outbound' | undefined;
@@ -46,7 +49,7 @@ export interface PeerEntry {
  */
 export function peerEntry(
   name: string,
-  standing: Pick<PeerEntry, 'state' | 'reason' | 'detail' | 'since'>,
+  standing: Pick<PeerEntry, 'state' | 'reason' | 'detail' | 'since' | 'liveness'>,
   member: Pick<PeerEntry, 'labels' | 'addresses'> | undefined,
   stream: Pick<PeerEntry, 'security' | 'direction' | 'identity'> | undefined,
   known: Introduction | undefined,

@@ -21,6 +21,7 @@ const CONTRACT: readonly [string, 'gauge' | 'counter' | 'histogram', readonly st
   ['grpc_server_call_duration_seconds', 'histogram', ['grpc_method', 'grpc_status']],
   ['grpc_client_call_duration_seconds', 'histogram', ['grpc_method', 'grpc_status']],
   // Beyond the contract.
+  ['selvedge_members', 'gauge', ['liveness']],
   ['selvedge_plaintext_calls_total', 'counter', []],
   ['selvedge_optional_since_timestamp_seconds', 'gauge', []],
   ['selvedge_plaintext_deadline_timestamp_seconds', 'gauge', []],
@@ -74,6 +75,7 @@ test('each metric takes the labels of the contract', async () => {
   metrics.auditFailing.set(1);
   metrics.authentications.inc({ result: 'ok' });
   metrics.authenticationReloads.inc({ file: 'tokens', result: 'ok' });
+  metrics.members.set({ liveness: 'alive' }, 1);
   metrics.plaintextPeers.set(1);
   metrics.plaintextCalls.inc();
   metrics.optionalSince.set(1);

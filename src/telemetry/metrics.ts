@@ -28,6 +28,7 @@ export interface Metrics {
   readonly auditFailing: Gauge;
   readonly authentications: Counter<'result'>;
   readonly authenticationReloads: Counter<'file' | 'result'>;
+  readonly members: Gauge<'liveness'>;
   readonly plaintextPeers: Gauge;
   readonly plaintextCalls: Counter;
   readonly optionalSince: Gauge;
@@ -196,6 +197,12 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
       name: 'selvedge_authentication_reload_total',
       help: 'Times a changed token file or JWK set was taken or rejected.',
       labelNames: ['file', 'result'],
+      registers,
+    }),
+    members: new Gauge({
+      name: 'selvedge_members',
+      help: 'Other members of the cluster, by whether they live as far as this node heard.',
+      labelNames: ['liveness'],
       registers,
     }),
     plaintextPeers: new Gauge({

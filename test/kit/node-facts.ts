@@ -36,6 +36,7 @@ export function peerEntry(changes: Partial<PeerEntry> = {}): PeerEntry {
   return {
     name: 'node-2',
     state: 'connecting',
+    liveness: { state: 'unknown', reason: 'never_heard', generation: undefined, since: new Date(2_000) },
     security: undefined,
     direction: undefined,
     reason: undefined,
