@@ -24,8 +24,8 @@ const HARMLESS: readonly EndReason[] = ['duplicate_stream', 'credentials_rotated
 /** What a peer says that ends its process. */
 const GOODBYES: readonly EndReason[] = ['node_draining', 'node_closed'];
 
-const MAX_STEADY_TIMEOUTS = 8;
-const MEMORY_TIMEOUTS = 2 * MAX_STEADY_TIMEOUTS;
+/** How long a suspicion is remembered, in heartbeat timeouts. */
+const MEMORY_TIMEOUTS = 16;
 const MAX_SUSPICIONS = 10;
 
 /**
@@ -36,8 +36,8 @@ const MAX_SUSPICIONS = 10;
  * L1. Who is silent for longer than {@link SilenceEstimate} permits, or whose stream broke, is suspect; suspect and without a
  *     stream is dead when nothing was heard for the heartbeat timeout. Nobody dies unsuspected but by its own goodbye.
  * L2. A suspect or dead process is alive again when it was heard without such a silence for two heartbeat intervals; each
- *     suspicion of the last while doubles that, up to eight heartbeat timeouts. So a process that is paused or starved again
- *     and again stays suspect, and does not flap. (Damping as of routes that flap, RFC 2439.)
+ *     suspicion of the last sixteen heartbeat timeouts doubles that, so it is never longer than these. A process that is
+ *     paused or starved again and again stays suspect, and does not flap. (Damping as of routes that flap, RFC 2439.)
  * L3. Another generation is another process: alive at once, whatever was thought of the one before.
  * L4. Who drains does so until its stream ends. A stream that another one follows, and one that is let go for want of
  *     traffic, are no reason for suspicion, and no way out of one.
@@ -145,7 +145,7 @@ export class MemberLiveness {
   #steadyMs(nowMs: number): number {
     const { heartbeatIntervalMs, heartbeatTimeoutMs } = this.#options;
     const recent = this.#suspicions.filter(began => nowMs - began <= MEMORY_TIMEOUTS * heartbeatTimeoutMs).length;
-    return Math.min(heartbeatIntervalMs * 2 ** Math.max(1, recent), MAX_STEADY_TIMEOUTS * heartbeatTimeoutMs);
+    return heartbeatIntervalMs * 2 ** Math.max(1, recent);
   }
 
   #trust(reason: LivenessReason, generation: number | undefined): void {

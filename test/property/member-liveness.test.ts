@@ -13,7 +13,6 @@ const OPTIONS = { heartbeatIntervalMs: HEARTBEAT_MS, heartbeatTimeoutMs: TIMEOUT
 /** Silence that is never suspicious, and silence that always is; in between it depends on what was learned. */
 const PATIENT_MS = 2 * HEARTBEAT_MS;
 const IMPATIENT_MS = TIMEOUT_MS;
-const LONGEST_STEADY_MS = 8 * TIMEOUT_MS;
 const MEMORY_MS = 16 * TIMEOUT_MS;
 
 const HARMLESS = ['duplicate_stream', 'credentials_rotated', 'address_changed', 'mode_changed'] as const;
@@ -69,7 +68,7 @@ class Model {
   /** How long it has to be heard steadily after a suspicion. */
   get steadyMs(): number {
     const recent = this.suspicions.filter(began => this.now - began <= MEMORY_MS).length;
-    return Math.min(HEARTBEAT_MS * 2 ** Math.max(recent, 1), LONGEST_STEADY_MS);
+    return HEARTBEAT_MS * 2 ** Math.max(recent, 1);
   }
 
   /** Whether up to now no two frames were further apart than `gapMs`, for `forMs`. */
