@@ -5,6 +5,7 @@ export {
   FabricChannelCredentials,
   type FabricChannelCredentialsOptions,
 } from './connector/fabric-channel-credentials.ts';
+export type { LivenessReason } from './errors/liveness-reason.ts';
 export type { MessageFailure } from './errors/message-failure.ts';
 export {
   type CloseReason,
@@ -22,8 +23,11 @@ export {
 } from './errors/selvedge-error.ts';
 export type { Priority } from './exchange/request-route.ts';
 export type { PeerIdentity } from './identity/peer-identity.ts';
+export type { LivenessState } from './messaging/member-liveness.ts';
 export type { Message, MessageHandler } from './messaging/message-handlers.ts';
 export type { Delivery, MessageOptions, Messages } from './messaging/messages.ts';
+export type { Liveness } from './messaging/peer-liveness.ts';
+export type { PeerState } from './messaging/peer-table.ts';
 export type { CredentialsReload } from './node/credential-set.ts';
 export {
   type CredentialsInfo,
@@ -40,6 +44,7 @@ export {
   type NodeReady,
   type ReloadReport,
 } from './node/fabric-node.ts';
+export type { MemberChange, MemberStatus, Members } from './node/members.ts';
 export type * from './node/node-options.ts';
 export { type Bearer, type Caller, callerOf, type Role } from './rpc/caller.ts';
 export type { PlaintextReason, Security, SecurityKind } from './rpc/security.ts';

@@ -6,6 +6,7 @@ import { keepHeadersOutOfGrpcLog } from '../rpc/grpc-log.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { type ClientConstructor, type MemberSelector, memberClient, selectorClient } from './member-clients.ts';
+import type { Members } from './members.ts';
 import type { ModeWatch } from './mode-watch.ts';
 import type { FabricNodeOptions } from './node-options.ts';
 import { NodeParts } from './node-parts.ts';
@@ -52,6 +53,8 @@ export interface ReloadReport {
  */
 export class FabricNode implements AsyncDisposable {
   readonly ready: NodeReady;
+  /** The other nodes: whether they live, and events when that changes. */
+  readonly members: Members;
   /** Resolves when the node has closed, whoever asked for it. */
   readonly closed: Promise<void>;
   readonly #parts: NodeParts;
@@ -100,6 +103,7 @@ export class FabricNode implements AsyncDisposable {
     this.#parts = parts;
     this.#server = server;
     this.ready = ready;
+    this.members = server.members;
     this.#mode = watchMode(parts, server, {
       configured: () => this.#configured,
       turn: () => this.#inOrder(() => this.#adopt(this.#configured)),
@@ -114,7 +118,8 @@ export class FabricNode implements AsyncDisposable {
    * restarts of the other side; a call waits for a connection up to its deadline or the hold timeout. Clients of one node
    * share a connection: closing one ends its further calls and nothing else. Unary calls go over the peer stream where one
    * is open that takes them, which costs a tenth; see docs/messages.md.
-   * @param target a node name, or labels: then each call goes to a ready member that has them all.
+   * @param target a node name, or labels: then each call goes to a ready member that has them all, and to none that is
+   * suspect (see {@link members}) while there is another.
    */
   client<Client extends grpc.Client>(Constructor: ClientConstructor<Client>, target: string | MemberSelector): Client {
     const { connector } = this.#parts;

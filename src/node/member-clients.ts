@@ -3,6 +3,7 @@ import { streamedCalls } from '../calls/streamed-calls.ts';
 import type { Connector } from '../connector/connector.ts';
 import { lentChannel } from '../connector/lent-channel.ts';
 import { PickingChannel } from '../connector/picking-channel.ts';
+import { isFine, type PeerEntry } from '../messaging/peer-table.ts';
 
 /** A generated grpc-js client class, or `grpc.Client` itself. */
 export type ClientConstructor<Client extends grpc.Client> = new (
@@ -47,6 +48,14 @@ export interface Candidate {
   readonly labels: Readonly<Record<string, string>>;
   /** Its peer stream is up and it does not drain. */
   readonly ready: boolean;
+  /** It was heard steadily: it is not suspect. */
+  readonly alive: boolean;
+}
+
+export function candidateOf({ name, labels, state, liveness }: PeerEntry): Candidate {
+  // Of one that nobody needs a stream to, nothing is known, and nothing bad.
+  const alive = liveness.state === 'alive' || state === 'idle';
+  return { name, labels, ready: isFine(state), alive };
 }
 
 export interface SelectorParts {
@@ -56,27 +65,38 @@ export interface SelectorParts {
   readonly candidates: () => readonly Candidate[];
 }
 
-/** A client of which each call goes to the next ready member with the labels. */
+/** A client of which each call goes to a member with the labels, as `selectorChannel` picks them. */
 export function selectorClient<Client extends grpc.Client>(
   Constructor: ClientConstructor<Client>,
   { connector, unary, candidates }: SelectorParts,
   selector: MemberSelector,
 ): Client {
-  const wanted = Object.entries(selector.labels);
-  const picking = (channelTo: (name: string) => grpc.ChannelInterface) =>
-    new PickingChannel({
-      selector: wanted.map(([label, value]) => `${label}=${value}`).join(','),
-      candidates: () => {
-        const matching = candidates().filter(({ labels }) => wanted.every(([label, value]) => labels[label] === value));
-        const channels = (ready: boolean) =>
-          matching.filter(candidate => candidate.ready === ready).map(({ name }) => channelTo(name));
-        return { ready: channels(true), others: channels(false) };
-      },
-    });
-  const channel = picking(name => connector.channel(name));
-  const forUnary = picking(unary);
+  const channel = selectorChannel(name => connector.channel(name), candidates, selector);
+  const forUnary = selectorChannel(unary, candidates, selector);
   const isOpen = () => channel.getConnectivityState(false) !== grpc.connectivityState.SHUTDOWN;
   return clientOver(Constructor, channel, {
     callInvocationTransformer: streamedCalls(() => (isOpen() ? forUnary : undefined)),
+  });
+}
+
+/** Each call goes to the next member with the labels that is ready and alive, else to one that is ready but suspect. */
+export function selectorChannel(
+  channelTo: (name: string) => grpc.ChannelInterface,
+  candidates: () => readonly Candidate[],
+  selector: MemberSelector,
+): grpc.ChannelInterface {
+  const wanted = Object.entries(selector.labels);
+  return new PickingChannel({
+    selector: wanted.map(([label, value]) => `${label}=${value}`).join(','),
+    candidates: () => {
+      const matching = candidates().filter(({ labels }) => wanted.every(([label, value]) => labels[label] === value));
+      const ready = matching.filter(candidate => candidate.ready);
+      const alive = ready.filter(candidate => candidate.alive);
+      const channels = (chosen: readonly Candidate[]) => chosen.map(({ name }) => channelTo(name));
+      return {
+        ready: channels(alive.length > 0 ? alive : ready),
+        others: channels(matching.filter(candidate => !candidate.ready)),
+      };
+    },
   });
 }

@@ -12,13 +12,14 @@ import type { Admit, ListenerPolicy } from '../listener/listener-policy.ts';
 import type { StandingListener } from '../listener/standing-review.ts';
 import { connectMethod } from '../messaging/frame.ts';
 import { PeerStreams } from '../messaging/peer-streams.ts';
-import { isFine, type PeerEntry } from '../messaging/peer-table.ts';
+import type { PeerEntry } from '../messaging/peer-table.ts';
 import type { Role } from '../rpc/caller.ts';
 import { clusterControl, nodeControl } from '../rpc/control-messages.ts';
 import { callRulesOf } from './call-rules.ts';
 import { inboundMessage, outboundMessage } from './connection-messages.ts';
 import { explainer } from './explain.ts';
-import { type Candidate, clientOver } from './member-clients.ts';
+import { type Candidate, candidateOf, clientOver } from './member-clients.ts';
+import { type Members, membersOf } from './members.ts';
 import { messageLimits, NodeExchange } from './node-exchange.ts';
 import type { NodeParts } from './node-parts.ts';
 import { movedMembers, type ProofStandard, proofOf, proofsDependOnAddresses, provenMember } from './node-proof.ts';
@@ -63,6 +64,7 @@ export class NodeServer {
   readonly #parts: NodeParts;
   /** What the services that operators call may know of this node. */
   readonly facts: NodeFacts;
+  readonly members: Members;
   readonly #server: grpc.Server;
   readonly #fabric: FabricListener;
   readonly #admin: FabricListener;
@@ -124,6 +126,7 @@ export class NodeServer {
       derived(settings, current => ({ ...listenerPolicyOf(current), mode: 'plain' as const })),
       constant<Admit>(() => ({ admitted: true, roles: LOCAL })),
     );
+    this.members = membersOf(this.#streams.peers, logger);
     this.facts = this.#facts(servedMethods(services.map(({ definition }) => definition)));
     this.#server.addService(this.#streams.service.definition, this.#streams.service.implementation);
     const unary = [
@@ -206,7 +209,7 @@ export class NodeServer {
 
   /** Members as clients may pick them. */
   candidates(): readonly Candidate[] {
-    return this.#streams.peers.value.map(({ name, labels, state }) => ({ name, labels, ready: isFine(state) }));
+    return this.#streams.peers.value.map(candidateOf);
   }
 
   /** Takes nothing new, lets calls finish within `graceMs`, and resolves when every listener and stream is closed. */
