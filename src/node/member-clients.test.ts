@@ -25,7 +25,7 @@ function chosen(...kinds: readonly Kind[]): readonly string[] {
   return [...taken].toSorted();
 }
 
-test('calls go to members that are ready and alive, where there are any', () => {
+test('calls go to members that are ready and not suspect, where there are any', () => {
   assert.deepEqual(
     chosen(
       ['a', 'connected', 'suspect'],

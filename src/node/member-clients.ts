@@ -3,6 +3,7 @@ import { streamedCalls } from '../calls/streamed-calls.ts';
 import type { Connector } from '../connector/connector.ts';
 import { lentChannel } from '../connector/lent-channel.ts';
 import { PickingChannel } from '../connector/picking-channel.ts';
+import type { LivenessState } from '../messaging/member-liveness.ts';
 import { isFine, type PeerEntry } from '../messaging/peer-table.ts';
 
 /** A generated grpc-js client class, or `grpc.Client` itself. */
@@ -48,14 +49,14 @@ export interface Candidate {
   readonly labels: Readonly<Record<string, string>>;
   /** Its peer stream is up and it does not drain. */
   readonly ready: boolean;
-  /** It was heard steadily: it is not suspect. */
-  readonly alive: boolean;
+  /** It may be gone. */
+  readonly suspect: boolean;
 }
 
+const SUSPECT: readonly LivenessState[] = ['suspect', 'dead'];
+
 export function candidateOf({ name, labels, state, liveness }: PeerEntry): Candidate {
-  // Of one that nobody needs a stream to, nothing is known, and nothing bad.
-  const alive = liveness.state === 'alive' || state === 'idle';
-  return { name, labels, ready: isFine(state), alive };
+  return { name, labels, ready: isFine(state), suspect: SUSPECT.includes(liveness.state) };
 }
 
 export interface SelectorParts {
@@ -79,7 +80,7 @@ export function selectorClient<Client extends grpc.Client>(
   });
 }
 
-/** Each call goes to the next member with the labels that is ready and alive, else to one that is ready but suspect. */
+/** Each call goes to the next member with the labels that is ready and not suspect, else to one that is ready. */
 export function selectorChannel(
   channelTo: (name: string) => grpc.ChannelInterface,
   candidates: () => readonly Candidate[],
@@ -91,10 +92,10 @@ export function selectorChannel(
     candidates: () => {
       const matching = candidates().filter(({ labels }) => wanted.every(([label, value]) => labels[label] === value));
       const ready = matching.filter(candidate => candidate.ready);
-      const alive = ready.filter(candidate => candidate.alive);
+      const unsuspected = ready.filter(candidate => !candidate.suspect);
       const channels = (chosen: readonly Candidate[]) => chosen.map(({ name }) => channelTo(name));
       return {
-        ready: channels(alive.length > 0 ? alive : ready),
+        ready: channels(sound.length > 0 ? sound : ready),
         others: channels(matching.filter(candidate => !candidate.ready)),
       };
     },
