@@ -4,9 +4,9 @@ import type { Colour } from './terminal.ts';
 
 /** How the same things look in every table. */
 
-const GOOD = new Set(['ready', 'connected', 'self', 'ok', 'SERVING', 'mutual_tls', 'yes']);
-const BAD = new Set(['refused', 'unreachable', 'failed', 'NOT_SERVING', 'no']);
-const WARNING = new Set(['degraded', 'draining', 'connecting', 'starting', 'tls']);
+const GOOD = new Set(['ready', 'connected', 'self', 'ok', 'SERVING', 'mutual_tls', 'yes', 'alive']);
+const BAD = new Set(['refused', 'unreachable', 'failed', 'NOT_SERVING', 'no', 'dead']);
+const WARNING = new Set(['degraded', 'draining', 'connecting', 'starting', 'tls', 'suspect']);
 
 /** A word of a closed list, in the colour of what it means. */
 export function wordCell(word: string): Cell {

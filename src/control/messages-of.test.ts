@@ -86,6 +86,9 @@ test('a member that was never reached is told with empty fields, never with unde
     direction: '',
     sinceMs: 2_000,
     subject: '',
+    liveness: 'unknown',
+    livenessReason: 'never_heard',
+    livenessSinceMs: 2_000,
   });
 });
 

@@ -66,6 +66,9 @@ export function selfAsPeer(node: NodeFacts): Peer {
     direction: '',
     sinceMs: node.startedAt.getTime(),
     subject: node.credentials()[0]?.store.snapshot.value.own.identity.subject ?? '',
+    liveness: node.state() === 'draining' ? 'draining' : 'alive',
+    livenessReason: '',
+    livenessSinceMs: node.startedAt.getTime(),
   };
 }
 
@@ -85,6 +88,9 @@ export function peerMessage(entry: PeerEntry): Peer {
     direction: entry.direction ?? '',
     sinceMs: entry.since.getTime(),
     subject: entry.identity?.subject ?? '',
+    liveness: entry.liveness.state,
+    livenessReason: entry.liveness.reason,
+    livenessSinceMs: entry.liveness.since.getTime(),
   };
 }
 

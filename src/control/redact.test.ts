@@ -41,6 +41,9 @@ const peer: Required<Peer> = {
   direction: 'outbound',
   sinceMs: 3,
   subject: `CN=${SECRET}`,
+  liveness: 'suspect',
+  livenessReason: 'silence',
+  livenessSinceMs: 4,
 };
 const counts: Required<ConnectionCounts> = {
   inboundMutualTls: 1,

@@ -69,6 +69,9 @@ export function redactNodes(self: Peer): ListNodesResponse {
     direction: self.direction,
     sinceMs: self.sinceMs,
     subject: '',
+    liveness: self.liveness,
+    livenessReason: self.livenessReason,
+    livenessSinceMs: self.livenessSinceMs,
   };
   return { nodes: [redacted], addressesRedacted: true };
 }

@@ -50,6 +50,9 @@ const peer: Required<Peer> = {
   direction: 'outbound',
   sinceMs: 1_700_000_000_456,
   subject: 'CN=node-2',
+  liveness: 'suspect',
+  livenessReason: 'silence',
+  livenessSinceMs: 1_700_000_000_789,
 };
 const connectionCounts: Required<ConnectionCounts> = {
   inboundMutualTls: 1,

@@ -68,6 +68,10 @@ export interface Peer {
   readonly direction: string;
   readonly sinceMs: number;
   readonly subject: string;
+  /** unknown, alive, suspect, draining or dead; empty from older versions. */
+  readonly liveness: string;
+  readonly livenessReason: string;
+  readonly livenessSinceMs: number;
 }
 
 export interface ConnectionCounts {

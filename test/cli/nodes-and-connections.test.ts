@@ -8,19 +8,23 @@ test('nodes list shows how each member is connected, and why one is not', async 
   const node = await startFakeNode(t, {
     ListNodes: {
       nodes: [
-        samplePeer({ nodeName: 'node-1', state: 'self', security: '' }),
+        samplePeer({ nodeName: 'node-1', state: 'self', security: '', livenessReason: '' }),
         samplePeer({ security: 'none', securityReason: 'peer_without_tls' }),
         samplePeer({ nodeName: 'node-3', state: 'refused', security: '', reason: 'unknown_ca', detail: 'no anchor' }),
+        samplePeer({ nodeName: 'node-4', liveness: 'suspect', livenessReason: 'silence' }),
+        samplePeer({ nodeName: 'node-5', liveness: '', livenessReason: '' }),
       ],
       addressesRedacted: false,
     },
   });
   const { stdout, exitCode } = await runCtl(['nodes', 'list', '-s', node.address], { now: NOW });
   assert.equal(exitCode, 0);
-  const [, self, plaintext, refused] = stdout.split('\n').map(line => line.split(/ {3,}/));
-  assert.deepEqual(self?.slice(0, 3), ['node-1', 'self', '-']);
-  assert.equal(plaintext?.[2], 'none (peer_without_tls)');
+  const [, self, plaintext, refused, silent, old] = stdout.split('\n').map(line => line.split(/ {3,}/));
+  assert.deepEqual(self?.slice(0, 4), ['node-1', 'self', 'alive', '-']);
+  assert.equal(plaintext?.[3], 'none (peer_without_tls)');
   assert.equal(refused?.at(-1), 'unknown_ca: no anchor');
+  assert.deepEqual([silent?.[1], silent?.[2], silent?.at(-1)], ['connected', 'suspect', 'silence']);
+  assert.deepEqual([old?.[2], old?.at(-1)], ['-', '-'], 'a node of an older version does not say');
 });
 
 test('nodes list -o json is an array that says whether addresses were kept back', async t => {
@@ -32,6 +36,10 @@ test('nodes list -o json is an array that says whether addresses were kept back'
   const [first] = JSON.parse(stdout);
   assert.equal(first.addresses_redacted, true);
   assert.equal(first.since_ms, samplePeer().sinceMs);
+  assert.deepEqual(
+    [first.liveness, first.liveness_reason, first.liveness_since_ms],
+    ['alive', 'connected', samplePeer().livenessSinceMs],
+  );
 });
 
 test('connections shows who is at the other end and for how long its certificate is good', async t => {

@@ -23,6 +23,9 @@ export function samplePeer(given: Partial<Peer> = {}): Peer {
     direction: 'outbound',
     sinceMs: NOW.getTime() - 3 * MINUTE_MS,
     subject: 'CN=node-2',
+    liveness: 'alive',
+    livenessReason: 'connected',
+    livenessSinceMs: NOW.getTime() - 4 * MINUTE_MS,
     ...given,
   };
 }

@@ -28,23 +28,41 @@ function nodesListCommand(context: CommandContext): Command {
   });
 }
 
-/** The members as a table; the last column says why one is not connected. */
+/** The members as a table; the last column says why one is not connected, or why it is suspect or dead though it is. */
 export function renderPeers(
   peers: readonly Peer[],
   isRedacted: boolean,
   { paint, now }: Pick<Terminal, 'paint' | 'now'>,
 ): string {
-  const headings = ['NODE', 'STATE', 'SECURITY', 'MODE', 'SINCE', 'VERSION', 'ADDRESSES', 'LABELS', 'REASON'];
+  const headings = [
+    'NODE',
+    'STATE',
+    'LIVENESS',
+    'SECURITY',
+    'MODE',
+    'SINCE',
+    'VERSION',
+    'ADDRESSES',
+    'LABELS',
+    'REASON',
+  ];
   const rows = peers.map(peer => [
     redactable(peer.nodeName, isRedacted),
     wordCell(peer.state),
+    wordCell(peer.liveness),
     securityCell(peer.security, peer.securityReason),
     peer.mode,
     timeCell(peer.sinceMs, now()),
     peer.version,
     redactable(peer.addresses.join(', '), isRedacted),
     labelsText(peer.labels),
-    [peer.reason, peer.detail].filter(text => text !== '').join(': '),
+    whyCell(peer),
   ]);
   return renderTable(headings, rows, paint);
+}
+
+/** Of a stream that is open there is no more to say than why its member is not alive. */
+function whyCell({ reason, detail, liveness, livenessReason }: Peer): string {
+  const why = reason === '' && ['suspect', 'dead'].includes(liveness) ? livenessReason : reason;
+  return [why, detail].filter(text => text !== '').join(': ');
 }
