@@ -95,7 +95,7 @@ export function selectorChannel(
       const unsuspected = ready.filter(candidate => !candidate.suspect);
       const channels = (chosen: readonly Candidate[]) => chosen.map(({ name }) => channelTo(name));
       return {
-        ready: channels(sound.length > 0 ? sound : ready),
+        ready: channels(unsuspected.length > 0 ? unsuspected : ready),
         others: channels(matching.filter(candidate => !candidate.ready)),
       };
     },
