@@ -40,6 +40,8 @@ const MOST_IDS = 2 ** 32;
  * E2. None is written twice, unless it is certain that the peer has not got it the first time.
  * E3. What is not written yet waits for the next stream; what was written and not answered fails when the stream is lost,
  *     and goes on when another stream took its place.
+ * E4. Nothing of ours is begun over a stream that may not take it ({@link StreamWay}): a message for which there is no
+ *     other stream, and a call that waited, fail as `declined`.
  */
 export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   readonly limits: ExchangeLimits;
@@ -198,6 +200,8 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
     if (bytes > maxMessageBytes) return ['too_large', 'no', `${bytes} bytes; ${maxMessageBytes} are allowed`];
     if (header.length > MAX_HEADER_BYTES || Buffer.byteLength(name) > MAX_NAME_BYTES)
       return ['too_large', 'no', 'the name or the header is too long'];
+    if (this.#current?.way.takesMessages() === false)
+      return ['declined', 'no', 'the certificate of the peer does not bear the name of the node'];
     if (this.queue.requestBytes(priority) + cost > Math.max(queueBytes, cost)) return ['queue_full', 'no', ''];
     return undefined;
   }
@@ -211,7 +215,14 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   #next(): void {
     this.#current = this.#streams.find(stream => !stream.hasLeft);
     this.#current?.activate();
+    this.#declineCalls();
     if (this.#current === undefined && this.#pending.size > 0) this.#parts.demand();
+  }
+
+  /** Calls that waited for another stream have a way of their own. */
+  #declineCalls(): void {
+    if (this.#current === undefined || this.#current.way.takesCalls()) return;
+    for (const pending of [...this.#pending.values()]) if (pending.name.startsWith('/')) pending.decline();
   }
 
   #nextId(): number {

@@ -67,6 +67,11 @@ export class PendingRequest extends OutgoingRecord implements Expiring {
     this.#giveUp('cancelled');
   }
 
+  /** Nothing of it was begun, and it may not go over the stream that is there now. */
+  decline(): void {
+    if (!this.isSettled && !this.isWritten && this.#owner.withdraw(this)) this.fail('declined', 'no');
+  }
+
   fail(reason: MessageFailure, processed: Processed, detail = ''): void {
     this.settle({ kind: 'failed', reason, detail, processed });
   }

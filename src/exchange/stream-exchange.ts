@@ -59,9 +59,9 @@ const MOST_UNDERWAY = 2;
  */
 export class StreamExchange implements RecordListener, InboundOwner {
   readonly guard: StreamGuard;
+  readonly way: StreamWay;
   readonly #owner: StreamOwner;
   readonly #pipe: BatchPipe;
-  readonly #way: StreamWay;
   readonly #reader: BatchReader;
   readonly #writer = new BatchWriter();
   readonly #accounts: StreamAccounts;
@@ -74,7 +74,8 @@ export class StreamExchange implements RecordListener, InboundOwner {
   #isNews = true;
   #peerLeft = false;
   #onQuiet: (() => void)[] = [];
-  readonly #mayBegin = (priority: PriorityIndex): boolean => !this.isPaused && this.#accounts.mayBegin(priority);
+  readonly #mayBegin = (priority: PriorityIndex): boolean =>
+    !this.isPaused && this.#accounts.mayBegin(priority) && this.way.takesMessages();
   readonly #written = (record: OutgoingRecord): void => {
     if (record.type <= RECORD.failure) this.#accounts.onWritten(record);
     record.onWritten();
@@ -95,7 +96,7 @@ export class StreamExchange implements RecordListener, InboundOwner {
     this.#owner = owner;
     this.#pipe = pipe;
     this.guard = guard;
-    this.#way = way;
+    this.way = way;
     const { limits } = owner;
     this.#accounts = new StreamAccounts(limits.windowBytes);
     // Peers may allow more than this node; what it refuses for that is read to its end.
@@ -108,7 +109,7 @@ export class StreamExchange implements RecordListener, InboundOwner {
 
   /** Whether calls may be sent over it now. */
   get takesCalls(): boolean {
-    return this.#state === 'active' && !this.isPaused && this.#accounts.mayBegin(1) && this.#way.takesCalls();
+    return this.#state === 'active' && !this.isPaused && this.#accounts.mayBegin(1) && this.way.takesCalls();
   }
 
   get hasLeft(): boolean {

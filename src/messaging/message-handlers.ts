@@ -2,10 +2,10 @@ import { messageOf } from '../errors/selvedge-error.ts';
 import type { InboundRequest } from '../exchange/inbound-request.ts';
 import type { Priority } from '../exchange/request-route.ts';
 import type { Caller } from '../rpc/caller.ts';
+import { isMessageKind } from '../rpc/message-path.ts';
 import type { StreamGuard } from '../rpc/stream-guard.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { MessageMetrics } from '../telemetry/message-metrics.ts';
-import { isMessageKind } from './message-kind.ts';
 
 /** A message of another node, as its handler gets it. */
 export interface Message {

@@ -3,9 +3,9 @@ import type { InboundRequest } from '../exchange/inbound-request.ts';
 import type { PeerExchange } from '../exchange/peer-exchange.ts';
 import { priorityIndex } from '../exchange/record.ts';
 import type { Priority, RequestOutcome } from '../exchange/request-route.ts';
+import { isMessageKind } from '../rpc/message-path.ts';
 import type { StreamGuard } from '../rpc/stream-guard.ts';
 import { type MessageHandler, MessageHandlers, type MessageHandlersParts } from './message-handlers.ts';
-import { isMessageKind } from './message-kind.ts';
 
 export interface MessageOptions {
   /** How long to wait, for the connection and the answer together, in milliseconds. Default 10,000; `Infinity` for ever. */

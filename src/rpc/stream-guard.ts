@@ -11,7 +11,7 @@ export interface StreamGuard {
   caller(): Caller | undefined;
   /**
    * Whether the caller may send a message of this kind, as for a call of `/selvedge.message/KIND`; counted and audited.
-   * Cheap enough for every message. Asked of kinds that have a handler: of others nobody is to hear who may send them.
+   * Cheap enough for every message; kinds that a peer makes up are not remembered for long.
    */
   decide(caller: Caller, kind: string): Decision;
   /** For each call: authenticates, authorizes, counts, audits, and cuts it when the caller loses its place here. */

@@ -58,7 +58,8 @@ export interface MemoryStream {
 export interface ExchangePair {
   readonly a: PeerExchange;
   readonly b: PeerExchange;
-  connect(): MemoryStream;
+  /** @param way what `a` may send over it. Default: everything. */
+  connect(way?: StreamWay): MemoryStream;
 }
 
 /** Two ends of an exchange, joined in memory. */
@@ -76,9 +77,9 @@ export function exchangePair(
   return {
     a,
     b,
-    connect: () => {
+    connect: (way = OPEN) => {
       const [toA, toB] = [new MemoryPipe(), new MemoryPipe()];
-      const [atA, atB] = [a.attach(toB, NO_GUARD, OPEN), b.attach(toA, NO_GUARD, OPEN)];
+      const [atA, atB] = [a.attach(toB, NO_GUARD, way), b.attach(toA, NO_GUARD, OPEN)];
       toA.receiver = atA;
       toB.receiver = atB;
       return {
