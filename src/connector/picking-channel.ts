@@ -65,6 +65,10 @@ export class PickingChannel implements grpc.ChannelInterface {
     throw new Error('channelz is switched off for channels of the fabric');
   }
 
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
   /** The members' channels are shared and stay open. */
   close(): void {
     this.#closed = true;

@@ -38,7 +38,7 @@ const MOST_IDS = 2 ** 32;
  * E1. Every request and message is settled exactly once: answered, arrived, failed with a reason, given up, or at its
  *     deadline.
  * E2. None is written twice, unless it is certain that the peer has not got it the first time.
- * E3. What is not written yet waits for the next stream; what was written and not answered fails when the stream is lost,
+ * E3. What is not written yet waits for the next stream, but calls do not; what was written and not answered fails when the stream is lost,
  *     and goes on when another stream took its place.
  * E4. Nothing of ours is begun over a stream that may not take it ({@link StreamWay}): a message for which there is no
  *     other stream, and a call that waited, fail as `declined`.
@@ -219,9 +219,9 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
     if (this.#current === undefined && this.#pending.size > 0) this.#parts.demand();
   }
 
-  /** Calls that waited for another stream have a way of their own. */
+  /** Calls do not wait for another stream: they have a way of their own. */
   #declineCalls(): void {
-    if (this.#current === undefined || this.#current.way.takesCalls()) return;
+    if (this.#current?.way.takesCalls() === true) return;
     for (const pending of [...this.#pending.values()]) if (pending.name.startsWith('/')) pending.decline();
   }
 

@@ -74,9 +74,8 @@ export function selectorClient<Client extends grpc.Client>(
 ): Client {
   const channel = selectorChannel(name => connector.channel(name), candidates, selector);
   const forUnary = selectorChannel(unary, candidates, selector);
-  const isOpen = () => channel.getConnectivityState(false) !== grpc.connectivityState.SHUTDOWN;
   return clientOver(Constructor, channel, {
-    callInvocationTransformer: streamedCalls(() => (isOpen() ? forUnary : undefined)),
+    callInvocationTransformer: streamedCalls(() => (channel.isClosed ? undefined : forUnary)),
   });
 }
 
@@ -85,7 +84,7 @@ export function selectorChannel(
   channelTo: (name: string) => grpc.ChannelInterface,
   candidates: () => readonly Candidate[],
   selector: MemberSelector,
-): grpc.ChannelInterface {
+): PickingChannel {
   const wanted = Object.entries(selector.labels);
   return new PickingChannel({
     selector: wanted.map(([label, value]) => `${label}=${value}`).join(','),
