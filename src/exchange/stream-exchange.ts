@@ -156,7 +156,10 @@ export class StreamExchange implements RecordListener, InboundOwner {
 
   /** What was told last: what has arrived, so that the peer knows what has not. */
   takeLastBatch(): Buffer | undefined {
-    return this.#state === 'ended' ? undefined : this.#batch('nothing');
+    if (this.#state === 'ended') return undefined;
+    // Also what would else be told with what comes next: the peer takes what it is not told of for not arrived.
+    this.#isNews = true;
+    return this.#batch('nothing');
   }
 
   /** The stream is over. */

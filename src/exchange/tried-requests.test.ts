@@ -53,6 +53,25 @@ test('when streams are exchanged in peace, what was tried moves over', async () 
   );
 });
 
+test('what a peer serves when it says goodbye may have been processed, and is not sent to it again', async () => {
+  const served: string[] = [];
+  const { a, connect } = exchangePair({ b: asked => served.push(asked.name) });
+  const stream = connect();
+  const outcomes: RequestOutcome[] = [];
+  await until('the stream takes requests', () => stream.a.takesCalls);
+  a.tryRequest(request('tried'), outcome => outcomes.push(outcome));
+  a.post(request('posted'), outcome => outcomes.push(outcome));
+  await until('both are served', () => served.length === 2);
+  const last = stream.b.takeLastBatch();
+  if (last !== undefined) stream.a.receive(last);
+  stream.end('closed');
+  connect();
+  await turn();
+  await turn();
+  assert.deepEqual(outcomes.map(described), ['stream_lost maybe', 'stream_lost maybe']);
+  assert.deepEqual(served, ['tried', 'posted']);
+});
+
 test('what was tried does not move to a stream that carries no calls', async () => {
   const { a, connect, served } = open();
   const stream = connect();
