@@ -38,8 +38,8 @@ const MOST_IDS = 2 ** 32;
  * E1. Every request and message is settled exactly once: answered, arrived, failed with a reason, given up, or at its
  *     deadline.
  * E2. None is written twice, unless it is certain that the peer has not got it the first time.
- * E3. What is not written yet waits for the next stream, but calls do not; what was written and not answered fails when the stream is lost,
- *     and goes on when another stream took its place.
+ * E3. What is not written yet waits for the next stream, save for calls; what was written and not answered fails when the
+ *     stream is lost, and goes on when another stream took its place.
  * E4. Nothing of ours is begun over a stream that may not take it ({@link StreamWay}): a message for which there is no
  *     other stream, and a call that waited, fail as `declined`.
  */

@@ -13,19 +13,19 @@ const request = (name: string): OutgoingRequest => ({
   timeoutMs: undefined,
 });
 
-test('a request that was only tried does not wait for another stream: it fails as not processed', async () => {
+test('a call does not wait for another stream: it fails as not processed', async () => {
   const { a, connect, served } = open();
   const stream = connect();
   const tried = await triedWhileBlocked(a, stream);
   stream.end('lost');
-  assert.deepEqual(tried.map(described), ['stream_lost maybe', 'stream_lost no']);
+  assert.deepEqual(tried.map(described), ['stream_lost maybe', 'declined no']);
   connect();
   await turn();
   await turn();
   assert.deepEqual(served, []);
 });
 
-test('one that was posted waits for it', async () => {
+test('a message waits for it', async () => {
   const { a, connect, served } = open();
   const stream = connect();
   await triedWhileBlocked(a, stream);
@@ -37,7 +37,7 @@ test('one that was posted waits for it', async () => {
   assert.deepEqual([posted.map(described), served], [['replied'], ['posted']]);
 });
 
-test('when streams are exchanged in peace, what was tried moves over', async () => {
+test('when streams are exchanged in peace, a call moves over', async () => {
   const { a, connect, served } = open();
   const stream = connect();
   const tried = await triedWhileBlocked(a, stream);
@@ -48,7 +48,7 @@ test('when streams are exchanged in peace, what was tried moves over', async () 
     [tried.map(described), served],
     [
       ['replied', 'replied'],
-      ['first', 'second'],
+      ['/first', '/second'],
     ],
   );
 });
@@ -59,7 +59,7 @@ test('what a peer serves when it says goodbye may have been processed, and is no
   const stream = connect();
   const outcomes: RequestOutcome[] = [];
   await until('the stream takes requests', () => stream.a.takesCalls);
-  a.tryRequest(request('tried'), outcome => outcomes.push(outcome));
+  a.tryRequest(request('/tried'), outcome => outcomes.push(outcome));
   a.post(request('posted'), outcome => outcomes.push(outcome));
   await until('both are served', () => served.length === 2);
   const last = stream.b.takeLastBatch();
@@ -69,17 +69,17 @@ test('what a peer serves when it says goodbye may have been processed, and is no
   await turn();
   await turn();
   assert.deepEqual(outcomes.map(described), ['stream_lost maybe', 'stream_lost maybe']);
-  assert.deepEqual(served, ['tried', 'posted']);
+  assert.deepEqual(served, ['/tried', 'posted']);
 });
 
-test('what was tried does not move to a stream that carries no calls', async () => {
+test('a call does not move to a stream that carries none', async () => {
   const { a, connect, served } = open();
   const stream = connect();
   const tried = await triedWhileBlocked(a, stream);
   connect({ takesCalls: () => false, takesMessages: () => true });
   stream.toB.release();
   await until('both are settled', () => tried.length === 2);
-  assert.deepEqual([tried.map(described).sort(), served], [['replied', 'stream_lost no'], ['first']]);
+  assert.deepEqual([tried.map(described).sort(), served], [['declined no', 'replied'], ['/first']]);
 });
 
 /** The peer grants so little that a second request waits for the first. */
@@ -105,7 +105,7 @@ async function triedWhileBlocked(a: Pair['a'], stream: ReturnType<Pair['connect'
   const settle = (outcome: RequestOutcome) => outcomes.push(outcome);
   await until('the stream takes requests', () => stream.a.takesCalls);
   stream.toB.isHeld = true;
-  for (const name of ['first', 'second']) assert.notEqual(a.tryRequest(request(name), settle), undefined);
+  for (const name of ['/first', '/second']) assert.notEqual(a.tryRequest(request(name), settle), undefined);
   await turn();
   await turn();
   assert.deepEqual(outcomes, []);
