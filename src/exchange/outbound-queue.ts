@@ -1,10 +1,13 @@
 import { Fifo } from '../lifecycle/fifo.ts';
 import { type OutgoingRecord, PRIORITY_INDEXES, type PriorityIndex } from './record.ts';
 
-const UPSIDE_DOWN: readonly PriorityIndex[] = [2, 1, 0];
+/** Which priority goes first, batch for batch: each of the lower ones in one of eight, so that none waits for ever. */
+const TURNS: readonly (readonly PriorityIndex[])[] = Array.from({ length: 8 }, (_, turn) =>
+  turn === 0 ? [2, 1, 0] : turn === 4 ? [1, 0, 2] : PRIORITY_INDEXES,
+);
 
-/** Every so many batches the lowest priority goes first, so that it never waits for ever. */
-const TURN_OF_THE_LOWEST = 8;
+/** So many records that nobody wants may wait among the others. */
+const MOST_DROPPED = 64;
 
 /**
  * The records for one peer that wait to be written.
@@ -13,6 +16,7 @@ const TURN_OF_THE_LOWEST = 8;
  *     go first, as the other side waits for them.
  * Q2. A record that was begun is finished before another one of its priority begins.
  * Q3. `bytes` of a priority is what those of its records cost that still wait and were not dropped.
+ * Q4. Of what was dropped no more is held than of what waits, and a few: a queue that does not move does not grow.
  */
 export class OutboundQueue {
   readonly #answers = [new Fifo<OutgoingRecord>(), new Fifo<OutgoingRecord>(), new Fifo<OutgoingRecord>()] as const;
@@ -24,6 +28,8 @@ export class OutboundQueue {
   ];
   readonly #requestBytes: [number, number, number] = [0, 0, 0];
   readonly #answerBytes: [number, number, number] = [0, 0, 0];
+  /** Requests and messages that were dropped and are still in their place. */
+  readonly #dropped: [number, number, number] = [0, 0, 0];
   #batches = 0;
   #order = PRIORITY_INDEXES;
 
@@ -59,15 +65,25 @@ export class OutboundQueue {
   /** Nobody wants it any more. False where it was begun: then it must be finished. */
   drop(record: OutgoingRecord): boolean {
     if (record.bytesWritten > 0) return false;
-    if (!record.isDropped) this.#leave(record);
+    if (record.isDropped) return true;
     record.isDropped = true;
+    this.#leave(record);
+    const { needsGrant, priority } = record;
+    if (needsGrant) {
+      this.#dropped[priority] += 1;
+      const requests = this.#requests[priority];
+      if (this.#dropped[priority] > Math.max(MOST_DROPPED, requests.size / 2)) {
+        requests.keep(({ isDropped }) => !isDropped);
+        this.#dropped[priority] = 0;
+      }
+    }
     return true;
   }
 
   /** To be called before each batch. */
   beginBatch(): void {
-    this.#batches += 1;
-    this.#order = this.#batches % TURN_OF_THE_LOWEST === 0 ? UPSIDE_DOWN : PRIORITY_INDEXES;
+    this.#batches = (this.#batches + 1) % TURNS.length;
+    this.#order = TURNS[this.#batches] ?? PRIORITY_INDEXES;
   }
 
   /**
@@ -125,6 +141,7 @@ export class OutboundQueue {
     let record = records.peek();
     while (record?.isDropped === true) {
       records.shift();
+      if (record.needsGrant) this.#dropped[record.priority] -= 1;
       record = records.peek();
     }
     return record;

@@ -80,6 +80,8 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
     const pending = new PendingRequest(this, isOneWay, priority, this.#nextId(), name, header, payload, settle);
     const obstacle = this.#obstacle(pending);
     if (obstacle !== undefined) {
+      // It never was in the queue.
+      pending.isDropped = true;
       process.nextTick(() => pending.fail(...obstacle));
       return () => pending.cancel();
     }
@@ -109,7 +111,7 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
     stream.end();
     this.#streams = this.#streams.filter(each => each !== stream);
     if (isCurrent) {
-      this.queue.abandonBegun();
+      for (const record of this.queue.abandonBegun()) if ((record as PendingRequest).isSettled) this.queue.drop(record);
       for (const priority of PRIORITY_INDEXES) {
         const underway = stream.takeUnderway(priority).filter(record => !(record as PendingRequest).isSettled);
         if (end === 'closed') this.#putBack(underway as PendingRequest[], priority);

@@ -37,6 +37,12 @@ export class Fifo<T> {
     this.#head = 0;
   }
 
+  /** Takes out all that `isKept` does not want, and leaves the others in their order. */
+  keep(isKept: (item: T) => boolean): void {
+    this.#items = this.#items.slice(this.#head).filter(item => isKept(item as T));
+    this.#head = 0;
+  }
+
   /** Takes all out, in their order. */
   drain(): readonly T[] {
     const items = this.#items.slice(this.#head) as T[];

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { exchangePair } from '../../test/kit/exchange-pair.ts';
+import type { PeerExchange } from './peer-exchange.ts';
+import type { OutgoingRequest, RequestOutcome } from './request-route.ts';
+
+const NOTHING = Buffer.alloc(0);
+
+function request(changes: Partial<OutgoingRequest> = {}): OutgoingRequest {
+  return { name: 'kind', header: NOTHING, payload: NOTHING, priority: 'normal', timeoutMs: undefined, ...changes };
+}
+
+/** How a request ended, in words. */
+function posted(exchange: PeerExchange, changes: Partial<OutgoingRequest> = {}, isOneWay = false) {
+  let giveUp = () => {};
+  const outcome = new Promise<string>(resolve => {
+    giveUp = exchange.post(request(changes), ended => resolve(inWords(ended)), isOneWay);
+  });
+  return { outcome, giveUp };
+}
+
+function inWords(outcome: RequestOutcome): string {
+  return outcome.kind === 'replied' ? 'replied' : `${outcome.reason} ${outcome.processed}`;
+}
+
+test('what was turned away by a full queue and given up in the same turn takes no place from others', async () => {
+  const { a } = exchangePair({}, { queueBytes: 1_000 });
+  const first = posted(a, { payload: Buffer.alloc(800) });
+  const second = posted(a, { payload: Buffer.alloc(800) });
+  second.giveUp();
+  assert.equal(await second.outcome, 'cancelled no');
+  assert.equal(await posted(a, { payload: Buffer.alloc(800) }).outcome, 'queue_full no');
+  first.giveUp();
+  assert.equal(a.queue.requestBytes(1), 0);
+});
