@@ -33,3 +33,25 @@ test('what was turned away by a full queue and given up in the same turn takes n
   first.giveUp();
   assert.equal(a.queue.requestBytes(1), 0);
 });
+
+test('a deadline beyond what fits on the wire is none that has passed', async () => {
+  const { promise, resolve } = withResolvers<number>();
+  const pair = exchangePair({
+    b: incoming => {
+      resolve(incoming.deadlineMs);
+      incoming.reply(NOTHING, NOTHING);
+    },
+  });
+  pair.connect();
+  const { outcome } = posted(pair.a, { timeoutMs: 2 ** 32 + 5 });
+  assert.ok((await promise) > Date.now() + 2 ** 31);
+  assert.equal(await outcome, 'replied');
+});
+
+function withResolvers<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
+  let resolve: (value: T) => void = () => {};
+  const promise = new Promise<T>(given => {
+    resolve = given;
+  });
+  return { promise, resolve };
+}

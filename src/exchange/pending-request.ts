@@ -4,6 +4,8 @@ import { OutgoingRecord, type PriorityIndex, RECORD } from './record.ts';
 import type { RequestOutcome } from './request-route.ts';
 
 const NOTHING = Buffer.alloc(0);
+/** Of what is longer the other side hears this: 49 days. */
+const MOST_TIMEOUT_MS = 2 ** 32 - 1;
 const ARRIVED: RequestOutcome = { kind: 'replied', header: NOTHING, payload: NOTHING };
 
 /** Whom a request of ours belongs to until it is settled. */
@@ -45,7 +47,8 @@ export class PendingRequest extends OutgoingRecord implements Expiring {
 
   override get timeoutMs(): number {
     if (this.expiresAtMs === Number.POSITIVE_INFINITY) return 0;
-    return Math.max(Math.ceil(this.expiresAtMs - performance.now()), 1);
+    const leftMs = Math.ceil(this.expiresAtMs - performance.now());
+    return Math.min(Math.max(leftMs, 1), MOST_TIMEOUT_MS);
   }
 
   override onWritten(): void {
