@@ -33,7 +33,7 @@ export class StreamedCall implements Call {
   #isReading = false;
   #isHalfClosed = false;
   /** Gives up the request on the stream. */
-  #giveUp: (() => void) | undefined;
+  #underway: { cancel(): void } | undefined;
   #ordinary: Call | undefined;
   /** What came before anybody read. */
   #unread: { readonly header: ReplyHeader; readonly payload: Buffer } | undefined;
@@ -83,7 +83,7 @@ export class StreamedCall implements Call {
     if (this.#ordinary !== undefined) return this.#ordinary.cancelWithStatus(code, details);
     if (this.#isEnded) return;
     this.#end(code);
-    this.#giveUp?.();
+    this.#underway?.cancel();
     this.#cancelledWith = { code, details, metadata: new grpc.Metadata() };
     if (this.#listener !== undefined) deliverSoon(this.#cancelledWith, this.#listener);
   }
@@ -122,8 +122,8 @@ export class StreamedCall implements Call {
     const request = { name, header, payload, priority: 'normal', timeoutMs } as const;
     // As over HTTP/2, an `AsyncLocalStorage` has in the callbacks of a call what it had where the call was made.
     const scope = new AsyncResource('SelvedgeCall');
-    this.#giveUp = route.tryRequest(request, outcome => scope.runInAsyncScope(this.#settle, this, outcome));
-    if (this.#giveUp === undefined) return false;
+    this.#underway = route.tryRequest(request, outcome => scope.runInAsyncScope(this.#settle, this, outcome));
+    if (this.#underway === undefined) return false;
     this.#followParent();
     if (context?.callback !== undefined) {
       // It is told once that the message is written, also when that is sent again.
@@ -158,7 +158,7 @@ export class StreamedCall implements Call {
   }
 
   #settle(outcome: RequestOutcome): void {
-    this.#giveUp = undefined;
+    this.#underway = undefined;
     if (this.#isEnded) return;
     try {
       if (outcome.kind === 'replied') this.#take(outcome.header, outcome.payload);

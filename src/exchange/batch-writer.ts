@@ -51,6 +51,7 @@ export interface BatchContent {
 export class BatchWriter {
   readonly #numbers = new Map<string, number>();
   #at = 0;
+  #nowMs = 0;
   #lastWritten = false;
 
   /** Whether a batch said that it is the last one. */
@@ -61,6 +62,7 @@ export class BatchWriter {
   /** What leaves now, in a buffer of its own; undefined where nothing may. */
   write(content: BatchContent): Buffer | undefined {
     this.#at = 0;
+    this.#nowMs = performance.now();
     const { queue, refusals } = content;
     let refusal = refusals[0];
     while (refusal !== undefined && this.#fits(refusal)) {
@@ -108,7 +110,7 @@ export class BatchWriter {
     const inline = record.needsGrant && number === 0 ? inlineName(record.name) : undefined;
     const length = FIXED_BYTES[type] + (inline?.length ?? 0) + header.length + payload.length;
     this.#head(type, priority, length, false);
-    this.#at = writeFixed(scratch, this.#at, record, number);
+    this.#at = writeFixed(scratch, this.#at, record, number, this.#nowMs);
     if (inline !== undefined) this.#bytes(inline);
     if (header.length > 0) this.#bytes(header);
     if (payload.length > 0) this.#bytes(payload);
@@ -120,7 +122,7 @@ export class BatchWriter {
       const number = record.needsGrant ? this.#numberOf(record.name) : 0;
       const inline = record.needsGrant && number === 0 ? inlineName(record.name) : Buffer.alloc(0);
       const fixed = Buffer.allocUnsafe(FIXED_BYTES[record.type]);
-      writeFixed(fixed, 0, record, number);
+      writeFixed(fixed, 0, record, number, this.#nowMs);
       record.prefix = Buffer.concat([fixed, inline, record.header]);
     }
     const { type, priority, prefix = Buffer.alloc(0), payload, bytesWritten } = record;
@@ -172,11 +174,11 @@ function inlineName(name: string): Buffer {
   return Buffer.concat([Buffer.from([bytes.length]), bytes]);
 }
 
-function writeFixed(target: Buffer, start: number, record: OutgoingRecord, nameNumber: number): number {
+function writeFixed(target: Buffer, start: number, record: OutgoingRecord, nameNumber: number, nowMs: number): number {
   let at = put32(target, start, record.id);
   switch (record.type) {
     case RECORD.request:
-      at = put32(target, at, record.timeoutMs);
+      at = put32(target, at, record.timeoutMs(nowMs));
       at = put16(target, at, nameNumber);
       return put16(target, at, record.header.length);
     case RECORD.message:

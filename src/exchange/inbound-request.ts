@@ -62,6 +62,8 @@ export class InboundRequest implements IncomingRequest, Expiring {
   readonly name: string;
   readonly header: Buffer;
   readonly payload: Buffer;
+  /** When it came, in milliseconds; 0 where there is no deadline. */
+  readonly timeoutMs: number;
   /** Whether nobody waits for a reply. */
   readonly isOneWay: boolean;
   /** The stream it came over. */
@@ -81,10 +83,12 @@ export class InboundRequest implements IncomingRequest, Expiring {
     name: string,
     header: Buffer,
     payload: Buffer,
+    timeoutMs: number,
     isOneWay: boolean,
     cost: number = costOf(header.length, payload.length),
   ) {
     this.owner = owner;
+    this.timeoutMs = timeoutMs;
     this.cost = cost;
     this.index = index;
     this.id = id;
@@ -99,7 +103,9 @@ export class InboundRequest implements IncomingRequest, Expiring {
   }
 
   get deadlineMs(): number {
-    if (this.expiresAtMs === Number.POSITIVE_INFINITY) return this.expiresAtMs;
+    if (this.timeoutMs === 0) return Number.POSITIVE_INFINITY;
+    // It is put into the line of deadlines only if it is not answered in the turn it came.
+    if (this.line === undefined) return Date.now() + this.timeoutMs;
     return Date.now() + this.expiresAtMs - performance.now();
   }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { exchangePair } from '../../test/kit/exchange-pair.ts';
 import type { PeerExchange } from './peer-exchange.ts';
+import { CallbackRequest } from './pending-request.ts';
 import type { OutgoingRequest, RequestOutcome } from './request-route.ts';
 
 const NOTHING = Buffer.alloc(0);
@@ -14,7 +15,9 @@ function request(changes: Partial<OutgoingRequest> = {}): OutgoingRequest {
 function posted(exchange: PeerExchange, changes: Partial<OutgoingRequest> = {}, isOneWay = false) {
   let giveUp = () => {};
   const outcome = new Promise<string>(resolve => {
-    giveUp = exchange.post(request(changes), ended => resolve(inWords(ended)), isOneWay);
+    const pending = new CallbackRequest(request(changes), ended => resolve(inWords(ended)), isOneWay);
+    exchange.post(pending, changes.timeoutMs);
+    giveUp = () => pending.cancel();
   });
   return { outcome, giveUp };
 }

@@ -4,13 +4,12 @@ import type { StreamGuard } from '../rpc/stream-guard.ts';
 import type { StreamWay } from '../rpc/stream-way.ts';
 import type { InboundRequest } from './inbound-request.ts';
 import { OutboundQueue } from './outbound-queue.ts';
-import { PendingRequest, type RequestOwner } from './pending-request.ts';
+import { CallbackRequest, type PendingRequest, type RequestOwner } from './pending-request.ts';
 import {
   MAX_HEADER_BYTES,
   MAX_NAME_BYTES,
   OutgoingRecord,
   PRIORITY_INDEXES,
-  priorityIndex,
   RECORD,
   type readFailure,
 } from './record.ts';
@@ -56,6 +55,7 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   /** The oldest that is not left: what waits goes over it. */
   #current: StreamExchange | undefined;
   #lastId = 0;
+  #hasWrapped = false;
   #isClosed = false;
   #hadTraffic = false;
   #onIdle: (() => void)[] = [];
@@ -65,33 +65,28 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
     this.limits = parts.limits;
   }
 
-  tryRequest(request: OutgoingRequest, settle: (outcome: RequestOutcome) => void): (() => void) | undefined {
-    return this.#current?.takesCalls === true ? this.post(request, settle) : undefined;
+  tryRequest(request: OutgoingRequest, settle: (outcome: RequestOutcome) => void): PendingRequest | undefined {
+    if (this.#current?.takesCalls !== true) return undefined;
+    const pending = new CallbackRequest(request, settle);
+    this.post(pending, request.timeoutMs);
+    return pending;
   }
 
   /**
-   * Sends a request, or a message that is not answered (`isOneWay`: settled as `replied` when it has arrived), now or when
-   * there is a stream. `settle` is called exactly once, in a later turn.
-   * @returns gives it up.
+   * Sends a request or message, now or when there is a stream that takes it. It is settled in a later turn.
+   * @param timeoutMs from now; undefined where there is no deadline.
    */
-  post(request: OutgoingRequest, settle: (outcome: RequestOutcome) => void, isOneWay = false): () => void {
-    const { name, header, payload, timeoutMs } = request;
-    const priority = priorityIndex(request.priority);
-    const pending = new PendingRequest(this, isOneWay, priority, this.#nextId(), name, header, payload, settle);
+  post(pending: PendingRequest, timeoutMs: number | undefined): void {
+    pending.owner = this;
+    pending.id = this.#nextId();
     const obstacle = this.#obstacle(pending);
-    if (obstacle !== undefined) {
-      // It never was in the queue.
-      pending.isDropped = true;
-      process.nextTick(() => pending.fail(...obstacle));
-      return () => pending.cancel();
-    }
+    if (obstacle !== undefined) return process.nextTick(() => pending.fail(...obstacle));
     this.#pending.set(pending.id, pending);
     this.#hadTraffic = true;
     if (timeoutMs !== undefined) this.#deadlines.add(pending, Math.max(Math.ceil(timeoutMs), 0));
     this.queue.push(pending);
     if (this.#current === undefined) this.#parts.demand();
     else this.#current.schedule();
-    return () => pending.cancel();
   }
 
   /** A stream is open: it is used as soon as those before it are done. */
@@ -151,15 +146,16 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
     this.#deadlines.close();
   }
 
-  arrived(request: InboundRequest, guard: StreamGuard, timeoutMs: number): void {
-    if (timeoutMs > 0) this.#deadlines.add(request, timeoutMs);
+  arrived(request: InboundRequest, guard: StreamGuard): void {
     this.#hadTraffic = true;
     this.#parts.serve(request, guard);
-    if (!request.isEnded) this.#running.set(request.id, request);
+    if (request.isEnded) return;
+    this.#running.set(request.id, request);
+    if (request.timeoutMs > 0) this.#deadlines.add(request, request.timeoutMs);
   }
 
   replied(id: number, header: Buffer, payload: Buffer): void {
-    this.#pending.get(id)?.settle({ kind: 'replied', header, payload });
+    this.#pending.get(id)?.reply(header, payload);
   }
 
   failed(id: number, { reason, processed }: ReturnType<typeof readFailure>, detail: string): void {
@@ -228,8 +224,11 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   }
 
   #nextId(): number {
-    do this.#lastId = (this.#lastId + 1) % MOST_IDS;
-    while (this.#pending.has(this.#lastId));
+    this.#lastId += 1;
+    if (this.#lastId === MOST_IDS) this.#hasWrapped = true;
+    if (!this.#hasWrapped) return this.#lastId;
+    this.#lastId %= MOST_IDS;
+    while (this.#pending.has(this.#lastId)) this.#lastId = (this.#lastId + 1) % MOST_IDS;
     return this.#lastId;
   }
 

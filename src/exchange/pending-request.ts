@@ -1,12 +1,11 @@
 import type { MessageFailure, Processed } from '../errors/message-failure.ts';
 import type { DeadlineLine, Expiring } from '../lifecycle/deadlines.ts';
-import { OutgoingRecord, type PriorityIndex, RECORD } from './record.ts';
-import type { RequestOutcome } from './request-route.ts';
+import { OutgoingRecord, type PriorityIndex, priorityIndex, RECORD } from './record.ts';
+import type { OutgoingRequest, RequestOutcome } from './request-route.ts';
 
 const NOTHING = Buffer.alloc(0);
 /** Of what is longer the other side hears this: 49 days. */
 const MOST_TIMEOUT_MS = 2 ** 32 - 1;
-const ARRIVED: RequestOutcome = { kind: 'replied', header: NOTHING, payload: NOTHING };
 
 /** Whom a request of ours belongs to until it is settled. */
 export interface RequestOwner {
@@ -18,8 +17,11 @@ export interface RequestOwner {
   revoke(request: PendingRequest): void;
 }
 
-/** A request, or a message without reply, of ours from when it is made until it is settled, exactly once. */
-export class PendingRequest extends OutgoingRecord implements Expiring {
+/**
+ * A request, or a message without reply, of ours from when it is made until it is settled, exactly once. Who makes it
+ * hears of that by the method that its class has for it, in a later turn than it was posted.
+ */
+export abstract class PendingRequest extends OutgoingRecord implements Expiring {
   expiresAtMs: number = Number.POSITIVE_INFINITY;
   earlier: Expiring | undefined = undefined;
   later: Expiring | undefined = undefined;
@@ -27,39 +29,38 @@ export class PendingRequest extends OutgoingRecord implements Expiring {
   /** All of it was given to a stream. */
   isWritten = false;
   isSettled = false;
-  readonly #owner: RequestOwner;
-  readonly #settle: (outcome: RequestOutcome) => void;
+  /** Set when it is posted. */
+  owner: RequestOwner | undefined = undefined;
 
+  /** @param isOneWay it is not answered: it is settled as replied to when it has arrived. */
   constructor(
-    owner: RequestOwner,
     isOneWay: boolean,
     priority: PriorityIndex,
-    id: number,
     name: string,
-    header: Uint8Array,
+    header: Uint8Array | undefined,
     payload: Uint8Array,
-    settle: (outcome: RequestOutcome) => void,
   ) {
-    super(isOneWay ? RECORD.message : RECORD.request, priority, id, name, header, payload);
-    this.#owner = owner;
-    this.#settle = settle;
+    super(isOneWay ? RECORD.message : RECORD.request, priority, 0, name, header, payload);
   }
 
-  override get timeoutMs(): number {
+  protected abstract replied(header: Buffer, payload: Buffer): void;
+  /** @param detail printable; empty where the reason says it all. */
+  protected abstract failed(reason: MessageFailure, detail: string, processed: Processed): void;
+
+  override timeoutMs(nowMs: number): number {
     if (this.expiresAtMs === Number.POSITIVE_INFINITY) return 0;
-    const leftMs = Math.ceil(this.expiresAtMs - performance.now());
-    return Math.min(Math.max(leftMs, 1), MOST_TIMEOUT_MS);
+    return Math.min(Math.max(Math.ceil(this.expiresAtMs - nowMs), 1), MOST_TIMEOUT_MS);
   }
 
   override onWritten(): void {
     this.isWritten = true;
     if (!this.isSettled) return;
     this.payload = NOTHING;
-    if (this.type === RECORD.request) this.#owner.revoke(this);
+    if (this.type === RECORD.request) this.owner?.revoke(this);
   }
 
   override onArrived(): void {
-    if (this.type === RECORD.message) this.settle(ARRIVED);
+    if (this.type === RECORD.message) this.reply(NOTHING, NOTHING);
   }
 
   expire(): void {
@@ -72,27 +73,53 @@ export class PendingRequest extends OutgoingRecord implements Expiring {
 
   /** Nothing of it was begun, and it may not go over the stream that is there now. */
   decline(): void {
-    if (!this.isSettled && !this.isWritten && this.#owner.withdraw(this)) this.fail('declined', 'no');
+    if (!this.isSettled && !this.isWritten && this.owner?.withdraw(this)) this.fail('declined', 'no');
   }
 
   fail(reason: MessageFailure, processed: Processed, detail = ''): void {
-    this.settle({ kind: 'failed', reason, detail, processed });
+    if (this.#settle()) this.failed(reason, detail, processed);
   }
 
-  settle(outcome: RequestOutcome): void {
-    if (this.isSettled) return;
+  reply(header: Buffer, payload: Buffer): void {
+    if (this.#settle()) this.replied(header, payload);
+  }
+
+  #settle(): boolean {
+    if (this.isSettled) return false;
     this.isSettled = true;
     // It may be remembered for a while that it is underway, but not what it held.
     if (this.isWritten) this.payload = NOTHING;
-    this.#owner.settled(this);
-    this.#settle(outcome);
+    this.owner?.settled(this);
+    return true;
   }
 
   #giveUp(reason: MessageFailure): void {
     if (this.isSettled) return;
-    if (!this.isWritten && this.#owner.withdraw(this)) return this.fail(reason, 'no');
+    if (!this.isWritten && this.owner?.withdraw(this)) return this.fail(reason, 'no');
     const isAnswered = this.isWritten && this.type === RECORD.request;
     this.fail(reason, 'maybe');
-    if (isAnswered) this.#owner.revoke(this);
+    if (isAnswered) this.owner?.revoke(this);
+  }
+}
+
+/** A request of which a function is told how it ended. */
+export class CallbackRequest extends PendingRequest {
+  readonly #settle: (outcome: RequestOutcome) => void;
+
+  constructor(
+    { priority, name, header, payload }: OutgoingRequest,
+    settle: (outcome: RequestOutcome) => void,
+    isOneWay = false,
+  ) {
+    super(isOneWay, priorityIndex(priority), name, header, payload);
+    this.#settle = settle;
+  }
+
+  protected replied(header: Buffer, payload: Buffer): void {
+    this.#settle({ kind: 'replied', header, payload });
+  }
+
+  protected failed(reason: MessageFailure, detail: string, processed: Processed): void {
+    this.#settle({ kind: 'failed', reason, detail, processed });
   }
 }

@@ -102,7 +102,8 @@ const NOTHING: Uint8Array = new Uint8Array(0);
 export class OutgoingRecord {
   readonly type: RecordType;
   readonly priority: PriorityIndex;
-  readonly id: number;
+  /** Given when it is posted. */
+  id: number;
   readonly name: string;
   readonly header: Uint8Array;
   payload: Uint8Array;
@@ -140,8 +141,8 @@ export class OutgoingRecord {
     return this.type <= RECORD.message;
   }
 
-  /** Milliseconds that are left to answer it; 0 where there is no deadline. */
-  get timeoutMs(): number {
+  /** Milliseconds that are left to answer it; 0 where there is no deadline. @param _nowMs by `performance.now()`. */
+  timeoutMs(_nowMs: number): number {
     return 0;
   }
 

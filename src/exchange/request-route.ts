@@ -35,7 +35,7 @@ export type RequestOutcome =
 export interface RequestRoute {
   /**
    * Sends a request over the stream, if one is open that takes it now; undefined where none does. `settle` is called
-   * exactly once, in a later turn. The function that is returned gives the request up: it is settled as `cancelled`.
+   * exactly once, in a later turn. `cancel` of what is returned gives the request up: it is settled as `cancelled`.
    */
-  tryRequest(request: OutgoingRequest, settle: (outcome: RequestOutcome) => void): (() => void) | undefined;
+  tryRequest(request: OutgoingRequest, settle: (outcome: RequestOutcome) => void): { cancel(): void } | undefined;
 }

@@ -35,7 +35,7 @@ export interface StreamOwner {
   readonly limits: ExchangeLimits;
   readonly queue: OutboundQueue;
   /** A request or message of the peer. */
-  arrived(request: InboundRequest, guard: StreamGuard, timeoutMs: number): void;
+  arrived(request: InboundRequest, guard: StreamGuard): void;
   replied(id: number, header: Buffer, payload: Buffer): void;
   failed(id: number, failure: ReturnType<typeof readFailure>, detail: string): void;
   cancelled(id: number): void;
@@ -206,17 +206,17 @@ export class StreamExchange implements RecordListener, InboundOwner {
   }
 
   request(index: PriorityIndex, id: number, timeoutMs: number, name: string, header: Buffer, payload: Buffer): void {
-    const request = new InboundRequest(this, index, id, name, header, payload, false);
+    const request = new InboundRequest(this, index, id, name, header, payload, timeoutMs, false);
     this.#arrived(request);
-    this.#owner.arrived(request, this.guard, timeoutMs);
+    this.#owner.arrived(request, this.guard);
   }
 
   message(index: PriorityIndex, id: number, name: string, payload: Buffer): void {
-    const request = new InboundRequest(this, index, id, name, NOTHING, payload, true);
+    const request = new InboundRequest(this, index, id, name, NOTHING, payload, 0, true);
     this.#arrived(request);
     // Who sent it waits for nothing but to hear this.
     this.#isNews = true;
-    this.#owner.arrived(request, this.guard, 0);
+    this.#owner.arrived(request, this.guard);
   }
 
   reply(index: PriorityIndex, id: number, header: Buffer, payload: Buffer): void {
@@ -253,7 +253,7 @@ export class StreamExchange implements RecordListener, InboundOwner {
     }
     const isOneWay = type === RECORD.message;
     const cost = costOf(0, bytes - FIXED_BYTES[type]);
-    const request = new InboundRequest(this, index, id, '', NOTHING, NOTHING, isOneWay, cost);
+    const request = new InboundRequest(this, index, id, '', NOTHING, NOTHING, 0, isOneWay, cost);
     if (isOneWay) this.#isNews = true;
     this.#arrived(request);
     request.fail('too_large', `${bytes} bytes`);

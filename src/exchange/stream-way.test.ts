@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { exchangePair } from '../../test/kit/exchange-pair.ts';
 import { until } from '../../test/kit/until.ts';
 import type { PeerExchange } from './peer-exchange.ts';
+import { CallbackRequest } from './pending-request.ts';
 import type { RequestOutcome } from './request-route.ts';
 
 const NOTHING = Buffer.alloc(0);
@@ -62,7 +63,7 @@ function request(name: string) {
 }
 
 function sent(exchange: PeerExchange, name: string): Promise<RequestOutcome> {
-  return new Promise(resolve => exchange.post(request(name), resolve));
+  return new Promise(resolve => exchange.post(new CallbackRequest(request(name), resolve), undefined));
 }
 
 /** As many as anything in memory takes. */

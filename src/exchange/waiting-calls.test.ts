@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { exchangePair } from '../../test/kit/exchange-pair.ts';
 import { until } from '../../test/kit/until.ts';
+import { CallbackRequest } from './pending-request.ts';
 import type { OutgoingRequest, RequestOutcome } from './request-route.ts';
 
 const request = (name: string): OutgoingRequest => ({
@@ -30,7 +31,7 @@ test('a message waits for it', async () => {
   const stream = connect();
   await triedWhileBlocked(a, stream);
   const posted: RequestOutcome[] = [];
-  a.post(request('posted'), outcome => posted.push(outcome));
+  a.post(new CallbackRequest(request('posted'), outcome => posted.push(outcome)), undefined);
   stream.end('lost');
   connect();
   await until('it is answered', () => posted.length === 1);
@@ -60,7 +61,7 @@ test('what a peer serves when it says goodbye may have been processed, and is no
   const outcomes: RequestOutcome[] = [];
   await until('the stream takes requests', () => stream.a.takesCalls);
   a.tryRequest(request('/tried'), outcome => outcomes.push(outcome));
-  a.post(request('posted'), outcome => outcomes.push(outcome));
+  a.post(new CallbackRequest(request('posted'), outcome => outcomes.push(outcome)), undefined);
   await until('both are served', () => served.length === 2);
   const last = stream.b.takeLastBatch();
   if (last !== undefined) stream.a.receive(last);

@@ -1,10 +1,13 @@
+import type { MessageFailure, Processed } from '../errors/message-failure.ts';
 import { SelvedgeError } from '../errors/selvedge-error.ts';
 import type { InboundRequest } from '../exchange/inbound-request.ts';
 import type { PeerExchange } from '../exchange/peer-exchange.ts';
-import { priorityIndex } from '../exchange/record.ts';
-import type { Priority, RequestOutcome } from '../exchange/request-route.ts';
+import { PendingRequest } from '../exchange/pending-request.ts';
+import { type PriorityIndex, priorityIndex, RECORD } from '../exchange/record.ts';
+import type { Priority } from '../exchange/request-route.ts';
 import { isMessageKind } from '../rpc/message-path.ts';
 import type { StreamGuard } from '../rpc/stream-guard.ts';
+import type { MessageMetrics } from '../telemetry/message-metrics.ts';
 import { type MessageHandler, MessageHandlers, type MessageHandlersParts } from './message-handlers.ts';
 
 export interface MessageOptions {
@@ -31,8 +34,10 @@ export interface MessagesParts extends MessageHandlersParts {
   readonly nodesWith: (labels: Readonly<Record<string, string>>) => readonly string[];
 }
 
-const NOTHING: Uint8Array = new Uint8Array(0);
 const DEFAULT_TIMEOUT_MS = 10_000;
+const NO_OPTIONS: MessageOptions = {};
+
+function ignore(): void {}
 
 /**
  * Messages between the nodes of the cluster, over the streams that are open between them anyway: a request that is
@@ -47,6 +52,8 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 export class Messages {
   readonly #parts: MessagesParts;
   readonly #handlers: MessageHandlers;
+  /** Found good. */
+  #lastKind = '';
 
   constructor(parts: MessagesParts) {
     this.#parts = parts;
@@ -67,17 +74,18 @@ export class Messages {
    * Sends a message and waits for the reply. `payload` must not be changed before that.
    * @param node a member, or this node itself.
    */
-  request(node: string, kind: string, payload: Uint8Array, options: MessageOptions = {}): Promise<Buffer> {
-    return this.#post(node, kind, payload, options, false);
+  request(node: string, kind: string, payload: Uint8Array, options: MessageOptions = NO_OPTIONS): Promise<Buffer> {
+    // A reply is never left out.
+    return this.#post(node, kind, payload, options, false) as Promise<Buffer>;
   }
 
   /**
    * Sends a message that is not answered. Resolves when a handler of the other node has taken it, which says nothing about
    * what became of it there. Who does not care may ignore the promise: nothing breaks where it is rejected.
    */
-  send(node: string, kind: string, payload: Uint8Array, options: MessageOptions = {}): Promise<void> {
-    const taken = this.#post(node, kind, payload, options, true).then(() => {});
-    taken.catch(() => {});
+  send(node: string, kind: string, payload: Uint8Array, options: MessageOptions = NO_OPTIONS): Promise<void> {
+    const taken = this.#post(node, kind, payload, options, true) as Promise<undefined>;
+    taken.catch(ignore);
     return taken;
   }
 
@@ -86,7 +94,7 @@ export class Messages {
     { labels }: { readonly labels: Readonly<Record<string, string>> },
     kind: string,
     payload: Uint8Array,
-    options: MessageOptions = {},
+    options: MessageOptions = NO_OPTIONS,
   ): Promise<readonly Delivery[]> {
     const sent = this.#parts.nodesWith(labels).map(async (node): Promise<Delivery> => {
       try {
@@ -105,41 +113,95 @@ export class Messages {
     this.#handlers.serve(request, guard, from);
   }
 
-  #post(node: string, kind: string, payload: Uint8Array, options: MessageOptions, isOneWay: boolean): Promise<Buffer> {
-    const { timeoutMs = DEFAULT_TIMEOUT_MS, priority = 'normal', signal } = options;
-    return new Promise((resolve, reject) => {
-      if (!isMessageKind(kind)) throw new TypeError(`not a kind of message: ${JSON.stringify(kind)}`);
+  #post(
+    node: string,
+    kind: string,
+    payload: Uint8Array,
+    options: MessageOptions,
+    isOneWay: boolean,
+  ): Promise<Buffer | undefined> {
+    const promise = new Promise<Buffer | undefined>(capture);
+    const { resolve, reject } = captured;
+    try {
+      if (kind !== this.#lastKind && !isMessageKind(kind))
+        throw new TypeError(`not a kind of message: ${JSON.stringify(kind)}`);
+      this.#lastKind = kind;
+      const { timeoutMs = DEFAULT_TIMEOUT_MS, priority = 'normal', signal } = options;
       const exchange = this.#parts.exchangeWith(node);
-      const request = {
-        name: kind,
-        header: NOTHING,
-        payload,
-        priority,
-        timeoutMs: timeoutMs === Number.POSITIVE_INFINITY ? undefined : timeoutMs,
-      };
-      const index = priorityIndex(priority);
-      let stopListening: (() => void) | undefined;
-      const settle = (outcome: RequestOutcome): void => {
-        stopListening?.();
-        this.#parts.metrics.sent(index, outcome.kind === 'replied' ? 'ok' : outcome.reason);
-        if (outcome.kind === 'replied') resolve(outcome.payload);
-        else reject(failure(node, kind, outcome));
-      };
-      if (signal?.aborted === true) return reject(failure(node, kind, GIVEN_UP));
-      const giveUp = exchange.post(request, settle, isOneWay);
-      if (signal === undefined) return;
-      signal.addEventListener('abort', giveUp, { once: true });
-      stopListening = () => signal.removeEventListener('abort', giveUp);
-    });
+      const { metrics } = this.#parts;
+      const message = new OwnMessage(isOneWay, priorityIndex(priority), node, kind, payload, resolve, reject, metrics);
+      if (signal?.aborted === true) message.fail('cancelled', 'no');
+      else {
+        if (signal !== undefined) message.giveUpWith(signal);
+        exchange.post(message, timeoutMs === Number.POSITIVE_INFINITY ? undefined : timeoutMs);
+      }
+    } catch (error) {
+      reject(error);
+    }
+    return promise;
   }
 }
 
-const GIVEN_UP = { kind: 'failed', reason: 'cancelled', detail: '', processed: 'no' } as const;
+type Resolve = (reply: Buffer | undefined) => void;
+type Reject = (error: unknown) => void;
+
+/** What makes a promise calls this at once; that it is one function for all promises makes each of them cheaper. */
+const captured: { resolve: Resolve; reject: Reject } = { resolve: () => {}, reject: () => {} };
+function capture(resolve: Resolve, reject: Reject): void {
+  captured.resolve = resolve;
+  captured.reject = reject;
+}
+
+/** A message of this node, until its promise is settled. */
+class OwnMessage extends PendingRequest {
+  readonly #node: string;
+  readonly #resolve: Resolve;
+  readonly #reject: Reject;
+  readonly #metrics: MessageMetrics;
+  #stopListening: (() => void) | undefined = undefined;
+
+  constructor(
+    isOneWay: boolean,
+    priority: PriorityIndex,
+    node: string,
+    kind: string,
+    payload: Uint8Array,
+    resolve: Resolve,
+    reject: Reject,
+    metrics: MessageMetrics,
+  ) {
+    super(isOneWay, priority, kind, undefined, payload);
+    this.#node = node;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#metrics = metrics;
+  }
+
+  giveUpWith(signal: AbortSignal): void {
+    const giveUp = () => this.cancel();
+    signal.addEventListener('abort', giveUp, { once: true });
+    this.#stopListening = () => signal.removeEventListener('abort', giveUp);
+  }
+
+  protected replied(_header: Buffer, payload: Buffer): void {
+    this.#stopListening?.();
+    this.#metrics.sent(this.priority, 'ok');
+    this.#resolve(this.type === RECORD.message ? undefined : payload);
+  }
+
+  protected failed(reason: MessageFailure, detail: string, processed: Processed): void {
+    this.#stopListening?.();
+    this.#metrics.sent(this.priority, reason);
+    this.#reject(failure(this.#node, this.name, reason, detail, processed));
+  }
+}
 
 function failure(
   node: string,
   kind: string,
-  { reason, detail, processed }: Extract<RequestOutcome, { kind: 'failed' }>,
+  reason: MessageFailure,
+  detail: string,
+  processed: Processed,
 ): SelvedgeError<'message_failed'> {
   const safeToRetry = processed === 'no';
   const words = detail === '' ? reason : `${reason}: ${detail}`;

@@ -71,9 +71,9 @@ export async function openBothWays(
   let wentStreamed = 0;
   const route: RequestRoute = {
     tryRequest: (...args) => {
-      const giveUp = a.tryRequest(...args);
-      if (giveUp !== undefined) wentStreamed += 1;
-      return giveUp;
+      const underway = a.tryRequest(...args);
+      if (underway !== undefined) wentStreamed += 1;
+      return underway;
     },
   };
   let wentOrdinary = 0;

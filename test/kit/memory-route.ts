@@ -29,7 +29,7 @@ export class MemoryRoute implements RequestRoute {
     return request;
   }
 
-  tryRequest(request: OutgoingRequest, settle: Settle): (() => void) | undefined {
+  tryRequest(request: OutgoingRequest, settle: Settle): { cancel(): void } | undefined {
     if (!this.isOpen) return undefined;
     this.taken.push(request);
     const { failing } = this;
@@ -40,7 +40,7 @@ export class MemoryRoute implements RequestRoute {
     this.#pending.add(pending);
     if (failing !== undefined) pending.end({ kind: 'failed', detail: '', ...failing });
     else this.#later(() => this.#serve(pending));
-    return () => pending.giveUp('cancelled');
+    return { cancel: () => pending.giveUp('cancelled') };
   }
 
   /** The stream breaks: nobody learns what became of the requests. */
