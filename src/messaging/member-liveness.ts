@@ -11,6 +11,11 @@ export const LIVENESS_STATES = ['unknown', 'alive', 'suspect', 'draining', 'dead
 
 export type LivenessState = (typeof LIVENESS_STATES)[number];
 
+/** Whether a member in that state may be gone. */
+export function mayBeGone(state: LivenessState): boolean {
+  return state === 'suspect' || state === 'dead';
+}
+
 export interface LivenessFacts {
   readonly state: LivenessState;
   readonly reason: LivenessReason;

@@ -6,6 +6,7 @@ import type { DialOutcome } from './dial-peer.ts';
 import type { FrameStream } from './frame-stream.ts';
 import type { Introduction } from './introduction.ts';
 import { LostStreams } from './lost-streams.ts';
+import { mayBeGone } from './member-liveness.ts';
 import { PeerDialler } from './peer-dialler.ts';
 import { PeerLiveness } from './peer-liveness.ts';
 import {
@@ -50,8 +51,9 @@ const LEAVING: readonly string[] = ['node_draining', 'node_closed', 'not_a_membe
  *     without a stream. The other end says it only when that does not come.
  * P2. While a stream is live nothing is dialled, unless the new one would be more secure or the connection under it was
  *     replaced. The old stream lives until the new one is welcomed.
- * P3. A stream is dialled while this node watches the member or has traffic with it. One that we dialled ends as `idle` when
- *     that is so no more and the peer does not watch us either; what the peer dialled is for the peer to end.
+ * P3. A stream is dialled while this node watches the member or has traffic with it, and while the member may be gone, which
+ *     only a stream can refute. One that we dialled ends as `idle` when nobody wants it and the peer does not watch us
+ *     either; what the peer dialled is for the peer to end.
  * P4. A problem is logged when it is another than the last one, not at each try.
  */
 export class PeerLink {
@@ -143,7 +145,7 @@ export class PeerLink {
     if (this.#parts.member() === undefined || this.#interest.isWanted()) return;
     const live = this.#live;
     if (live?.direction === 'outbound' && !live.peerWatches) void live.close('idle');
-    else if (live === undefined && this.#standing.facts.state !== 'idle') this.#stand('idle');
+    else if (live === undefined && this.#standing.facts.state !== 'idle' && !this.#isNeeded()) this.#stand('idle');
   }
 
   /**
@@ -241,7 +243,7 @@ export class PeerLink {
     if (reason === 'duplicate_stream' || this.#rests) this.#parts.logger.debug('peer.disconnected', facts);
     else this.#parts.logger.info('peer.disconnected', facts);
     this.#liveness.ended(closing);
-    if (!this.#interest.isWanted()) this.#stand('idle');
+    if (!this.#isNeeded()) this.#stand('idle');
     else this.#stand('connecting', reason, detail);
     const lived = performance.now() - stream.openedAtMs >= this.#parts.options.heartbeatIntervalMs;
     if (lived) this.#backoff.reset();
@@ -275,8 +277,12 @@ export class PeerLink {
 
   #wanted(): boolean {
     if (!this.#active || this.#parts.member() === undefined) return false;
-    if (this.#live === undefined) return this.#interest.isWanted();
+    if (this.#live === undefined) return this.#isNeeded();
     return this.#renewal || this.#wantsTls(this.#live);
+  }
+
+  #isNeeded(): boolean {
+    return this.#interest.isWanted() || mayBeGone(this.#liveness.value.state);
   }
 
   #wantsTls({ security }: PeerStream): boolean {
@@ -287,7 +293,7 @@ export class PeerLink {
 
   /** No stream is open: stands by whether one is wanted. @param atOnce dial it without the waits of before. */
   #withoutStream(atOnce: boolean): void {
-    if (!this.#interest.isWanted()) return this.#standing.set('idle');
+    if (!this.#isNeeded()) return this.#standing.set('idle');
     if (this.#standing.facts.state === 'idle') this.#standing.set('connecting');
     if (atOnce) this.#dialler.wake();
   }

@@ -3,7 +3,7 @@ import { streamedCalls } from '../calls/streamed-calls.ts';
 import type { Connector } from '../connector/connector.ts';
 import { lentChannel } from '../connector/lent-channel.ts';
 import { PickingChannel } from '../connector/picking-channel.ts';
-import type { LivenessState } from '../messaging/member-liveness.ts';
+import { mayBeGone } from '../messaging/member-liveness.ts';
 import { isFine, type PeerEntry } from '../messaging/peer-table.ts';
 
 /** A generated grpc-js client class, or `grpc.Client` itself. */
@@ -53,10 +53,8 @@ export interface Candidate {
   readonly suspect: boolean;
 }
 
-const SUSPECT: readonly LivenessState[] = ['suspect', 'dead'];
-
 export function candidateOf({ name, labels, state, liveness }: PeerEntry): Candidate {
-  return { name, labels, ready: isFine(state), suspect: SUSPECT.includes(liveness.state) };
+  return { name, labels, ready: isFine(state), suspect: mayBeGone(liveness.state) };
 }
 
 export interface SelectorParts {
