@@ -259,3 +259,20 @@ test('a peer that dialled is told whether it is watched, whenever that changes, 
   await until('idle timeouts have passed', () => heartbeats() > 20);
   assert.equal(node.peer(UNWATCHED)?.state, 'connected');
 });
+
+test('a member whose stream broke is dialled until it is heard, though nobody here needs a stream to it', async () => {
+  const [a, b] = await aloofNodes();
+  await using _a = a;
+  await using _b = b;
+  a.streams.start();
+  using peer = new RawDialler(a.port).read();
+  peer.call.write(helloOf(UNWATCHED));
+  const seen = () => a.peer(UNWATCHED);
+  await until('it is connected', () => seen()?.liveness.state === 'alive');
+  assert.equal(b.received.hello, undefined);
+  peer.call.cancel();
+  await until('it is dialled', () => (b.received.hello ?? 0) > 0);
+  assert.equal(a.logged('peer.suspect')[0]?.node, UNWATCHED);
+  await until('nobody needs it', () => seen()?.state === 'idle');
+  assert.deepEqual([seen()?.liveness.state, seen()?.liveness.reason], ['unknown', 'idle']);
+});
