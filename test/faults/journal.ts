@@ -63,6 +63,11 @@ export function messageId({ node, generation }: ProcessName, number: number): st
   return `${node}/${generation}/${number}`;
 }
 
+/** The number in an id. */
+export function numberOf(id: string): number {
+  return Number(id.slice(id.lastIndexOf('/') + 1));
+}
+
 /**
  * The journal that a process writes: a line of JSON for each entry, in the file when `write` returns, so that it outlives
  * SIGKILL.

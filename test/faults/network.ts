@@ -184,6 +184,6 @@ class Router {
   }
 
   #lastWords(): string {
-    return this.#said.trim().split('\n').slice(-3).join('; ');
+    return this.#said.trim().split('\n').at(-1) ?? '';
   }
 }

@@ -1,12 +1,16 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import type * as grpc from '@grpc/grpc-js';
 import { type ApplicationService, callerOf } from '../../src/index.ts';
-import type { JournalWriter, ProcessName } from './journal.ts';
+import { type JournalWriter, numberOf, type ProcessName } from './journal.ts';
 import type { Messages } from './messages-api.ts';
 import { decodeMessage, encodeAnswer } from './payload.ts';
 
 /** Kinds of the messages that agents take. */
 export const REQUEST = 'faults.request';
 export const NOTICE = 'faults.notice';
+
+/** How long every fifth answer takes: so there are always messages that were received and not answered. */
+const SLOW_ANSWER_MS = 200;
 
 /** The unary method that agents serve. */
 export const TAKE: grpc.MethodDefinition<Buffer, Buffer> = {
@@ -32,7 +36,7 @@ export function callReceiver(journal: JournalWriter, self: Promise<ProcessName>)
         const id = decodeMessage(call.request);
         const from = uri.slice(uri.lastIndexOf('/') + 1);
         journal.write({ what: 'received', id, from, way: 'call', priority: undefined });
-        void self.then(me => reply(null, encodeAnswer(id, me)));
+        void answerTo(id, self).then(answer => reply(null, answer));
       },
     },
   };
@@ -43,10 +47,15 @@ export function receiveMessages(messages: Messages, journal: JournalWriter, self
   messages.handle(REQUEST, ({ payload, from, priority }) => {
     const id = decodeMessage(payload);
     journal.write({ what: 'received', id, from, way: 'request', priority });
-    return self.then(me => encodeAnswer(id, me));
+    return answerTo(id, self);
   });
   messages.handle(NOTICE, async ({ payload, from, priority }) => {
     journal.write({ what: 'received', id: decodeMessage(payload), from, way: 'send', priority });
     return undefined;
   });
+}
+
+async function answerTo(id: string, self: Promise<ProcessName>): Promise<Buffer> {
+  if (numberOf(id) % 5 === 0) await wait(SLOW_ANSWER_MS);
+  return encodeAnswer(id, await self);
 }

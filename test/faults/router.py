@@ -143,7 +143,10 @@ class Router:
 
 
 def ip(*arguments):
-    return subprocess.run(["ip", *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
+    done = subprocess.run(["ip", *arguments], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise OSError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout
 
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -177,4 +180,7 @@ def main(prefix, names):
             host.close()
 
 
-main(sys.argv[1], sys.argv[2:])
+try:
+    main(sys.argv[1], sys.argv[2:])
+except OSError as error:
+    sys.exit(str(error))
