@@ -3,7 +3,6 @@
 import { readFileSync } from 'node:fs';
 import { createLogger, FabricNode, type FabricNodeOptions } from '../../src/index.ts';
 import { JournalWriter, type ProcessName } from './journal.ts';
-import { messagesOf } from './messages-api.ts';
 import { callReceiver, receiveMessages } from './receiver.ts';
 import { sendersOf } from './senders.ts';
 import { Traffic, type TrafficPlan } from './traffic.ts';
@@ -34,8 +33,7 @@ const node = await FabricNode.start(options, {
   logger: createLogger({ level: 'info', write: noteMembers }),
   services: [callReceiver(journal, introduced)],
 });
-const messages = messagesOf(node);
-if (messages !== undefined) receiveMessages(messages, journal, introduced);
+receiveMessages(node.messages, journal, introduced);
 const self = { node: node.ready.node, generation: node.ready.generation };
 journal.write({ what: 'started', generation: self.generation });
 introduce(self);

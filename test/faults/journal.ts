@@ -2,8 +2,7 @@ import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import type { Priority } from '../../src/exchange/request-route.ts';
 
 /** How a message goes: a request that is answered, a one-way message, or a unary gRPC call. */
-export const WAYS = ['request', 'send', 'call'] as const;
-export type Way = (typeof WAYS)[number];
+export type Way = 'request' | 'send' | 'call';
 
 /** One process of a node. */
 export interface ProcessName {

@@ -1,8 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type * as grpc from '@grpc/grpc-js';
-import { type ApplicationService, callerOf } from '../../src/index.ts';
+import { type ApplicationService, callerOf, type Messages } from '../../src/index.ts';
 import { type JournalWriter, numberOf, type ProcessName } from './journal.ts';
-import type { Messages } from './messages-api.ts';
 import { decodeMessage, encodeAnswer } from './payload.ts';
 
 /** Kinds of the messages that agents take. */
@@ -49,10 +48,9 @@ export function receiveMessages(messages: Messages, journal: JournalWriter, self
     journal.write({ what: 'received', id, from, way: 'request', priority });
     return answerTo(id, self);
   });
-  messages.handle(NOTICE, async ({ payload, from, priority }) => {
-    journal.write({ what: 'received', id: decodeMessage(payload), from, way: 'send', priority });
-    return undefined;
-  });
+  messages.handle(NOTICE, ({ payload, from, priority }) =>
+    journal.write({ what: 'received', id: decodeMessage(payload), from, way: 'send', priority }),
+  );
 }
 
 async function answerTo(id: string, self: Promise<ProcessName>): Promise<Buffer> {

@@ -1,8 +1,6 @@
 import * as grpc from '@grpc/grpc-js';
-import type { Priority } from '../../src/exchange/request-route.ts';
-import { type FabricNode, isSelvedgeError } from '../../src/index.ts';
+import { type FabricNode, isSelvedgeError, type Messages, type Priority } from '../../src/index.ts';
 import type { Outcome, Way } from './journal.ts';
-import { type Messages, messagesOf } from './messages-api.ts';
 import { decodeAnswer } from './payload.ts';
 import { NOTICE, REQUEST, TAKE } from './receiver.ts';
 
@@ -18,17 +16,12 @@ export interface OutgoingMessage {
 /** Sends one message and says how it ended. Rejects only where the answer is not one to it. */
 export type Sender = (message: OutgoingMessage) => Promise<Outcome>;
 
-/** A sender for each way that the node has. */
+/** A sender for each way. */
 export function sendersOf(node: FabricNode, peers: readonly string[]): ReadonlyMap<Way, Sender> {
-  const messages = messagesOf(node);
-  return new Map<Way, Sender>([
+  return new Map([
+    ['request', requestSender(node.messages)],
+    ['send', noticeSender(node.messages)],
     ['call', callSender(node, peers)],
-    ...(messages === undefined
-      ? []
-      : ([
-          ['request', requestSender(messages)],
-          ['send', noticeSender(messages)],
-        ] as const)),
   ]);
 }
 
