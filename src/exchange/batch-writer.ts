@@ -26,6 +26,12 @@ export interface Grant {
   readonly granted: number;
 }
 
+/**
+ * What of the queue may leave: all of it; what was `begun`, and when that is written the batch says that it is the last
+ * one; nothing, and it is the `last` one; `nothing`.
+ */
+export type Takes = 'queue' | 'begun' | 'last' | 'nothing';
+
 export interface BatchContent {
   /** Asked when all refusals are in the batch. */
   readonly grants: () => readonly Grant[];
@@ -38,8 +44,7 @@ export interface BatchContent {
   readonly onWritten: (record: OutgoingRecord) => void;
   /** Failures of one-way messages, which must arrive before the grant that says that the messages did. */
   readonly refusals: OutgoingRecord[];
-  /** What of the queue may leave. `begun`: when all that was begun is written, the batch says that it is the last one. */
-  readonly takes: 'queue' | 'begun' | 'nothing';
+  readonly takes: Takes;
 }
 
 /**
@@ -85,8 +90,9 @@ export class BatchWriter {
       queue.written(record);
       content.onWritten(record);
     }
-    const isFinished = content.takes === 'begun' && queue.nextBegun() === undefined && refusals.length === 0;
-    if (isFinished && !this.#lastWritten) {
+    const { takes } = content;
+    const isFinished = takes === 'last' || (takes === 'begun' && queue.nextBegun() === undefined);
+    if (isFinished && refusals.length === 0 && !this.#lastWritten) {
       this.#head(RECORD.last, 0, 0, false);
       this.#lastWritten = true;
     }
@@ -94,7 +100,7 @@ export class BatchWriter {
   }
 
   #next({ takes, queue, mayBegin }: BatchContent): OutgoingRecord | undefined {
-    if (takes === 'nothing') return undefined;
+    if (takes === 'nothing' || takes === 'last') return undefined;
     return takes === 'begun' ? queue.nextBegun() : queue.next(mayBegin);
   }
 

@@ -34,6 +34,8 @@ export interface InboundOwner {
 /** An answer; when it is underway, the request is dealt with. */
 class Answer extends OutgoingRecord {
   readonly #request: InboundRequest;
+  /** It may have to be written again, over another stream. */
+  #isDone = false;
 
   constructor(request: InboundRequest, header: Uint8Array, payload: Uint8Array, failure?: readonly [number, number]) {
     super(
@@ -49,6 +51,8 @@ class Answer extends OutgoingRecord {
   }
 
   override onWritten(): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
     this.#request.owner.done(this.#request);
   }
 }

@@ -2,14 +2,15 @@ import type { MessageFailure } from '../errors/message-failure.ts';
 import { Deadlines } from '../lifecycle/deadlines.ts';
 import type { StreamGuard } from '../rpc/stream-guard.ts';
 import type { StreamWay } from '../rpc/stream-way.ts';
-import type { InboundRequest } from './inbound-request.ts';
+import type { InboundOwner, InboundRequest } from './inbound-request.ts';
 import { OutboundQueue } from './outbound-queue.ts';
-import { CallbackRequest, type PendingRequest, type RequestOwner } from './pending-request.ts';
+import { CallbackRequest, PendingRequest, type RequestOwner } from './pending-request.ts';
 import {
   MAX_HEADER_BYTES,
   MAX_NAME_BYTES,
   OutgoingRecord,
   PRIORITY_INDEXES,
+  type PriorityIndex,
   RECORD,
   type readFailure,
 } from './record.ts';
@@ -41,6 +42,8 @@ const MOST_IDS = 2 ** 32;
  *     stream is lost, and goes on when another stream took its place.
  * E4. Nothing of ours is begun over a stream that may not take it ({@link StreamWay}): a message for which there is no
  *     other stream, and a call that waited, fail as `declined`.
+ * E5. A peer sends over one stream after the other. What arrives over one after a newer one was used was given up by the
+ *     peer (its end has not been heard of here yet), and is not served: it would come after what was sent later.
  */
 export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   readonly limits: ExchangeLimits;
@@ -54,6 +57,9 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   #streams: StreamExchange[] = [];
   /** The oldest that is not left: what waits goes over it. */
   #current: StreamExchange | undefined;
+  /** The newest stream over which the peer sent something, and those before it that are not over here. */
+  #heardOver: InboundOwner | undefined;
+  readonly #overtaken = new Set<InboundOwner>();
   #lastId = 0;
   #hasWrapped = false;
   #isClosed = false;
@@ -80,7 +86,11 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
     pending.owner = this;
     pending.id = this.#nextId();
     const obstacle = this.#obstacle(pending);
-    if (obstacle !== undefined) return process.nextTick(() => pending.fail(...obstacle));
+    if (obstacle !== undefined) {
+      // It never was in the queue.
+      pending.isDropped = true;
+      return process.nextTick(() => pending.fail(...obstacle));
+    }
     this.#pending.set(pending.id, pending);
     this.#hadTraffic = true;
     if (timeoutMs !== undefined) this.#deadlines.add(pending, Math.max(Math.ceil(timeoutMs), 0));
@@ -89,32 +99,43 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
     else this.#current.schedule();
   }
 
-  /** A stream is open: it is used as soon as those before it are done. */
+  /** A stream is open: it is used when the peer has taken it up too, and those before it are done. */
   attach(pipe: BatchPipe, guard: StreamGuard, way: StreamWay): StreamExchange {
     const stream = new StreamExchange(this, pipe, guard, way);
-    for (const older of this.#streams) older.leave();
     this.#streams.push(stream);
     this.#next();
     stream.schedule();
     return stream;
   }
 
+  /** The peer has taken a stream up. */
+  granted(stream: StreamExchange): void {
+    for (const older of this.#streams.slice(0, this.#streams.indexOf(stream))) older.leave();
+  }
+
+  /** Whether a newer stream is open. */
+  isReplaced(stream: StreamExchange): boolean {
+    return this.#streams.at(-1) !== stream;
+  }
+
   /** The stream is over. */
   detach(stream: StreamExchange, end: StreamEnd): void {
     const isCurrent = stream.isCurrent;
-    const isPeersCurrent = this.#streams.find(each => !each.isPeerGone) === stream;
+    // The peer fails what it sent over the stream that it uses, and nothing else.
+    const isPeersCurrent = this.#streams.find(each => each.isGranted && !each.isPeerGone) === stream;
     stream.end();
     this.#streams = this.#streams.filter(each => each !== stream);
-    if (isCurrent) {
+    this.#overtaken.delete(stream);
+    if (isCurrent)
       for (const record of this.queue.abandonBegun()) if ((record as PendingRequest).isSettled) this.queue.drop(record);
-      for (const priority of PRIORITY_INDEXES) {
-        const underway = stream.takeUnderway(priority).filter(record => !(record as PendingRequest).isSettled);
-        if (end === 'closed') this.#putBack(underway as PendingRequest[], priority);
-      }
+    for (const priority of PRIORITY_INDEXES)
+      this.#recover(stream.takeUnderway(priority), priority, end, isPeersCurrent);
+    if (isCurrent)
       for (const pending of [...this.#pending.values()]) if (pending.isWritten) pending.fail('stream_lost', 'maybe');
+    if (isPeersCurrent) {
       this.queue.dropAnswers();
+      for (const request of [...this.#running.values()]) request.cancel();
     }
-    if (isPeersCurrent) for (const request of [...this.#running.values()]) request.cancel();
     this.#next();
   }
 
@@ -147,6 +168,7 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   }
 
   arrived(request: InboundRequest, guard: StreamGuard): void {
+    if (request.owner !== this.#heardOver && this.#isLate(request.owner)) return request.fail('declined');
     this.#hadTraffic = true;
     this.#parts.serve(request, guard);
     if (request.isEnded) return;
@@ -204,9 +226,37 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
     return undefined;
   }
 
-  #putBack(records: readonly PendingRequest[], priority: 0 | 1 | 2): void {
-    for (const record of records) record.isWritten = false;
-    this.queue.putBack(priority, records);
+  /** E5 */
+  #isLate(stream: InboundOwner): boolean {
+    if (this.#overtaken.has(stream)) return true;
+    for (const older of this.#streams) {
+      if (older === stream) break;
+      this.#overtaken.add(older);
+    }
+    this.#heardOver = stream;
+    return false;
+  }
+
+  /** What was written and may not have arrived, where it must go again over another stream. */
+  #recover(
+    underway: readonly OutgoingRecord[],
+    priority: PriorityIndex,
+    end: StreamEnd,
+    isPeersCurrent: boolean,
+  ): void {
+    if (end === 'closed') {
+      const requests = underway.filter(
+        record => record instanceof PendingRequest && !record.isSettled,
+      ) as PendingRequest[];
+      for (const request of requests) request.isWritten = false;
+      this.queue.putBack(priority, requests);
+    }
+    // The peer still waits for them; those that have arrived it does not know any more.
+    if (!isPeersCurrent)
+      this.queue.putBackAnswers(
+        priority,
+        underway.filter(({ needsGrant }) => !needsGrant),
+      );
   }
 
   /** The oldest stream that is not left takes over. */

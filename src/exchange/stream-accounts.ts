@@ -113,7 +113,7 @@ export class StreamAccounts {
   }
 
   /** Whether the other side should be told without waiting for something else to send: it may be short of a grant. */
-  isDue({ priority }: { readonly priority: PriorityIndex }): boolean {
+  isDue(priority: PriorityIndex): boolean {
     const { doneCost, toldDoneCost, received, toldReceived } = this.#accounts[priority];
     return (doneCost - toldDoneCost) >>> 0 >= this.#windowBytes / 4 || (received - toldReceived) >>> 0 >= MOST_UNTOLD;
   }

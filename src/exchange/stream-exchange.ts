@@ -1,7 +1,7 @@
 import type { StreamGuard } from '../rpc/stream-guard.ts';
 import type { StreamWay } from '../rpc/stream-way.ts';
 import { BatchReader, MalformedBatch, type RecordListener } from './batch-reader.ts';
-import { BatchWriter } from './batch-writer.ts';
+import type { Takes } from './batch-writer.ts';
 import { type InboundOwner, InboundRequest } from './inbound-request.ts';
 import type { OutboundQueue } from './outbound-queue.ts';
 import {
@@ -14,12 +14,9 @@ import {
   readFailure,
 } from './record.ts';
 import { StreamAccounts } from './stream-accounts.ts';
+import { type BatchPipe, StreamSender } from './stream-sender.ts';
 
-/** How the batches of one stream travel. */
-export interface BatchPipe {
-  /** Sends a batch; `done` when the next one may follow. */
-  write(batch: Buffer, done: () => void): void;
-}
+export type { BatchPipe } from './stream-sender.ts';
 
 export interface ExchangeLimits {
   /** Of a request or reply, header and payload together. */
@@ -40,65 +37,53 @@ export interface StreamOwner {
   failed(id: number, failure: ReturnType<typeof readFailure>, detail: string): void;
   cancelled(id: number): void;
   answered(request: InboundRequest): void;
+  /** The peer has taken the stream up: it granted something. */
+  granted(stream: StreamExchange): void;
+  isReplaced(stream: StreamExchange): boolean;
   /** Of two streams, this one is done: nothing of ours is underway on it. */
   left(stream: StreamExchange): void;
 }
 
 const NOTHING = Buffer.alloc(0);
 
-/** Batches that are on their way at a time: one more than is needed, so that the next is ready when one leaves. */
-const MOST_UNDERWAY = 2;
-
 /**
- * What goes over one stream, both directions: batches out of the queue of its peer, and what arrives.
+ * What goes over one stream, both directions: what is sent out of the queue of its peer, and what arrives.
  *
- * X1. Only the oldest stream that is not left takes from the queue. One that is leaving finishes what it began, says that
+ * X1. Nothing but grants is sent before the peer has granted something: until then it may not have taken the stream up.
+ * X2. Only the oldest stream that is not left takes from the queue. One that is leaving finishes what it began, says that
  *     this was all, and has left when the other side has all of it; so records keep their order over a change of streams.
- * X2. What is ready in one turn of the event loop leaves together; what is ready while batches are underway waits for one
- *     of them. Nothing waits for more to come.
+ * X3. Where one side leaves, the other one does.
  */
 export class StreamExchange implements RecordListener, InboundOwner {
   readonly guard: StreamGuard;
   readonly way: StreamWay;
   readonly #owner: StreamOwner;
-  readonly #pipe: BatchPipe;
   readonly #reader: BatchReader;
-  readonly #writer = new BatchWriter();
+  readonly #sender: StreamSender;
   readonly #accounts: StreamAccounts;
-  /** Failures of one-way messages. */
-  readonly #refusals: OutgoingRecord[] = [];
   /** `waiting` for its turn, `active`, `leaving`, `left`; `ended` with the stream. */
   #state: 'waiting' | 'active' | 'leaving' | 'left' | 'ended' = 'waiting';
-  #underway = 0;
-  #isScheduled = false;
-  #isNews = true;
+  #wasActive = false;
+  #isGranted = false;
   #peerLeft = false;
   #onQuiet: (() => void)[] = [];
-  readonly #mayBegin = (priority: PriorityIndex): boolean =>
-    !this.isPaused && this.#accounts.mayBegin(priority) && this.way.takesMessages();
-  readonly #written = (record: OutgoingRecord): void => {
-    if (record.type <= RECORD.failure) this.#accounts.onWritten(record);
-    record.onWritten();
-  };
-  readonly #begun = (record: OutgoingRecord): void => this.#accounts.onBegun(record);
-  readonly #flush = (): void => {
-    this.#isScheduled = false;
-    this.#write();
-  };
-  readonly #batchDone = (): void => {
-    this.#underway -= 1;
-    this.#write();
-  };
   /** The peer takes no new requests and messages. */
   isPaused = false;
 
   constructor(owner: StreamOwner, pipe: BatchPipe, guard: StreamGuard, way: StreamWay) {
     this.#owner = owner;
-    this.#pipe = pipe;
     this.guard = guard;
     this.way = way;
-    const { limits } = owner;
+    const { limits, queue } = owner;
     this.#accounts = new StreamAccounts(limits.windowBytes);
+    this.#sender = new StreamSender({
+      pipe,
+      queue,
+      accounts: this.#accounts,
+      takes: () => this.#takes,
+      mayBegin: priority => !this.isPaused && this.#accounts.mayBegin(priority) && this.way.takesMessages(),
+      wrote: () => this.#look(),
+    });
     // Peers may allow more than this node; what it refuses for that is read to its end.
     this.#reader = new BatchReader(this, limits.maxMessageBytes + 512);
   }
@@ -118,7 +103,17 @@ export class StreamExchange implements RecordListener, InboundOwner {
 
   /** Whether it takes from the queue, or has something underway. */
   get isCurrent(): boolean {
-    return this.#state === 'active' || this.#state === 'leaving';
+    return this.#wasActive && (this.#state === 'active' || this.#state === 'leaving');
+  }
+
+  /** Whether the peer has taken it up. */
+  get isGranted(): boolean {
+    return this.#isGranted;
+  }
+
+  /** Whether a newer stream is open. */
+  get isReplaced(): boolean {
+    return this.#owner.isReplaced(this);
   }
 
   /** Whether the peer said that it sends no more over it. */
@@ -130,6 +125,7 @@ export class StreamExchange implements RecordListener, InboundOwner {
   activate(): void {
     if (this.#state !== 'waiting') return;
     this.#state = 'active';
+    this.#wasActive = true;
     this.schedule();
   }
 
@@ -149,38 +145,29 @@ export class StreamExchange implements RecordListener, InboundOwner {
 
   /** Takes a batch of the peer. @throws MalformedBatch: the peer does not keep to the protocol. */
   receive(batch: Buffer): void {
-    if (this.#state === 'ended') return;
-    this.#reader.read(batch);
-    if (this.#isNews) this.schedule();
+    if (this.#state !== 'ended') this.#reader.read(batch);
   }
 
-  /** What was told last: what has arrived, so that the peer knows what has not. */
+  /** See {@link StreamSender.takeLastBatch}. */
   takeLastBatch(): Buffer | undefined {
-    if (this.#state === 'ended') return undefined;
-    // Also what would else be told with what comes next: the peer takes what it is not told of for not arrived.
-    this.#isNews = true;
-    return this.#batch('nothing');
+    return this.#sender.takeLastBatch();
   }
 
   /** The stream is over. */
   end(): void {
     this.#state = 'ended';
+    this.#sender.end();
     this.#tellQuiet();
   }
 
-  /**
-   * Requests and messages that were written and are not known to have arrived, in their order. Where the peer closed the
-   * stream after its last word, they have not.
-   */
+  /** What was written and is not known to have arrived, in its order. Where the peer closed the stream, it has not. */
   takeUnderway(priority: PriorityIndex): readonly OutgoingRecord[] {
-    return this.#accounts.takeUnderway(priority).filter(({ needsGrant }) => needsGrant);
+    return this.#accounts.takeUnderway(priority);
   }
 
   /** Writes what is ready at the end of this turn. */
   schedule(): void {
-    if (this.#isScheduled || this.#underway >= MOST_UNDERWAY || this.#state === 'ended') return;
-    this.#isScheduled = true;
-    setImmediate(this.#flush);
+    this.#sender.schedule();
   }
 
   hasRoom(priority: PriorityIndex, bytes: number): boolean {
@@ -190,19 +177,13 @@ export class StreamExchange implements RecordListener, InboundOwner {
   answered(request: InboundRequest, answer: OutgoingRecord | undefined): void {
     this.#owner.answered(request);
     if (answer === undefined) return;
-    if (request.isOneWay) {
-      this.#refusals.push(answer);
-      this.#isNews = true;
-      this.schedule();
-    } else this.#owner.queue.push(answer);
+    if (request.isOneWay) this.#sender.refuse(answer);
+    else this.#owner.queue.push(answer);
   }
 
   done(request: InboundRequest): void {
     this.#accounts.onDone(request.index, request.cost);
-    if (this.#accounts.isDue({ priority: request.index })) {
-      this.#isNews = true;
-      this.schedule();
-    }
+    if (this.#accounts.isDue(request.index)) this.#sender.tell();
   }
 
   request(index: PriorityIndex, id: number, timeoutMs: number, name: string, header: Buffer, payload: Buffer): void {
@@ -215,7 +196,7 @@ export class StreamExchange implements RecordListener, InboundOwner {
     const request = new InboundRequest(this, index, id, name, NOTHING, payload, 0, true);
     this.#arrived(request);
     // Who sent it waits for nothing but to hear this.
-    this.#isNews = true;
+    this.#sender.tell();
     this.#owner.arrived(request, this.guard);
   }
 
@@ -236,13 +217,18 @@ export class StreamExchange implements RecordListener, InboundOwner {
   grant(index: PriorityIndex, received: number, granted: number): void {
     if (!this.#accounts.onGrant(index, received, granted, arrived))
       throw new MalformedBatch('a grant that does not follow what was sent');
+    if (!this.#isGranted) {
+      this.#isGranted = true;
+      this.#owner.granted(this);
+    }
     this.#look();
     this.schedule();
   }
 
   last(): void {
     this.#peerLeft = true;
-    this.#isNews = true;
+    this.#sender.tell();
+    this.leave();
     this.#look();
   }
 
@@ -254,58 +240,28 @@ export class StreamExchange implements RecordListener, InboundOwner {
     const isOneWay = type === RECORD.message;
     const cost = costOf(0, bytes - FIXED_BYTES[type]);
     const request = new InboundRequest(this, index, id, '', NOTHING, NOTHING, 0, isOneWay, cost);
-    if (isOneWay) this.#isNews = true;
+    if (isOneWay) this.#sender.tell();
     this.#arrived(request);
     request.fail('too_large', `${bytes} bytes`);
   }
 
   #arrived(request: InboundRequest): void {
     if (!this.#accounts.onReceivedCost(request.index, request.cost)) throw new MalformedBatch('more than was granted');
-    if (this.#accounts.isDue({ priority: request.index })) this.#isNews = true;
+    if (this.#accounts.isDue(request.index)) this.#sender.tell();
   }
 
   #received(index: PriorityIndex): void {
     this.#accounts.onReceived(index);
-    if (this.#accounts.isDue({ priority: index })) this.#isNews = true;
+    if (this.#accounts.isDue(index)) this.#sender.tell();
   }
 
-  #write(): void {
-    while (this.#underway < MOST_UNDERWAY && this.#state !== 'ended') {
-      const batch = this.#batch(this.#takes);
-      if (batch === undefined) break;
-      this.#underway += 1;
-      this.#pipe.write(batch, this.#batchDone);
-    }
-    this.#look();
-  }
-
-  #batch(takes: 'queue' | 'begun' | 'nothing'): Buffer | undefined {
-    const { queue } = this.#owner;
-    const hasMore = takes === 'queue' ? queue.next(this.#mayBegin) !== undefined : this.#isUnfinished(takes);
-    if (!hasMore && !this.#isNews && this.#refusals.length === 0) return undefined;
-    this.#isNews = false;
-    return this.#writer.write({
-      takes,
-      queue,
-      refusals: this.#refusals,
-      grants: () => this.#accounts.takeGrants(),
-      mayBegin: this.#mayBegin,
-      onBegun: this.#begun,
-      onWritten: this.#written,
-    });
-  }
-
-  #isUnfinished(takes: 'begun' | 'nothing'): boolean {
-    return takes === 'begun' && (this.#owner.queue.nextBegun() !== undefined || !this.#writer.lastWritten);
-  }
-
-  get #takes(): 'queue' | 'begun' | 'nothing' {
-    if (this.#state === 'active') return 'queue';
-    return this.#state === 'leaving' ? 'begun' : 'nothing';
+  get #takes(): Takes {
+    if (this.#state === 'leaving') return this.#wasActive ? 'begun' : 'last';
+    return this.#state === 'active' && this.#isGranted ? 'queue' : 'nothing';
   }
 
   #look(): void {
-    if (this.#state === 'leaving' && this.#writer.lastWritten && this.#accounts.isSettled) {
+    if (this.#state === 'leaving' && this.#sender.lastWritten && this.#accounts.isSettled) {
       this.#state = 'left';
       this.#owner.left(this);
     }

@@ -39,7 +39,7 @@ export interface PeerStreamFacts extends StreamFacts {
 }
 
 /** How long the two sides have to finish what is on its way over a stream that another one replaces. */
-const HAND_OVER_MS = 2_000;
+const HAND_OVER_MS = 5_000;
 
 /** Told what the other side says. */
 export interface PeerStreamListener {
@@ -201,7 +201,7 @@ export class PeerStream implements PeerStreamFacts, Beating {
   /** Lets both sides finish what is on its way, if another stream took its place or none is wanted, then ends as `close`. */
   async retire(reason: Closing['reason']): Promise<void> {
     if (this.exchange !== undefined && this.#closing === undefined) {
-      this.exchange.leave();
+      if (!this.exchange.isReplaced) this.exchange.leave();
       const waited = new AbortController();
       const timeout = wait(HAND_OVER_MS, undefined, { signal: waited.signal }).catch(() => {});
       await Promise.race([this.exchange.quiet, timeout]);
