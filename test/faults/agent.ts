@@ -1,7 +1,7 @@
 // A node of the fault tests: its journal says what it sent, what it received and what became of it.
 // Usage: agent.ts CONFIG, with an IPC channel to its parent, at whose end it ends too.
 import { readFileSync } from 'node:fs';
-import { createLogger, FabricNode, type FabricNodeOptions } from '../../src/index.ts';
+import { createLogger, FabricNode, type FabricNodeOptions, type Liveness } from '../../src/index.ts';
 import { JournalWriter, type ProcessName } from './journal.ts';
 import { callReceiver, receiveMessages } from './receiver.ts';
 import { sendersOf } from './senders.ts';
@@ -30,9 +30,11 @@ const introduced = new Promise<ProcessName>(resolve => {
   introduce = resolve;
 });
 const node = await FabricNode.start(options, {
-  logger: createLogger({ level: 'info', write: noteMembers }),
+  logger: createLogger({ write: () => {} }),
   services: [callReceiver(journal, introduced)],
 });
+for (const { name, liveness } of node.members.all) noteMember(name, liveness);
+node.members.subscribe(({ node: name, to }) => noteMember(name, to));
 receiveMessages(node.messages, journal, introduced);
 const self = { node: node.ready.node, generation: node.ready.generation };
 journal.write({ what: 'started', generation: self.generation });
@@ -49,8 +51,8 @@ function tell(report: AgentReport): void {
   process.send?.(report);
 }
 
-function noteMembers(line: string): void {
-  const { event, node: name, reason }: { event: string; node: string; reason?: string } = JSON.parse(line);
-  if (event === 'peer.connected') journal.write({ what: 'member', node: name, state: 'connected', reason });
-  if (event === 'peer.disconnected') journal.write({ what: 'member', node: name, state: 'disconnected', reason });
+function noteMember(name: string, liveness: Liveness | undefined): void {
+  if (liveness === undefined) return;
+  const { state, reason, generation } = liveness;
+  journal.write({ what: 'member', node: name, state, reason, generation });
 }

@@ -7,13 +7,12 @@ import { stringify } from 'smol-toml';
 import { type CertStore, initCertStore } from '../../src/dev-pki/cert-store.ts';
 import { messageOf } from '../../src/errors/selvedge-error.ts';
 import type { FabricNodeOptions } from '../../src/index.ts';
-import type { Entry } from './journal.ts';
 import { auditJournals } from './ledger.ts';
 import { Network } from './network.ts';
-import { NodeProcess } from './node-process.ts';
+import { type Life, NodeProcess } from './node-process.ts';
 import type { TrafficPlan } from './traffic.ts';
 
-export const HEARTBEAT_TIMEOUT_MS = 2_500;
+const HEARTBEAT_TIMEOUT_MS = 3_000;
 const PORT = 5122;
 const TRAFFIC: TrafficPlan = { rate: 150, timeoutMs: 3_000, bulkBytes: 4_096 };
 /** How late an end may be on a machine that has other things to do. */
@@ -54,8 +53,7 @@ export class FaultCluster {
     for (const { name, address } of hosts) await this.#store.issueNode({ nodeName: name, hosts: [address] });
     await Promise.all(hosts.map(({ name }) => this.launch(name)));
     for (const process of this.#processes)
-      for (const { name } of hosts)
-        if (name !== process.name) await process.journaled(`${name} connected`, connected(name));
+      for (const { name } of hosts) if (name !== process.name) await process.sees(name, 'alive');
   }
 
   /** A new process of the node, which serves and sends when this resolves. */
@@ -79,6 +77,12 @@ export class FaultCluster {
     return found;
   }
 
+  /** The newest process of each node with the name of each other node. */
+  pairs(): readonly (readonly [NodeProcess, string])[] {
+    const names = this.network.hosts.map(({ name }) => name);
+    return names.flatMap(from => names.filter(to => to !== from).map(to => [this.process(from), to] as const));
+  }
+
   /**
    * Ends the traffic and holds all journals against one another.
    * @param t is told how many messages ended in which way.
@@ -91,6 +95,8 @@ export class FaultCluster {
       SLACK_MS,
     );
     for (const [end, count] of [...counts].toSorted()) t.diagnostic(`${end}: ${count}`);
+    for (const [process, other] of this.pairs())
+      t.diagnostic(`${process.name} of ${other}: ${process.livesOf(other).map(life).join(', ')}`);
     const problems = [
       ...ends.flatMap(end => (end.status === 'rejected' ? [messageOf(end.reason)] : [])),
       ...violations,
@@ -129,16 +135,6 @@ export class FaultCluster {
   }
 }
 
-/** The entry that says that `node` is connected. */
-export function connected(node: string): (entry: Entry) => boolean {
-  return entry => entry.what === 'member' && entry.node === node && entry.state === 'connected';
-}
-
-/** The entry that says that `node` is not connected any more, for this reason where one is given. */
-export function disconnected(node: string, reason?: string): (entry: Entry) => boolean {
-  return entry =>
-    entry.what === 'member' &&
-    entry.node === node &&
-    entry.state === 'disconnected' &&
-    (reason === undefined || entry.reason === reason);
+function life({ state, reason }: Life): string {
+  return `${state} (${reason})`;
 }

@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
-import type { Priority } from '../../src/exchange/request-route.ts';
+import type { LivenessState, Priority } from '../../src/index.ts';
 
 /** How a message goes: a request that is answered, a one-way message, or a unary gRPC call. */
 export type Way = 'request' | 'send' | 'call';
@@ -45,8 +45,14 @@ export type Entry = { readonly atMs: number } & (
       readonly way: Way;
       readonly priority: Priority | undefined;
     }
-  /** How another node stands, when that changes. */
-  | { readonly what: 'member'; readonly node: string; readonly state: string; readonly reason: string | undefined }
+  /** Whether another node lives, at first and when that changes. */
+  | {
+      readonly what: 'member';
+      readonly node: string;
+      readonly state: LivenessState;
+      readonly reason: string;
+      readonly generation: number | undefined;
+    }
 );
 
 /** `Omit` of each alternative. */

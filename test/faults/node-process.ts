@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import type { LivenessState } from '../../src/index.ts';
 import { until } from '../kit/until.ts';
 import type { AgentCommand, AgentConfig, AgentReport } from './agent.ts';
 import { type Entry, JournalReader, nowMs } from './journal.ts';
@@ -12,6 +13,9 @@ import type { TrafficPlan } from './traffic.ts';
 const AGENT = fileURLToPath(new URL('agent.ts', import.meta.url));
 /** No process takes longer for anything, however slow the machine is. */
 const DEADLINE_MS = 60_000;
+
+/** What a process thought of another node. */
+export type Life = Extract<Entry, { what: 'member' }>;
 
 /** One process of a node, in the namespace of a host, and what was done to it. */
 export class NodeProcess {
@@ -115,9 +119,15 @@ export class NodeProcess {
     return this.journaled(`${count} answers of ${node}`, isAnswer, this.journal.length, count);
   }
 
-  /** How another node stood, in order. */
-  statesOf(node: string): readonly string[] {
-    return this.journal.flatMap(entry => (entry.what === 'member' && entry.node === node ? [entry.state] : []));
+  /** Waits until another node is held for that. */
+  sees(node: string, state: LivenessState): Promise<void> {
+    return this.#until(`${node} ${state}`, () => this.livesOf(node).at(-1)?.state === state);
+  }
+
+  /** Whether another node lived, in order, from the first time on that it did. */
+  livesOf(node: string): readonly Life[] {
+    const lives = this.journal.filter(entry => entry.what === 'member').filter(entry => entry.node === node);
+    return lives.slice(lives.findIndex(({ state }) => state === 'alive'));
   }
 
   #tell(command: AgentCommand): void {
