@@ -17,9 +17,11 @@ export interface AgentConfig {
 export type AgentCommand =
   | { readonly command: 'start'; readonly plan: TrafficPlan }
   /** Answered by `stopped` when all that was sent has ended. */
-  | { readonly command: 'stop' };
+  | { readonly command: 'stop' }
+  /** Drains the node, which goes on to send. Answered by `drained` when it has closed and all that was sent has ended. */
+  | { readonly command: 'drain' };
 
-export type AgentReport = 'ready' | 'stopped';
+export type AgentReport = 'ready' | 'stopped' | 'drained';
 
 const { options, peers, journal: file }: AgentConfig = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8'));
 const journal = new JournalWriter(file);
@@ -30,7 +32,7 @@ const introduced = new Promise<ProcessName>(resolve => {
   introduce = resolve;
 });
 const node = await FabricNode.start(options, {
-  logger: createLogger({ write: () => {} }),
+  logger: createLogger({ level: 'debug', write: noteReplacement }),
   services: [callReceiver(journal, introduced)],
 });
 for (const { name, liveness } of node.members.all) noteMember(name, liveness);
@@ -41,14 +43,28 @@ journal.write({ what: 'started', generation: self.generation });
 introduce(self);
 
 const traffic = new Traffic(self, peers, sendersOf(node, peers), journal);
-process.on('message', (message: AgentCommand) => {
-  if (message.command === 'start') traffic.start(message.plan);
-  else void traffic.stop().then(() => tell('stopped'));
+process.on('message', async (message: AgentCommand) => {
+  switch (message.command) {
+    case 'start':
+      return traffic.start(message.plan);
+    case 'stop':
+      await traffic.stop();
+      return tell('stopped');
+    case 'drain':
+      await node.drain();
+      await traffic.end();
+      return tell('drained');
+  }
 });
 tell('ready');
 
 function tell(report: AgentReport): void {
   process.send?.(report);
+}
+
+function noteReplacement(line: string): void {
+  const { event, node: name }: { event: string; node: string } = JSON.parse(line);
+  if (event === 'peer.stream_replaced') journal.write({ what: 'stream_replaced', node: name });
 }
 
 function noteMember(name: string, liveness: Liveness | undefined): void {

@@ -70,6 +70,11 @@ export class FaultCluster {
     return process;
   }
 
+  /** Gives the node another certificate and key. */
+  async rotate(name: string): Promise<void> {
+    await this.#store.rotate(name);
+  }
+
   /** The newest process of the node. */
   process(name: string): NodeProcess {
     const found = this.#processes.findLast(process => process.name === name);
@@ -88,7 +93,7 @@ export class FaultCluster {
    * @param t is told how many messages ended in which way.
    */
   async audit(t: TestContext): Promise<ReadonlyMap<string, number>> {
-    const running = this.#processes.filter(({ isKilled }) => !isKilled);
+    const running = this.#processes.filter(({ isServing }) => isServing);
     const ends = await Promise.allSettled(running.map(process => process.stopTraffic()));
     const { violations, counts } = auditJournals(
       this.#processes.map(({ account }) => account),

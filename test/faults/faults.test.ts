@@ -116,6 +116,47 @@ test('5 % loss and 100 ms delay: messages are answered, and nobody is given up',
   for (const [process, other] of cluster.pairs()) assert.ok(!statesOf(process, other).includes('dead'));
 });
 
+test('a rotation while packets are delayed: streams are replaced, and no message fails for that', options, async t => {
+  const cluster = await FaultCluster.start(t, { rate: 50, timeoutMs: 30_000, bulkBytes: 1_024 });
+  await cluster.network.impair({ loss: 0.01, delayMs: 100 });
+  const b = cluster.process('b');
+  for (let rotation = 0; rotation < 2; rotation += 1) {
+    const marks = cluster.pairs().map(([process]) => process.journal.length);
+    await cluster.rotate('b');
+    await Promise.all(
+      ['a', 'c'].map(other =>
+        b.journaled(
+          `another stream to ${other}`,
+          entry => entry.what === 'stream_replaced' && entry.node === other,
+          marks[2],
+        ),
+      ),
+    );
+    await Promise.all(cluster.pairs().map(([process, other]) => process.answeredBy(other, 50)));
+  }
+  const counts = await cluster.audit(t);
+  assert.deepEqual([...counts.keys()].toSorted(), ['call answered', 'request answered', 'send taken']);
+  for (const [process, other] of cluster.pairs()) assert.ok(!statesOf(process, other).includes('dead'));
+});
+
+test(
+  'a drain while packets are delayed: all that the node has sent ends, and what it refuses is safe to send again',
+  options,
+  async t => {
+    const cluster = await FaultCluster.start(t);
+    await cluster.network.impair({ loss: 0, delayMs: 100 });
+    const [a, b, c] = [cluster.process('a'), cluster.process('b'), cluster.process('c')];
+    await Promise.all(cluster.pairs().map(([process, other]) => process.answeredBy(other)));
+    await b.drain();
+    await b.kill();
+    await Promise.all([a, c].map(process => process.sees('b', 'dead')));
+    await cluster.launch('b');
+    await Promise.all([a, c].map(process => process.answeredBy('b')));
+    await cluster.audit(t);
+    for (const process of [a, c]) assert.deepEqual(statesOf(process, 'b'), ['alive', 'draining', 'dead', 'alive']);
+  },
+);
+
 function statesOf(process: NodeProcess, node: string): readonly string[] {
   return process.livesOf(node).map(({ state }) => state);
 }

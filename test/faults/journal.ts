@@ -45,6 +45,8 @@ export type Entry = { readonly atMs: number } & (
       readonly way: Way;
       readonly priority: Priority | undefined;
     }
+  /** Another peer stream of the node took the place of the one that was used. */
+  | { readonly what: 'stream_replaced'; readonly node: string }
   /** Whether another node lives, at first and when that changes. */
   | {
       readonly what: 'member';

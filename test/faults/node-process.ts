@@ -50,8 +50,9 @@ export class NodeProcess {
     return this.host.name;
   }
 
-  get isKilled(): boolean {
-    return this.#killedAtMs !== undefined;
+  /** Whether it was neither killed nor drained. */
+  get isServing(): boolean {
+    return this.#killedAtMs === undefined && !this.#reports.includes('drained');
   }
 
   get journal(): readonly Entry[] {
@@ -85,6 +86,12 @@ export class NodeProcess {
     return this.#reported('stopped');
   }
 
+  /** Drains its node. Resolves when that has closed and all that was sent has ended. */
+  drain(): Promise<void> {
+    this.#tell({ command: 'drain' });
+    return this.#reported('drained');
+  }
+
   /** SIGSTOP: it runs no more, and its connections stay open. */
   pause(): void {
     this.#pauses.push({ fromMs: nowMs(), toMs: Infinity });
@@ -104,7 +111,7 @@ export class NodeProcess {
       this.#process.kill('SIGKILL');
       await this.#exited;
     }
-    this.#killedAtMs = nowMs();
+    if (this.isServing) this.#killedAtMs = nowMs();
   }
 
   /** Waits until the journal, from entry `since` on, holds `count` entries that match. */

@@ -66,6 +66,8 @@ function statusOf({ code, details }: grpc.ServiceError): Outcome {
 }
 
 function failure(error: unknown): Outcome {
+  if (isSelvedgeError(error, 'node_closed'))
+    return { kind: 'failed', reason: error.code, detail: error.message, safeToRetry: true };
   if (!isSelvedgeError(error, 'message_failed')) throw error;
   const { reason, detail, safeToRetry } = error.facts;
   return { kind: 'failed', reason, detail, safeToRetry };

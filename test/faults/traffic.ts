@@ -41,16 +41,18 @@ export class Traffic {
     }, TICK_MS);
   }
 
-  /**
-   * Resolves when all that was sent has ended. Then a last message of each kind went to each peer: what was sent before it
-   * over the same stream does not arrive any more after that.
-   */
-  async stop(): Promise<void> {
+  /** Sends nothing more. Resolves when all that was sent has ended. */
+  async end(): Promise<void> {
     clearInterval(this.#timer);
     await Promise.all(this.#running);
+  }
+
+  /** As {@link end}, and a last message of each kind to each peer: what was sent before over the same stream came before. */
+  async stop(): Promise<void> {
+    await this.end();
     const kinds = this.#peers.length * this.#senders.length * PRIORITIES.length;
     for (let sent = 0; sent < kinds && this.#plan !== undefined; sent += 1) this.#sendNext(this.#plan);
-    await Promise.all(this.#running);
+    await this.end();
   }
 
   #sendNext({ timeoutMs, bulkBytes }: TrafficPlan): void {
