@@ -42,6 +42,8 @@ export interface BatchContent {
   readonly onBegun: (record: OutgoingRecord) => void;
   /** The last part of a record is in the batch. */
   readonly onWritten: (record: OutgoingRecord) => void;
+  /** The batch says that it is the last one. */
+  readonly onLast: () => void;
   /** Failures of one-way messages, which must arrive before the grant that says that the messages did. */
   readonly refusals: OutgoingRecord[];
   readonly takes: Takes;
@@ -95,6 +97,7 @@ export class BatchWriter {
     if (isFinished && refusals.length === 0 && !this.#lastWritten) {
       this.#head(RECORD.last, 0, 0, false);
       this.#lastWritten = true;
+      content.onLast();
     }
     return this.#at === 0 ? undefined : Buffer.from(scratch.subarray(0, this.#at));
   }

@@ -27,6 +27,7 @@ function openStream(from: PeerExchange, to: PeerExchange): { sender: StreamExcha
     },
     GUARD,
     WAY,
+    1,
   );
   const receiver = to.attach(
     {
@@ -37,6 +38,7 @@ function openStream(from: PeerExchange, to: PeerExchange): { sender: StreamExcha
     },
     GUARD,
     WAY,
+    1,
   );
   return { sender, read: () => unread.splice(0).forEach(batch => void receiver.receive(batch)) };
 }

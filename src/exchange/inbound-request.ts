@@ -31,11 +31,11 @@ export interface InboundOwner {
   hasRoom(priority: PriorityIndex, bytes: number): boolean;
 }
 
+const NOTHING: Uint8Array = new Uint8Array(0);
+
 /** An answer; when it is underway, the request is dealt with. */
 class Answer extends OutgoingRecord {
   readonly #request: InboundRequest;
-  /** It may have to be written again, over another stream. */
-  #isDone = false;
 
   constructor(request: InboundRequest, header: Uint8Array, payload: Uint8Array, failure?: readonly [number, number]) {
     super(
@@ -51,13 +51,10 @@ class Answer extends OutgoingRecord {
   }
 
   override onWritten(): void {
-    if (this.#isDone) return;
-    this.#isDone = true;
+    this.payload = NOTHING;
     this.#request.owner.done(this.#request);
   }
 }
-
-const NOTHING: Uint8Array = new Uint8Array(0);
 
 /** A request or message of the peer, from its arrival until it is answered. */
 export class InboundRequest implements IncomingRequest, Expiring {
@@ -79,6 +76,7 @@ export class InboundRequest implements IncomingRequest, Expiring {
   isEnded = false;
   readonly cost: number;
   #onCancel: (() => void) | undefined;
+  #isCancelled = false;
 
   constructor(
     owner: InboundOwner,
@@ -130,7 +128,8 @@ export class InboundRequest implements IncomingRequest, Expiring {
   }
 
   onCancel(listener: () => void): void {
-    this.#onCancel = listener;
+    if (this.#isCancelled) listener();
+    else this.#onCancel = listener;
   }
 
   expire(): void {
@@ -147,6 +146,7 @@ export class InboundRequest implements IncomingRequest, Expiring {
   }
 
   #cancelled(): void {
+    this.#isCancelled = true;
     const listener = this.#onCancel;
     this.#onCancel = undefined;
     listener?.();

@@ -14,6 +14,9 @@ export interface IncomingRequest {
   reply(header: Uint8Array, payload: Uint8Array): void;
   /** Who sent it learns the reason, and from that whether it may have been processed. */
   fail(reason: MessageFailure, detail?: string): void;
-  /** Called at most once, when nobody waits for the reply any more: given up, past its deadline, or the stream is lost. */
+  /**
+   * Called at most once, when nobody waits for the reply any more: given up, past its deadline, or the stream is lost; at
+   * once where that is so already.
+   */
   onCancel(listener: () => void): void;
 }

@@ -54,14 +54,12 @@ export class OutboundQueue {
 
   /** Requests and messages that the other side is known not to have got: they go first again, in their order. */
   putBack(priority: PriorityIndex, records: readonly OutgoingRecord[]): void {
-    this.#requestBytes[priority] += restart(records);
+    for (const record of records) {
+      record.bytesWritten = 0;
+      record.prefix = undefined;
+      this.#requestBytes[priority] += record.cost;
+    }
     this.#requests[priority].putBack(records);
-  }
-
-  /** Answers that the other side may not have got and waits for: they go first again. */
-  putBackAnswers(priority: PriorityIndex, records: readonly OutgoingRecord[]): void {
-    this.#answerBytes[priority] += restart(records);
-    this.#answers[priority].putBack(records);
   }
 
   /** Nobody wants it any more. False where it was begun: then it must be finished. */
@@ -153,15 +151,4 @@ export class OutboundQueue {
     if (needsGrant) this.#requestBytes[priority] -= cost;
     else this.#answerBytes[priority] -= cost;
   }
-}
-
-/** Written anew from their beginning. @returns what they cost. */
-function restart(records: readonly OutgoingRecord[]): number {
-  let cost = 0;
-  for (const record of records) {
-    record.bytesWritten = 0;
-    record.prefix = undefined;
-    cost += record.cost;
-  }
-  return cost;
 }

@@ -4,18 +4,18 @@ import type { StreamGuard } from '../rpc/stream-guard.ts';
 import type { StreamWay } from '../rpc/stream-way.ts';
 import type { InboundOwner, InboundRequest } from './inbound-request.ts';
 import { OutboundQueue } from './outbound-queue.ts';
-import { CallbackRequest, PendingRequest, type RequestOwner } from './pending-request.ts';
+import { CallbackRequest, type PendingRequest, type RequestOwner } from './pending-request.ts';
 import {
   MAX_HEADER_BYTES,
   MAX_NAME_BYTES,
   OutgoingRecord,
   PRIORITY_INDEXES,
-  type PriorityIndex,
   RECORD,
   type readFailure,
 } from './record.ts';
 import type { OutgoingRequest, RequestOutcome, RequestRoute } from './request-route.ts';
-import { type BatchPipe, type ExchangeLimits, StreamExchange, type StreamOwner } from './stream-exchange.ts';
+import { type BatchPipe, type ExchangeLimits, StreamExchange } from './stream-exchange.ts';
+import type { StreamOwner } from './stream-owner.ts';
 
 export interface PeerExchangeParts {
   readonly limits: ExchangeLimits;
@@ -42,8 +42,8 @@ const MOST_IDS = 2 ** 32;
  *     stream is lost, and goes on when another stream took its place.
  * E4. Nothing of ours is begun over a stream that may not take it ({@link StreamWay}): a message for which there is no
  *     other stream, and a call that waited, fail as `declined`.
- * E5. A peer sends over one stream after the other. What arrives over one after a newer one was used was given up by the
- *     peer (its end has not been heard of here yet), and is not served: it would come after what was sent later.
+ * E5. A peer sends over one stream after the other. When it uses a newer one without having left an older one, that is
+ *     lost to it: nothing more is served that arrives over it, for it would come after what was sent later.
  */
 export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   readonly limits: ExchangeLimits;
@@ -57,11 +57,11 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   #streams: StreamExchange[] = [];
   /** The oldest that is not left: what waits goes over it. */
   #current: StreamExchange | undefined;
-  /** The newest stream over which the peer sent something, and those before it that are not over here. */
+  /** The newest stream over which the peer sent something. */
   #heardOver: InboundOwner | undefined;
-  readonly #overtaken = new Set<InboundOwner>();
   #lastId = 0;
   #hasWrapped = false;
+  #generation: number | undefined;
   #isClosed = false;
   #hadTraffic = false;
   #onIdle: (() => void)[] = [];
@@ -99,8 +99,13 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
     else this.#current.schedule();
   }
 
-  /** A stream is open: it is used when the peer has taken it up too, and those before it are done. */
-  attach(pipe: BatchPipe, guard: StreamGuard, way: StreamWay): StreamExchange {
+  /**
+   * A stream is open: it is used when the peer has taken it up too, and those before it are done.
+   * @param generation of the process of the peer.
+   */
+  attach(pipe: BatchPipe, guard: StreamGuard, way: StreamWay, generation: number): StreamExchange {
+    if (this.#generation !== undefined && this.#generation !== generation) this.#forgetProcess();
+    this.#generation = generation;
     const stream = new StreamExchange(this, pipe, guard, way);
     this.#streams.push(stream);
     this.#next();
@@ -120,21 +125,18 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
 
   /** The stream is over. */
   detach(stream: StreamExchange, end: StreamEnd): void {
-    const isCurrent = stream.isCurrent;
+    if (!this.#streams.includes(stream)) return;
+    const { isCurrent, hasLeft, isGranted, isPeerGone } = stream;
     // The peer fails what it sent over the stream that it uses, and nothing else.
     const isPeersCurrent = this.#streams.find(each => each.isGranted && !each.isPeerGone) === stream;
     stream.end();
     this.#streams = this.#streams.filter(each => each !== stream);
-    this.#overtaken.delete(stream);
-    if (isCurrent)
-      for (const record of this.queue.abandonBegun()) if ((record as PendingRequest).isSettled) this.queue.drop(record);
-    for (const priority of PRIORITY_INDEXES)
-      this.#recover(stream.takeUnderway(priority), priority, end, isPeersCurrent);
-    if (isCurrent)
-      for (const pending of [...this.#pending.values()]) if (pending.isWritten) pending.fail('stream_lost', 'maybe');
+    if (isCurrent) this.#recover(stream, end);
+    // Where one side is not done with it, something may be lost with it: of ours, or of the answers.
+    if (isGranted && !(hasLeft && isPeerGone)) this.#failWritten();
     if (isPeersCurrent) {
-      this.queue.dropAnswers();
       for (const request of [...this.#running.values()]) request.cancel();
+      if (isCurrent) this.queue.dropAnswers();
     }
     this.#next();
   }
@@ -164,14 +166,19 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
     this.#isClosed = true;
     for (const pending of [...this.#pending.values()]) pending.fail(reason, pending.isWritten ? 'maybe' : 'no');
     for (const request of [...this.#running.values()]) request.cancel();
+    for (const stream of this.#streams) stream.end();
+    this.#streams = [];
+    this.#current = undefined;
     this.#deadlines.close();
   }
 
   arrived(request: InboundRequest, guard: StreamGuard): void {
-    if (request.owner !== this.#heardOver && this.#isLate(request.owner)) return request.fail('declined');
+    if (request.owner !== this.#heardOver) this.#overtake(request.owner);
     this.#hadTraffic = true;
     this.#parts.serve(request, guard);
     if (request.isEnded) return;
+    // Of two with one id the peer cannot tell the answers.
+    this.#running.get(request.id)?.cancel();
     this.#running.set(request.id, request);
     if (request.timeoutMs > 0) this.#deadlines.add(request, request.timeoutMs);
   }
@@ -227,36 +234,40 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   }
 
   /** E5 */
-  #isLate(stream: InboundOwner): boolean {
-    if (this.#overtaken.has(stream)) return true;
-    for (const older of this.#streams) {
-      if (older === stream) break;
-      this.#overtaken.add(older);
+  #overtake(owner: InboundOwner): void {
+    this.#heardOver = owner;
+    for (const older of [...this.#streams]) {
+      if (older === owner) break;
+      if (!older.isPeerGone) this.detach(older, 'lost');
     }
-    this.#heardOver = stream;
-    return false;
   }
 
-  /** What was written and may not have arrived, where it must go again over another stream. */
-  #recover(
-    underway: readonly OutgoingRecord[],
-    priority: PriorityIndex,
-    end: StreamEnd,
-    isPeersCurrent: boolean,
-  ): void {
-    if (end === 'closed') {
-      const requests = underway.filter(
-        record => record instanceof PendingRequest && !record.isSettled,
-      ) as PendingRequest[];
-      for (const request of requests) request.isWritten = false;
-      this.queue.putBack(priority, requests);
-    }
-    // The peer still waits for them; those that have arrived it does not know any more.
-    if (!isPeersCurrent)
-      this.queue.putBackAnswers(
-        priority,
-        underway.filter(({ needsGrant }) => !needsGrant),
+  /** What was begun begins anew over the next stream, and so does what is known not to have arrived. */
+  #recover(stream: StreamExchange, end: StreamEnd): void {
+    for (const record of this.queue.abandonBegun()) if ((record as PendingRequest).isSettled) this.queue.drop(record);
+    if (end !== 'closed') return;
+    for (const priority of PRIORITY_INDEXES) {
+      const unheard = (stream.takeUnderway(priority) as readonly PendingRequest[]).filter(
+        ({ isSettled }) => !isSettled,
       );
+      for (const request of unheard) request.writtenOn = undefined;
+      this.queue.putBack(priority, unheard);
+    }
+  }
+
+  /** All but what was written on streams that are still in use: what was written on others is answered on those. */
+  #failWritten(): void {
+    const open: ReadonlySet<object> = new Set(this.#streams.flatMap(each => (each.hasLeft ? [] : each.sender)));
+    for (const pending of [...this.#pending.values()])
+      if (pending.writtenOn !== undefined && !open.has(pending.writtenOn)) pending.fail('stream_lost', 'maybe');
+  }
+
+  /** The process of the peer is gone. Another one knows nothing of what it asked and was asked, and counts ids anew. */
+  #forgetProcess(): void {
+    for (const stream of [...this.#streams]) this.detach(stream, 'lost');
+    this.#failWritten();
+    for (const request of [...this.#running.values()]) request.cancel();
+    this.queue.dropAnswers();
   }
 
   /** The oldest stream that is not left takes over. */

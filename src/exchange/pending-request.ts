@@ -26,8 +26,8 @@ export abstract class PendingRequest extends OutgoingRecord implements Expiring 
   earlier: Expiring | undefined = undefined;
   later: Expiring | undefined = undefined;
   line: DeadlineLine | undefined = undefined;
-  /** All of it was given to a stream. */
-  isWritten = false;
+  /** The stream to which all of it was given. */
+  writtenOn: object | undefined = undefined;
   isSettled = false;
   /** Set when it is posted. */
   owner: RequestOwner | undefined = undefined;
@@ -52,8 +52,12 @@ export abstract class PendingRequest extends OutgoingRecord implements Expiring 
     return Math.min(Math.max(Math.ceil(this.expiresAtMs - nowMs), 1), MOST_TIMEOUT_MS);
   }
 
-  override onWritten(): void {
-    this.isWritten = true;
+  get isWritten(): boolean {
+    return this.writtenOn !== undefined;
+  }
+
+  override onWritten(stream: object): void {
+    this.writtenOn = stream;
     if (!this.isSettled) return;
     this.payload = NOTHING;
     if (this.type === RECORD.request) this.owner?.revoke(this);

@@ -16,9 +16,10 @@ import { PRIORITIES, type Priority } from './request-route.ts';
  *     failure  id 4, place of the reason in MESSAGE_FAILURES 1, processed 1 (0 no, 1 maybe, 2 yes), detail in UTF-8
  *     cancel   id 4
  *     name     number 2 (from 1 on), the name in UTF-8: what later records mean by the number
- *     grant    received 4, granted 4: how many requests, messages, replies and failures of this priority have arrived on
- *              this stream, and up to which cost in all the receiver may send requests and messages of it (both mod 2^32)
- *     last     empty: nothing but grants comes after it on this stream
+ *     grant    received 4, granted 4: how many requests, messages, replies, failures and `last` of this priority have
+ *              arrived on this stream, and up to which cost in all the receiver may send requests and messages of it
+ *              (both mod 2^32)
+ *     last     empty, of the priority 0: nothing but grants comes after it on this stream
  *
  * A name of number 0 stands in the body itself: its length 1, the name in UTF-8.
  */
@@ -114,6 +115,8 @@ export class OutgoingRecord {
   isDropped = false;
   /** Of its body, on the present stream. */
   bytesWritten = 0;
+  /** Which of all that were written of its priority on the present stream it is, mod 2^32. */
+  place = 0;
   /** Of a record that is written in parts: all before the payload. */
   prefix: Buffer | undefined;
 
@@ -146,8 +149,8 @@ export class OutgoingRecord {
     return 0;
   }
 
-  /** All of it is in a batch. */
-  onWritten(): void {}
+  /** All of it is in a batch of a stream. */
+  onWritten(_stream: object): void {}
 
   /** The other side has it. */
   onArrived(): void {}

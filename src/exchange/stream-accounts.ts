@@ -5,15 +5,19 @@ import { type OutgoingRecord, PRIORITY_INDEXES, type PriorityIndex } from './rec
 /** Records that may have arrived here without the other side being told. */
 const MOST_UNTOLD = 256;
 
+/** Requests and messages that may be written without word that they arrived, whatever the other side grants. */
+const MOST_UNDERWAY = 65_536;
+
 /** One priority of one stream, both directions. Counts are mod 2^32. */
 class Account {
   /** Cost of what we began to send, and up to which the other side lets us. */
   sentCost = 0;
   granted = 0;
-  /** What was written and is not known to have arrived. */
-  readonly underway = new Fifo<OutgoingRecord>();
-  /** How many of it the other side said have arrived. */
+  /** How many records were written, and how many of them the other side said have arrived. */
+  written = 0;
   acknowledged = 0;
+  /** The requests and messages that were written and are not known to have arrived. */
+  readonly underway = new Fifo<OutgoingRecord>();
   /** What has arrived here: how many, their cost, and the cost of those that are dealt with. */
   received = 0;
   receivedCost = 0;
@@ -32,6 +36,8 @@ class Account {
  * A1. A request or message begins only while less was sent than granted; so a record may exceed what is granted, one of
  *     them, and any size can be sent.
  * A2. What is acknowledged has arrived, in the order it was written.
+ * A3. What is held of what was written is bounded, also where the other side acknowledges nothing: of answers only their
+ *     number.
  */
 export class StreamAccounts {
   readonly #windowBytes: number;
@@ -42,8 +48,8 @@ export class StreamAccounts {
   }
 
   mayBegin(priority: PriorityIndex): boolean {
-    const { sentCost, granted } = this.#accounts[priority];
-    return isBefore(sentCost, granted);
+    const { sentCost, granted, underway } = this.#accounts[priority];
+    return isBefore(sentCost, granted) && underway.size < MOST_UNDERWAY;
   }
 
   onBegun({ priority, cost }: OutgoingRecord): void {
@@ -53,21 +59,31 @@ export class StreamAccounts {
 
   /** All of a request, message, reply or failure was written. */
   onWritten(record: OutgoingRecord): void {
-    this.#accounts[record.priority].underway.push(record);
+    const account = this.#accounts[record.priority];
+    account.written = (account.written + 1) >>> 0;
+    if (!record.needsGrant) return;
+    record.place = account.written;
+    account.underway.push(record);
+  }
+
+  /** The other side was told that nothing more comes. */
+  onLastWritten(): void {
+    this.#accounts[0].written = (this.#accounts[0].written + 1) >>> 0;
   }
 
   /** Nothing that was written is still underway. */
   get isSettled(): boolean {
-    return this.#accounts.every(({ underway }) => underway.size === 0);
+    return this.#accounts.every(({ written, acknowledged }) => written === acknowledged);
   }
 
-  /** What was written and is not known to have arrived, in its order. */
+  /** Requests and messages that were written and are not known to have arrived, in their order. */
   takeUnderway(priority: PriorityIndex): readonly OutgoingRecord[] {
     return this.#accounts[priority].underway.drain();
   }
 
   /**
-   * The other side says what has arrived there and what it lets us send. `arrived` is told of each record that has.
+   * The other side says what has arrived there and what it lets us send. `arrived` is told of each request and message
+   * that has.
    * @returns false where it says more than was sent, or takes back what it granted.
    */
   onGrant(
@@ -78,18 +94,20 @@ export class StreamAccounts {
   ): boolean {
     const account = this.#accounts[priority];
     const count = (received - account.acknowledged) >>> 0;
-    if (count > account.underway.size || (granted !== account.granted && !isBefore(account.granted, granted)))
-      return false;
+    const underway = (account.written - account.acknowledged) >>> 0;
+    if (count > underway || (granted !== account.granted && !isBefore(account.granted, granted))) return false;
     account.acknowledged = received;
     account.granted = granted;
-    for (let index = 0; index < count; index += 1) {
-      const record = account.underway.shift();
-      if (record !== undefined) arrived(record);
+    let record = account.underway.peek();
+    while (record !== undefined && !isBefore(received, record.place)) {
+      account.underway.shift();
+      arrived(record);
+      record = account.underway.peek();
     }
     return true;
   }
 
-  /** A reply or failure has arrived. */
+  /** A reply, failure or `last` has arrived. */
   onReceived(priority: PriorityIndex): void {
     const account = this.#accounts[priority];
     account.received = (account.received + 1) >>> 0;
@@ -110,6 +128,11 @@ export class StreamAccounts {
     const account = this.#accounts[priority];
     account.doneCost = (account.doneCost + cost) >>> 0;
     account.isTold = false;
+  }
+
+  /** Whether there is something that the other side was not told. */
+  get isNews(): boolean {
+    return this.#accounts.some(({ isTold }) => !isTold);
   }
 
   /** Whether the other side should be told without waiting for something else to send: it may be short of a grant. */

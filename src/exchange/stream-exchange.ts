@@ -3,7 +3,6 @@ import type { StreamWay } from '../rpc/stream-way.ts';
 import { BatchReader, MalformedBatch, type RecordListener } from './batch-reader.ts';
 import type { Takes } from './batch-writer.ts';
 import { type InboundOwner, InboundRequest } from './inbound-request.ts';
-import type { OutboundQueue } from './outbound-queue.ts';
 import {
   costOf,
   FIXED_BYTES,
@@ -14,6 +13,7 @@ import {
   readFailure,
 } from './record.ts';
 import { StreamAccounts } from './stream-accounts.ts';
+import type { StreamOwner } from './stream-owner.ts';
 import { type BatchPipe, StreamSender } from './stream-sender.ts';
 
 export type { BatchPipe } from './stream-sender.ts';
@@ -25,23 +25,6 @@ export interface ExchangeLimits {
   readonly queueBytes: number;
   /** Of what the peer may send before it is dealt with, for each priority. */
   readonly windowBytes: number;
-}
-
-/** What a stream belongs to: the exchange with one peer, which outlives it. */
-export interface StreamOwner {
-  readonly limits: ExchangeLimits;
-  readonly queue: OutboundQueue;
-  /** A request or message of the peer. */
-  arrived(request: InboundRequest, guard: StreamGuard): void;
-  replied(id: number, header: Buffer, payload: Buffer): void;
-  failed(id: number, failure: ReturnType<typeof readFailure>, detail: string): void;
-  cancelled(id: number): void;
-  answered(request: InboundRequest): void;
-  /** The peer has taken the stream up: it granted something. */
-  granted(stream: StreamExchange): void;
-  isReplaced(stream: StreamExchange): boolean;
-  /** Of two streams, this one is done: nothing of ours is underway on it. */
-  left(stream: StreamExchange): void;
 }
 
 const NOTHING = Buffer.alloc(0);
@@ -59,7 +42,8 @@ export class StreamExchange implements RecordListener, InboundOwner {
   readonly way: StreamWay;
   readonly #owner: StreamOwner;
   readonly #reader: BatchReader;
-  readonly #sender: StreamSender;
+  /** What writes; requests remember it. */
+  readonly sender: StreamSender;
   readonly #accounts: StreamAccounts;
   /** `waiting` for its turn, `active`, `leaving`, `left`; `ended` with the stream. */
   #state: 'waiting' | 'active' | 'leaving' | 'left' | 'ended' = 'waiting';
@@ -76,7 +60,7 @@ export class StreamExchange implements RecordListener, InboundOwner {
     this.way = way;
     const { limits, queue } = owner;
     this.#accounts = new StreamAccounts(limits.windowBytes);
-    this.#sender = new StreamSender({
+    this.sender = new StreamSender({
       pipe,
       queue,
       accounts: this.#accounts,
@@ -148,15 +132,15 @@ export class StreamExchange implements RecordListener, InboundOwner {
     if (this.#state !== 'ended') this.#reader.read(batch);
   }
 
-  /** See {@link StreamSender.takeLastBatch}. */
+  /** What is told last; see {@link StreamSender}. */
   takeLastBatch(): Buffer | undefined {
-    return this.#sender.takeLastBatch();
+    return this.sender.takeLastBatch();
   }
 
   /** The stream is over. */
   end(): void {
     this.#state = 'ended';
-    this.#sender.end();
+    this.sender.end();
     this.#tellQuiet();
   }
 
@@ -167,36 +151,39 @@ export class StreamExchange implements RecordListener, InboundOwner {
 
   /** Writes what is ready at the end of this turn. */
   schedule(): void {
-    this.#sender.schedule();
+    this.sender.schedule();
   }
 
   hasRoom(priority: PriorityIndex, bytes: number): boolean {
-    return this.#owner.queue.answerBytes(priority) + bytes <= this.#owner.limits.queueBytes;
+    return this.#owner.queue.answerBytes(priority) + bytes <= Math.max(this.#owner.limits.queueBytes, bytes);
   }
 
   answered(request: InboundRequest, answer: OutgoingRecord | undefined): void {
     this.#owner.answered(request);
     if (answer === undefined) return;
-    if (request.isOneWay) this.#sender.refuse(answer);
+    if (request.isOneWay) this.sender.refuse(answer);
     else this.#owner.queue.push(answer);
   }
 
   done(request: InboundRequest): void {
     this.#accounts.onDone(request.index, request.cost);
-    if (this.#accounts.isDue(request.index)) this.#sender.tell();
+    if (this.#accounts.isDue(request.index)) this.sender.tell();
   }
 
+  // A handler may end the stream in the middle of a batch: the peer is told then that the rest of it did not arrive.
   request(index: PriorityIndex, id: number, timeoutMs: number, name: string, header: Buffer, payload: Buffer): void {
+    if (this.#state === 'ended') return;
     const request = new InboundRequest(this, index, id, name, header, payload, timeoutMs, false);
     this.#arrived(request);
     this.#owner.arrived(request, this.guard);
   }
 
   message(index: PriorityIndex, id: number, name: string, payload: Buffer): void {
+    if (this.#state === 'ended') return;
     const request = new InboundRequest(this, index, id, name, NOTHING, payload, 0, true);
     this.#arrived(request);
     // Who sent it waits for nothing but to hear this.
-    this.#sender.tell();
+    this.sender.tell();
     this.#owner.arrived(request, this.guard);
   }
 
@@ -227,7 +214,8 @@ export class StreamExchange implements RecordListener, InboundOwner {
 
   last(): void {
     this.#peerLeft = true;
-    this.#sender.tell();
+    this.#accounts.onReceived(0);
+    this.sender.tell();
     this.leave();
     this.#look();
   }
@@ -237,22 +225,24 @@ export class StreamExchange implements RecordListener, InboundOwner {
       this.#received(index);
       return this.#owner.failed(id, { reason: 'reply_too_large', processed: 'yes' }, `${bytes} bytes`);
     }
+    if (this.#state === 'ended') return;
     const isOneWay = type === RECORD.message;
     const cost = costOf(0, bytes - FIXED_BYTES[type]);
     const request = new InboundRequest(this, index, id, '', NOTHING, NOTHING, 0, isOneWay, cost);
-    if (isOneWay) this.#sender.tell();
+    if (isOneWay) this.sender.tell();
     this.#arrived(request);
     request.fail('too_large', `${bytes} bytes`);
   }
 
   #arrived(request: InboundRequest): void {
+    if (this.#peerLeft) throw new MalformedBatch('a request after the last one');
     if (!this.#accounts.onReceivedCost(request.index, request.cost)) throw new MalformedBatch('more than was granted');
-    if (this.#accounts.isDue(request.index)) this.#sender.tell();
+    if (this.#accounts.isDue(request.index)) this.sender.tell();
   }
 
   #received(index: PriorityIndex): void {
     this.#accounts.onReceived(index);
-    if (this.#accounts.isDue(index)) this.#sender.tell();
+    if (this.#accounts.isDue(index)) this.sender.tell();
   }
 
   get #takes(): Takes {
@@ -261,7 +251,7 @@ export class StreamExchange implements RecordListener, InboundOwner {
   }
 
   #look(): void {
-    if (this.#state === 'leaving' && this.#sender.lastWritten && this.#accounts.isSettled) {
+    if (this.#state === 'leaving' && this.sender.lastWritten && this.#accounts.isSettled) {
       this.#state = 'left';
       this.#owner.left(this);
     }

@@ -41,8 +41,9 @@ export class StreamSender {
   #isNews = true;
   readonly #written = (record: OutgoingRecord): void => {
     if (record.type <= RECORD.failure) this.#parts.accounts.onWritten(record);
-    record.onWritten();
+    record.onWritten(this);
   };
+  readonly #lastWritten = (): void => this.#parts.accounts.onLastWritten();
   readonly #begun = (record: OutgoingRecord): void => this.#parts.accounts.onBegun(record);
   readonly #flush = (): void => {
     this.#isScheduled = false;
@@ -81,10 +82,12 @@ export class StreamSender {
     this.tell();
   }
 
-  /** What was told last: what has arrived, so that the other side knows what has not. */
+  /**
+   * What is told last: what has arrived, so that the other side knows what has not. In several batches, until there is none.
+   */
   takeLastBatch(): Buffer | undefined {
     // Also what would else be told with what comes next: the peer takes what it is not told of for not arrived.
-    this.#isNews = true;
+    if (this.#parts.accounts.isNews) this.#isNews = true;
     return this.#hasEnded ? undefined : this.#batch('nothing');
   }
 
@@ -114,6 +117,7 @@ export class StreamSender {
       mayBegin,
       onBegun: this.#begun,
       onWritten: this.#written,
+      onLast: this.#lastWritten,
     });
   }
 

@@ -58,7 +58,8 @@ export class PeerExchanges {
   attach(stream: PeerStream): void {
     if (stream.protocol < BATCH_PROTOCOL) return;
     const { guardOf, wayOf } = this.#parts;
-    stream.exchange = this.with(stream.node).attach(stream.pipe, guardOf(stream), wayOf(stream));
+    const { node, pipe, generation } = stream;
+    stream.exchange = this.with(node).attach(pipe, guardOf(stream), wayOf(stream), generation);
   }
 
   /** It is over. */

@@ -215,8 +215,9 @@ export class PeerStream implements PeerStreamFacts, Beating {
     if (this.#closing === undefined) {
       // What is new of us may be why: that a step down from mutual TLS is meant is believed over this stream alone.
       this.#sendAdvertisement();
-      const batch = this.exchange?.takeLastBatch();
-      if (batch !== undefined) this.#frames.send({ batch });
+      const { exchange } = this;
+      for (let batch = exchange?.takeLastBatch(); batch !== undefined; batch = exchange?.takeLastBatch())
+        this.#frames.send({ batch });
       this.#frames.send({ goodbye: { reason, detail } });
       this.#finish({ reason, detail, by: 'us', isGoodbye: false });
     }

@@ -30,11 +30,13 @@ export function selfExchange(
     pipeTo(() => ends.far),
     guard,
     OPEN,
+    0,
   );
   ends.far = far.attach(
     pipeTo(() => ends.near),
     guard,
     OPEN,
+    0,
   );
   return near;
 }

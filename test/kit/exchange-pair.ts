@@ -79,7 +79,7 @@ export function exchangePair(
     b,
     connect: (way = OPEN) => {
       const [toA, toB] = [new MemoryPipe(), new MemoryPipe()];
-      const [atA, atB] = [a.attach(toB, NO_GUARD, way), b.attach(toA, NO_GUARD, OPEN)];
+      const [atA, atB] = [a.attach(toB, NO_GUARD, way, 1), b.attach(toA, NO_GUARD, OPEN, 1)];
       toA.receiver = atA;
       toB.receiver = atB;
       return {
