@@ -59,6 +59,21 @@ const networking = table<NetworkingOptions>('networking', {
     meaning: 'The largest message received or sent. At least 4096.',
     default: '4194304',
   }),
+  messageQueueBytes: value('message-queue-bytes', count, {
+    meaning:
+      'What may wait to be sent to one member over its peer stream, for each priority: requests and messages up to this, replies too. At least `max-message-bytes`.',
+    otherwise: '`16777216`, or `max-message-bytes` where that is larger',
+  }),
+  messageWindowBytes: value('message-window-bytes', count, {
+    meaning:
+      'What one member may have sent to this node over its peer stream and not dealt with here, for each priority. 4096 to 1073741824.',
+    default: '1048576',
+  }),
+  maxStreamedCallBytes: value('max-streamed-call-bytes', count, {
+    meaning:
+      'A unary call with a request of up to this, metadata included, goes over the peer stream; a larger one over HTTP/2. 0: all of them.',
+    default: '262144',
+  }),
   heartbeatIntervalMs: value('heartbeat-interval', duration, {
     meaning: 'How often each side of a peer stream says that it is alive.',
     default: '"5s"',

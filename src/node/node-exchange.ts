@@ -18,9 +18,6 @@ import { callRulesOf } from './call-rules.ts';
 import type { NodeParts } from './node-parts.ts';
 import { StreamGuards } from './stream-guards.ts';
 
-/** Larger requests go over a connection's own HTTP/2 stream, where they hold up nothing. */
-const MAX_CALL_BYTES = 262_144;
-
 export interface NodeExchangeParts {
   readonly node: NodeParts;
   /** Whose unary methods are served to peers that call over their stream. */
@@ -95,6 +92,7 @@ export class NodeExchange {
     const known = this.#channels.get(name);
     if (known !== undefined) return known;
     const { settings, metrics } = this.#parts.node;
+    const { maxStreamedCallBytes, maxMessageBytes } = settings.value.networking;
     const { exchanges } = this.#parts.streams;
     const route: RequestRoute = {
       tryRequest: (request, settle) => exchanges.known(name)?.tryRequest(request, settle),
@@ -104,8 +102,8 @@ export class NodeExchange {
       route,
       channel,
       calls: metrics.clientCalls,
-      maxRequestBytes: MAX_CALL_BYTES,
-      maxReplyBytes: settings.value.networking.maxMessageBytes,
+      maxRequestBytes: maxStreamedCallBytes,
+      maxReplyBytes: maxMessageBytes,
     });
     this.#channels.set(name, made);
     return made;
@@ -151,6 +149,6 @@ export class NodeExchange {
 
 /** Bounds of what goes over the peer streams. */
 export function messageLimits({ settings }: Pick<NodeParts, 'settings'>): ExchangeLimits {
-  const { maxMessageBytes } = settings.value.networking;
-  return { maxMessageBytes, queueBytes: 16_777_216, windowBytes: 1_048_576 };
+  const { maxMessageBytes, messageQueueBytes, messageWindowBytes } = settings.value.networking;
+  return { maxMessageBytes, queueBytes: messageQueueBytes, windowBytes: messageWindowBytes };
 }

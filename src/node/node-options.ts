@@ -119,6 +119,21 @@ export interface NetworkingOptions {
   readonly maxConcurrentCalls?: number;
   /** Largest message received or sent, in bytes. Default 4,194,304. */
   readonly maxMessageBytes?: number;
+  /**
+   * What may wait to be sent to one member over its peer stream, for each priority, in bytes; of replies as much again. What
+   * is beyond fails as `queue_full`. At least `maxMessageBytes`. Default 16,777,216, or `maxMessageBytes` where that is larger.
+   */
+  readonly messageQueueBytes?: number;
+  /**
+   * What one member may have sent to this node over its peer stream and not dealt with here, for each priority, in bytes;
+   * 128 are added for each message. 4,096 to 1,073,741,824. Default 1,048,576.
+   */
+  readonly messageWindowBytes?: number;
+  /**
+   * Largest request of a unary call, metadata included, that goes over the peer stream, in bytes; larger ones go over HTTP/2.
+   * 0: all of them. Default 262,144.
+   */
+  readonly maxStreamedCallBytes?: number;
   /** How often each side of a peer stream says it is alive. Default 5,000. */
   readonly heartbeatIntervalMs?: number;
   /** A peer stream that was silent this long is given up. Default 15,000. */

@@ -40,6 +40,9 @@ export interface NetworkingSettings {
   readonly maxUnfinishedHandshakes: number;
   readonly maxConcurrentCalls: number;
   readonly maxMessageBytes: number;
+  readonly messageQueueBytes: number;
+  readonly messageWindowBytes: number;
+  readonly maxStreamedCallBytes: number;
   readonly heartbeatIntervalMs: number;
   readonly heartbeatTimeoutMs: number;
   readonly watchedMembers: number;
