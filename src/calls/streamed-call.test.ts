@@ -125,7 +125,6 @@ test('a call that may have been processed ends, with a status for each reason, a
     deadline_exceeded: 'DEADLINE_EXCEEDED',
     cancelled: 'CANCELLED',
     stream_lost: 'UNAVAILABLE',
-    node_draining: 'UNAVAILABLE',
     node_closed: 'UNAVAILABLE',
   });
 });

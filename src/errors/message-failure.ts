@@ -13,7 +13,6 @@ export const MESSAGE_FAILURES = [
   'deadline_exceeded',
   'cancelled',
   'stream_lost',
-  'node_draining',
   'node_closed',
 ] as const;
 

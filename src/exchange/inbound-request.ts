@@ -10,7 +10,6 @@ const PROCESSED: { readonly [Reason in MessageFailure]: Processed } = {
   not_allowed: 'no',
   declined: 'no',
   too_large: 'no',
-  node_draining: 'no',
   node_closed: 'no',
   handler_failed: 'yes',
   reply_too_large: 'yes',

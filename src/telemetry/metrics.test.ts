@@ -22,6 +22,8 @@ const CONTRACT: readonly [string, 'gauge' | 'counter' | 'histogram', readonly st
   ['grpc_client_call_duration_seconds', 'histogram', ['grpc_method', 'grpc_status']],
   // Beyond the contract.
   ['selvedge_members', 'gauge', ['liveness']],
+  ['selvedge_messages_sent_total', 'counter', ['priority', 'result']],
+  ['selvedge_messages_received_total', 'counter', ['priority', 'result']],
   ['selvedge_plaintext_calls_total', 'counter', []],
   ['selvedge_optional_since_timestamp_seconds', 'gauge', []],
   ['selvedge_plaintext_deadline_timestamp_seconds', 'gauge', []],
@@ -76,6 +78,8 @@ test('each metric takes the labels of the contract', async () => {
   metrics.authentications.inc({ result: 'ok' });
   metrics.authenticationReloads.inc({ file: 'tokens', result: 'ok' });
   metrics.members.set({ liveness: 'alive' }, 1);
+  metrics.messages.sent(1, 'ok');
+  metrics.messages.received(1, 'ok');
   metrics.plaintextPeers.set(1);
   metrics.plaintextCalls.inc();
   metrics.optionalSince.set(1);

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import * as grpc from '@grpc/grpc-js';
 import { AUTHENTICATION_FAILURES } from '../../src/errors/authentication-failure.ts';
 import { LIVENESS_REASONS } from '../../src/errors/liveness-reason.ts';
+import { MESSAGE_FAILURES } from '../../src/errors/message-failure.ts';
 import { CLOSE_REASONS, REFUSAL_REASONS } from '../../src/errors/refusal-reason.ts';
 import { ERROR_SUMMARIES } from '../../src/errors/selvedge-error.ts';
 import { MODE_OBSTACLES } from '../../src/rpc/mode-obstacles.ts';
@@ -45,6 +46,10 @@ test('docs/errors.md explains every refusal reason, and knows no other', () => {
 
 test('docs/errors.md explains every close reason, and knows no other', () => {
   assert.deepEqual(firstCells('Close reasons'), CLOSE_REASONS);
+});
+
+test('docs/errors.md explains every message failure, and knows no other', () => {
+  assert.deepEqual(firstCells('Message failures'), MESSAGE_FAILURES);
 });
 
 test('docs/errors.md explains every liveness reason that is in no other list, and knows no other', () => {
