@@ -8,26 +8,28 @@ import { promisify } from 'node:util';
 import { initCertStore } from '../../src/dev-pki/cert-store.ts';
 import { PROJECT } from './tracked-files.ts';
 
-const NAMES = ['fabric-node', 'credentials-only'];
+const DOCUMENTS = ['README.md', 'docs/messages.md'];
+const NAMES = ['fabric-node', 'credentials-only', 'messages'];
 
 interface Example {
   /** Undefined where nothing says what the block is called. */
   readonly name: string | undefined;
   readonly code: string;
-  /** The lines that the README says it prints. */
+  /** The lines that the document says it prints. */
   readonly prints: readonly string[];
 }
 
 const BLOCK =
   /(?:<!-- example: (?<name>[\w-]+) -->\n)?```(?:ts|typescript)\n(?<code>[\s\S]*?)\n```\n(?:\nIt prints\n\n(?<prints>(?: {4}.*\n)+))?/g;
 
-const examples: readonly Example[] = [...readFileSync(join(PROJECT, 'README.md'), 'utf8').matchAll(BLOCK)].map(
-  ({ groups }) => ({
+const texts = DOCUMENTS.map(path => readFileSync(join(PROJECT, path), 'utf8'));
+const examples: readonly Example[] = texts
+  .flatMap(text => [...text.matchAll(BLOCK)])
+  .map(({ groups }) => ({
     name: groups?.name,
     code: groups?.code ?? '',
     prints: (groups?.prints ?? '').split('\n').flatMap(line => (line === '' ? [] : [line.slice(4)])),
-  }),
-);
+  }));
 
 /** Inside the project, so that packages resolve as they do for a user; ignored by git. */
 const PARENT = join(PROJECT, '.selvedge-dev');
@@ -52,11 +54,11 @@ before(async () => {
 
 after(() => rmSync(directory, { recursive: true, force: true }));
 
-test('every block of TypeScript in the README is an example that is tested here', () => {
+test('every block of TypeScript in README.md and docs/messages.md is an example that is tested here', () => {
   assert.deepEqual(examples.map(({ name }) => name).sort(), [...NAMES].sort());
 });
 
-test('the examples of the README compile under the strict settings of the project', async () => {
+test('the examples compile under the strict settings of the project', async () => {
   const packageFile = createRequire(import.meta.url).resolve('typescript/package.json');
   const tsc = join(dirname(packageFile), 'bin', 'tsc');
   await assert.doesNotReject(
@@ -67,7 +69,7 @@ test('the examples of the README compile under the strict settings of the projec
 });
 
 for (const name of NAMES) {
-  test(`the example ${name} runs, prints what the README says, and ends by itself`, async () => {
+  test(`the example ${name} runs, prints what the document says, and ends by itself`, async () => {
     const { stdout } = await run(process.execPath, ['--import', 'tsx', `${name}.ts`], {
       cwd: directory,
       env: { ...process.env, TSX_TSCONFIG_PATH: join(directory, 'tsconfig.json') },
