@@ -30,6 +30,8 @@ export class OutboundQueue {
   readonly #answerBytes: [number, number, number] = [0, 0, 0];
   /** Requests and messages that were dropped and are still in their place. */
   readonly #dropped: [number, number, number] = [0, 0, 0];
+  /** Called when no reply, failure or cancel waits any more. */
+  onAnswersWritten: () => void = () => {};
   #batches = 0;
   #order = PRIORITY_INDEXES;
 
@@ -39,6 +41,10 @@ export class OutboundQueue {
 
   answerBytes(priority: PriorityIndex): number {
     return this.#answerBytes[priority];
+  }
+
+  get hasAnswers(): boolean {
+    return this.#answerBytes[0] + this.#answerBytes[1] + this.#answerBytes[2] > 0;
   }
 
   push(record: OutgoingRecord): void {
@@ -148,7 +154,11 @@ export class OutboundQueue {
   }
 
   #leave({ needsGrant, priority, cost }: OutgoingRecord): void {
-    if (needsGrant) this.#requestBytes[priority] -= cost;
-    else this.#answerBytes[priority] -= cost;
+    if (needsGrant) {
+      this.#requestBytes[priority] -= cost;
+      return;
+    }
+    this.#answerBytes[priority] -= cost;
+    if (!this.hasAnswers) this.onAnswersWritten();
   }
 }

@@ -69,6 +69,7 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   constructor(parts: PeerExchangeParts) {
     this.#parts = parts;
     this.limits = parts.limits;
+    this.queue.onAnswersWritten = () => this.#tellIdle();
   }
 
   tryRequest(request: OutgoingRequest, settle: (outcome: RequestOutcome) => void): PendingRequest | undefined {
@@ -153,7 +154,7 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
     return hadTraffic;
   }
 
-  /** Resolves when no request of the peer is being served any more. */
+  /** Resolves when no request of the peer is being served any more, and its answers are on their way. */
   get idle(): Promise<void> {
     return new Promise(resolve => {
       this.#onIdle.push(resolve);
@@ -294,7 +295,7 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   }
 
   #tellIdle(): void {
-    if (this.#running.size > 0) return;
+    if (this.#running.size > 0 || this.queue.hasAnswers) return;
     for (const tell of this.#onIdle) tell();
     this.#onIdle = [];
   }

@@ -159,10 +159,9 @@ export class StreamExchange implements RecordListener, InboundOwner {
   }
 
   answered(request: InboundRequest, answer: OutgoingRecord | undefined): void {
+    if (answer !== undefined && request.isOneWay) this.sender.refuse(answer);
+    else if (answer !== undefined) this.#owner.queue.push(answer);
     this.#owner.answered(request);
-    if (answer === undefined) return;
-    if (request.isOneWay) this.sender.refuse(answer);
-    else this.#owner.queue.push(answer);
   }
 
   done(request: InboundRequest): void {

@@ -82,7 +82,7 @@ export class PeerExchanges {
     }
   }
 
-  /** Resolves when no request of a peer is being served any more, at the latest after `timeoutMs`. */
+  /** Resolves when no request of a peer is being served any more and all are answered, at the latest after `timeoutMs`. */
   async settled(timeoutMs: number): Promise<void> {
     const waited = new AbortController();
     const timeout = setTimeout(timeoutMs, undefined, { signal: waited.signal }).catch(() => {});
