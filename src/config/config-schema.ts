@@ -61,8 +61,8 @@ const networking = table<NetworkingOptions>('networking', {
   }),
   messageQueueBytes: value('message-queue-bytes', count, {
     meaning:
-      'What may wait to be sent to one member over its peer stream, for each priority: requests and messages up to this, replies too. At least `max-message-bytes`.',
-    otherwise: '`16777216`, or `max-message-bytes` where that is larger',
+      'What may wait to be sent to one member over its peer stream, for each priority: requests and messages up to this, replies too. At least 4096.',
+    default: '16777216',
   }),
   messageWindowBytes: value('message-window-bytes', count, {
     meaning:

@@ -121,7 +121,7 @@ export interface NetworkingOptions {
   readonly maxMessageBytes?: number;
   /**
    * What may wait to be sent to one member over its peer stream, for each priority, in bytes; of replies as much again. What
-   * is beyond fails as `queue_full`. At least `maxMessageBytes`. Default 16,777,216, or `maxMessageBytes` where that is larger.
+   * is beyond fails as `queue_full`; one of any size may wait alone. At least 4,096. Default 16,777,216.
    */
   readonly messageQueueBytes?: number;
   /**

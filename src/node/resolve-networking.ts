@@ -6,6 +6,8 @@ import type { OptionPath, OptionProblems } from './option-problems.ts';
 /** Below it a Hello or a Welcome might not fit. */
 const MIN_MESSAGE_BYTES = 4_096;
 
+/** Below them every few messages would wait for those before. */
+const MIN_QUEUE_BYTES = 4_096;
 const MIN_WINDOW_BYTES = 4_096;
 /** Beyond it the counts of a stream, which go round at 2^32, could not be compared. */
 const MAX_WINDOW_BYTES = 1_073_741_824;
@@ -126,15 +128,14 @@ function resolveLimits(options: NetworkingOptions, found: OptionProblems): Limit
   const count = (option: keyof Limits, byDefault: number, min?: number) =>
     found.count(at(option), options[option] ?? byDefault, min);
 
-  const maxMessageBytes = count('maxMessageBytes', 4_194_304, MIN_MESSAGE_BYTES);
   const limits: Limits = {
     drainTimeoutMs: durationMs('drainTimeoutMs', 30_000),
     maxConnections: count('maxConnections', 10_000),
     maxConnectionsWithoutCertificate: count('maxConnectionsWithoutCertificate', 1_000),
     maxUnfinishedHandshakes: count('maxUnfinishedHandshakes', 1_000),
     maxConcurrentCalls: count('maxConcurrentCalls', 1_000),
-    maxMessageBytes,
-    messageQueueBytes: count('messageQueueBytes', Math.max(16_777_216, maxMessageBytes)),
+    maxMessageBytes: count('maxMessageBytes', 4_194_304, MIN_MESSAGE_BYTES),
+    messageQueueBytes: count('messageQueueBytes', 16_777_216, MIN_QUEUE_BYTES),
     messageWindowBytes: count('messageWindowBytes', 1_048_576, MIN_WINDOW_BYTES),
     maxStreamedCallBytes: count('maxStreamedCallBytes', 262_144, 0),
     heartbeatIntervalMs: durationMs('heartbeatIntervalMs', 5_000),
@@ -151,12 +152,6 @@ function resolveLimits(options: NetworkingOptions, found: OptionProblems): Limit
       at(options.heartbeatTimeoutMs === undefined ? 'heartbeatIntervalMs' : 'heartbeatTimeoutMs'),
       `Every peer stream would be given up: the heartbeat timeout (${limits.heartbeatTimeoutMs} ms) is not longer than the interval (${limits.heartbeatIntervalMs} ms).`,
       'Make `networking.heartbeatTimeoutMs` at least twice `networking.heartbeatIntervalMs`.',
-    );
-  if (limits.messageQueueBytes > 0 && limits.messageQueueBytes < maxMessageBytes)
-    found.add(
-      at('messageQueueBytes'),
-      `A reply of \`networking.maxMessageBytes\` (${maxMessageBytes}) could never be sent.`,
-      `Give at least ${maxMessageBytes}, or lower \`networking.maxMessageBytes\`.`,
     );
   if (limits.messageWindowBytes > MAX_WINDOW_BYTES)
     found.add(
