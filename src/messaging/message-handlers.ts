@@ -12,7 +12,7 @@ export interface Message {
   readonly kind: string;
   /** A view of what was received: who keeps a small part of it for long should copy that. */
   readonly payload: Buffer;
-  /** The node it comes from, as its stream has proven. */
+  /** The node over whose stream it came. With `nodeIdentity` its certificate has proven that name, else it may have said any. */
   readonly from: string;
   /** Who that is by its certificate, and what it may do. */
   readonly caller: Caller;

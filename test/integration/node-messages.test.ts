@@ -42,6 +42,28 @@ test('message-window-bytes is what is served at a time, message-queue-bytes what
   });
 });
 
+test('a node that drains answers the messages that it has, and others wait at their sender', async t => {
+  const start = await nodesOf(t);
+  const server = await start('node-2', {});
+  const held: (() => void)[] = [];
+  server.messages.handle('slow', () => new Promise<Buffer>(resolve => held.push(() => resolve(Buffer.from('late')))));
+  const member = `[[member]]\nname = "node-2"\naddress = "${server.ready.fabric[0]}"\n`;
+  const node = await start('node-1', {}, {}, member);
+  const early = node.messages.request('node-2', 'slow', Buffer.alloc(0), { timeoutMs: 60_000 });
+  await until('it is served', () => held.length === 1);
+
+  const drained = server.drain();
+  await until('the sender knows', () => node.members.get('node-2')?.liveness.state === 'draining');
+  const waiting = new AbortController();
+  const late = node.messages.request('node-2', 'slow', Buffer.alloc(0), { timeoutMs: 60_000, signal: waiting.signal });
+  held[0]?.();
+  assert.equal(String(await early), 'late');
+  await drained;
+  assert.equal(held.length, 1);
+  waiting.abort();
+  await assert.rejects(late, error => isSelvedgeError(error, 'message_failed') && error.facts.safeToRetry);
+});
+
 test('max-streamed-call-bytes is the largest unary call that goes over the stream; with 0 none does', async t => {
   const start = await nodesOf(t);
   const server = await start('node-2', {}, { services: [{ definition, implementation }] });
