@@ -82,16 +82,10 @@ export class StreamAccounts {
   }
 
   /**
-   * The other side says what has arrived there and what it lets us send. `arrived` is told of each request and message
-   * that has.
+   * The other side says what has arrived there and what it lets us send. Each request and message that has hears of it.
    * @returns false where it says more than was sent, or takes back what it granted.
    */
-  onGrant(
-    priority: PriorityIndex,
-    received: number,
-    granted: number,
-    arrived: (record: OutgoingRecord) => void,
-  ): boolean {
+  onGrant(priority: PriorityIndex, received: number, granted: number): boolean {
     const account = this.#accounts[priority];
     const count = (received - account.acknowledged) >>> 0;
     const underway = (account.written - account.acknowledged) >>> 0;
@@ -101,7 +95,7 @@ export class StreamAccounts {
     let record = account.underway.peek();
     while (record !== undefined && !isBefore(received, record.place)) {
       account.underway.shift();
-      arrived(record);
+      record.onArrived();
       record = account.underway.peek();
     }
     return true;

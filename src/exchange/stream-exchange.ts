@@ -201,7 +201,7 @@ export class StreamExchange implements RecordListener, InboundOwner {
   }
 
   grant(index: PriorityIndex, received: number, granted: number): void {
-    if (!this.#accounts.onGrant(index, received, granted, arrived))
+    if (!this.#accounts.onGrant(index, received, granted))
       throw new MalformedBatch('a grant that does not follow what was sent');
     if (!this.#isGranted) {
       this.#isGranted = true;
@@ -263,8 +263,4 @@ export class StreamExchange implements RecordListener, InboundOwner {
     for (const tell of this.#onQuiet) tell();
     this.#onQuiet = [];
   }
-}
-
-function arrived(record: OutgoingRecord): void {
-  record.onArrived();
 }
