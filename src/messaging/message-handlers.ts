@@ -1,6 +1,8 @@
+import { isUint8Array } from 'node:util/types';
 import { messageOf } from '../errors/selvedge-error.ts';
 import type { InboundRequest } from '../exchange/inbound-request.ts';
 import type { Priority } from '../exchange/request-route.ts';
+import { Repeats } from '../lifecycle/repeats.ts';
 import type { Caller } from '../rpc/caller.ts';
 import { isMessageKind } from '../rpc/message-path.ts';
 import type { StreamGuard } from '../rpc/stream-guard.ts';
@@ -27,7 +29,8 @@ export interface Message {
 
 /**
  * Answers messages of one kind. What it returns is the reply, empty where that is nothing. What it throws fails the
- * request as `handler_failed`, without its text: what is to be told belongs into a reply.
+ * request as `handler_failed`, without its text: what is to be told belongs into a reply. Of one peer and kind that is five
+ * log lines in ten seconds.
  */
 // biome-ignore lint/suspicious/noConfusingVoidType: handlers that return nothing are functions of type void.
 export type MessageHandler = (message: Message) => Uint8Array | void | Promise<Uint8Array | void>;
@@ -43,6 +46,7 @@ export interface MessageHandlersParts {
 export class MessageHandlers {
   readonly #parts: MessageHandlersParts;
   readonly #handlers = new Map<string, MessageHandler>();
+  readonly #repeats = new Repeats();
 
   constructor(parts: MessageHandlersParts) {
     this.#parts = parts;
@@ -63,7 +67,6 @@ export class MessageHandlers {
 
   /** Serves a message of a peer. Who may not send it does not learn whether there is a handler. */
   serve(request: InboundRequest, guard: StreamGuard, from: string): void {
-    const { metrics } = this.#parts;
     const caller = guard.caller();
     const { name: kind } = request;
     if (caller === undefined) return this.#refuse(request, 'declined');
@@ -73,21 +76,22 @@ export class MessageHandlers {
     if (handler === undefined) return this.#refuse(request, 'no_handler');
     try {
       const reply = handler(new ReceivedMessage(request, caller, from));
-      if (reply instanceof Promise)
-        reply.then(
-          late => {
-            metrics.received(request.index, 'ok');
-            request.reply(NOTHING, late ?? NOTHING);
-          },
+      if (isThenable(reply))
+        Promise.resolve(reply).then(
+          late => this.#answer(request, from, late),
           error => this.#failed(request, from, error),
         );
-      else {
-        metrics.received(request.index, 'ok');
-        request.reply(NOTHING, reply ?? NOTHING);
-      }
+      else this.#answer(request, from, reply);
     } catch (error) {
       this.#failed(request, from, error);
     }
+  }
+
+  #answer(request: InboundRequest, node: string, reply: unknown): void {
+    const bytes = reply ?? NOTHING;
+    if (!isUint8Array(bytes)) return this.#failed(request, node, new TypeError('a handler returns bytes, or nothing'));
+    this.#parts.metrics.received(request.index, 'ok');
+    request.reply(NOTHING, bytes);
   }
 
   #refuse(request: InboundRequest, reason: 'declined' | 'no_handler' | 'not_allowed'): void {
@@ -98,9 +102,17 @@ export class MessageHandlers {
   #failed(request: InboundRequest, node: string, error: unknown): void {
     const { logger, metrics } = this.#parts;
     metrics.received(request.index, 'handler_failed');
-    logger.warn('message.handler_failed', { node, kind: request.name, problem: messageOf(error) });
     request.fail('handler_failed');
+    // Peers choose how often they ask for what fails.
+    const suppressed = this.#repeats.next(`${node} ${request.name}`, Date.now());
+    if (suppressed === undefined) return;
+    const facts = { node, kind: request.name, problem: messageOf(error) };
+    logger.warn('message.handler_failed', suppressed === 0 ? facts : { ...facts, suppressed });
   }
+}
+
+function isThenable(reply: unknown): boolean {
+  return typeof reply === 'object' && reply !== null && 'then' in reply && typeof reply.then === 'function';
 }
 
 class ReceivedMessage implements Message {

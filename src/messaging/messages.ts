@@ -1,10 +1,11 @@
+import { isUint8Array } from 'node:util/types';
 import type { MessageFailure, Processed } from '../errors/message-failure.ts';
 import { SelvedgeError } from '../errors/selvedge-error.ts';
 import type { InboundRequest } from '../exchange/inbound-request.ts';
 import type { PeerExchange } from '../exchange/peer-exchange.ts';
 import { PendingRequest } from '../exchange/pending-request.ts';
 import { type PriorityIndex, priorityIndex, RECORD } from '../exchange/record.ts';
-import type { Priority } from '../exchange/request-route.ts';
+import { PRIORITIES, type Priority } from '../exchange/request-route.ts';
 import { isMessageKind } from '../rpc/message-path.ts';
 import type { StreamGuard } from '../rpc/stream-guard.ts';
 import type { MessageMetrics } from '../telemetry/message-metrics.ts';
@@ -47,13 +48,14 @@ function ignore(): void {}
  * cannot be reached waits until its deadline; how much may wait is bounded (`queue_full`).
  *
  * What fails rejects with a `SelvedgeError`: `message_failed`, whose facts say why, and in `safeToRetry` whether it is
- * certain that the other node has not processed it; `member_unknown`; `node_closed`.
+ * certain that the other node has not processed it; `member_unknown`; `node_closed`. A kind, payload or option that is none
+ * rejects with a TypeError.
  */
 export class Messages {
   readonly #parts: MessagesParts;
   readonly #handlers: MessageHandlers;
   /** Found good. */
-  #lastKind = '';
+  #lastKind: string | undefined;
 
   constructor(parts: MessagesParts) {
     this.#parts = parts;
@@ -126,7 +128,10 @@ export class Messages {
       if (kind !== this.#lastKind && !isMessageKind(kind))
         throw new TypeError(`not a kind of message: ${JSON.stringify(kind)}`);
       this.#lastKind = kind;
+      if (!isUint8Array(payload)) throw new TypeError('a payload is a Uint8Array');
       const { timeoutMs = DEFAULT_TIMEOUT_MS, priority = 'normal', signal } = options;
+      if (typeof timeoutMs !== 'number' || Number.isNaN(timeoutMs)) throw new TypeError('timeoutMs is a number');
+      if (!PRIORITIES.includes(priority)) throw new TypeError(`a priority is one of ${PRIORITIES.join(', ')}`);
       const exchange = this.#parts.exchangeWith(node);
       const { metrics } = this.#parts;
       const message = new OwnMessage(isOneWay, priorityIndex(priority), node, kind, payload, resolve, reject, metrics);
