@@ -78,6 +78,8 @@ export class BatchReader {
       const isPart = (head & MORE) !== 0 || this.#assemblies[priority] !== undefined;
       if (isPart && type <= RECORD.reply) this.#onPart(type, priority, batch, start, end, (head & MORE) !== 0);
       else if ((head & MORE) !== 0) throw new MalformedBatch('a record in parts that must be whole');
+      else if (length > this.#maxBodyBytes && type <= RECORD.reply)
+        this.#listener.oversized(type, priority, get32(batch, start), length);
       else this.#tell(type, priority, batch, start, end);
       at = end;
     }

@@ -34,6 +34,8 @@ const calm = [
   post,
   fc.record({ do: fc.constant('answer' as const), side, index: fc.nat(8), size: fc.constantFrom(...SIZES) }),
   fc.record({ do: fc.constant('giveUp' as const), index: fc.nat(40) }),
+  fc.record({ do: fc.constant('flow' as const) }),
+  fc.record({ do: fc.constant('flow' as const) }),
   fc.record({ do: fc.constant('turn' as const), times: fc.integer({ min: 1, max: 4 }) }),
   fc.record({ do: fc.constant('deliver' as const), side, index: fc.nat(2), times: fc.integer({ min: 1, max: 3 }) }),
   fc.record({ do: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 30 }) }),
@@ -168,6 +170,8 @@ class Cluster {
         for (let time = 0; time < step.times; time += 1) stream?.pipes[step.side].deliver();
         return;
       }
+      case 'flow':
+        return this.#flow();
       case 'pass':
         return this.#world.pass(step.ms);
       case 'connect':
@@ -206,14 +210,17 @@ class Cluster {
     for (let round = 0; round < 60; round += 1) {
       if (round % 20 === 10) this.#closeDone();
       if (this.streams.every(({ isOver }) => isOver)) this.connect();
-      for (let turn = 0; turn < 12; turn += 1) {
-        this.#world.turn();
-        for (const { pipes } of this.streams) for (const pipe of pipes) while (pipe.deliver());
-      }
+      for (let turn = 0; turn < 12; turn += 1) this.#flow();
       for (const { held } of this.#processes)
         for (const request of held.splice(0)) request.reply(NOTHING, payloadOf(tokenOf(request.payload), 0, 5));
       this.#world.pass(5);
     }
+  }
+
+  /** All that is ready is written, and all that was written arrives. */
+  #flow(): void {
+    this.#world.turn();
+    for (const { pipes } of this.streams) for (const pipe of pipes) while (pipe.deliver());
   }
 
   check(isCalm: boolean): void {
