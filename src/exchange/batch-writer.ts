@@ -1,3 +1,4 @@
+import type { Fifo } from '../lifecycle/fifo.ts';
 import type { OutboundQueue } from './outbound-queue.ts';
 import {
   FIXED_BYTES,
@@ -45,7 +46,7 @@ export interface BatchContent {
   /** The batch says that it is the last one. */
   readonly onLast: () => void;
   /** Failures of one-way messages, which must arrive before the grant that says that the messages did. */
-  readonly refusals: OutgoingRecord[];
+  readonly refusals: Fifo<OutgoingRecord>;
   readonly takes: Takes;
 }
 
@@ -71,12 +72,12 @@ export class BatchWriter {
     this.#at = 0;
     this.#nowMs = performance.now();
     const { queue, refusals } = content;
-    let refusal = refusals[0];
+    let refusal = refusals.peek();
     while (refusal !== undefined && this.#fits(refusal)) {
       this.#whole(refusal);
       content.onWritten(refusal);
       refusals.shift();
-      refusal = refusals[0];
+      refusal = refusals.peek();
     }
     if (refusal === undefined) for (const grant of content.grants()) this.#grant(grant);
     queue.beginBatch();
@@ -94,7 +95,7 @@ export class BatchWriter {
     }
     const { takes } = content;
     const isFinished = takes === 'last' || (takes === 'begun' && queue.nextBegun() === undefined);
-    if (isFinished && refusals.length === 0 && !this.#lastWritten) {
+    if (isFinished && refusals.size === 0 && !this.#lastWritten) {
       this.#head(RECORD.last, 0, 0, false);
       this.#lastWritten = true;
       content.onLast();

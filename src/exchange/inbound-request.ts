@@ -60,8 +60,8 @@ export class InboundRequest implements IncomingRequest, Expiring {
   readonly index: PriorityIndex;
   readonly id: number;
   readonly name: string;
-  readonly header: Buffer;
-  readonly payload: Buffer;
+  header: Buffer;
+  payload: Buffer;
   /** When it came, in milliseconds; 0 where there is no deadline. */
   readonly timeoutMs: number;
   /** Whether nobody waits for a reply. */
@@ -97,6 +97,12 @@ export class InboundRequest implements IncomingRequest, Expiring {
     this.header = header;
     this.payload = payload;
     this.isOneWay = isOneWay;
+  }
+
+  /** Holds no more of the batch it came in than it needs. */
+  detachFromBatch(): void {
+    this.header = ownCopy(this.header);
+    this.payload = ownCopy(this.payload);
   }
 
   get priority(): Priority {
@@ -157,4 +163,12 @@ export class InboundRequest implements IncomingRequest, Expiring {
     this.owner.answered(this, answer);
     if (answer === undefined) this.owner.done(this);
   }
+}
+
+/** Of a view of something much larger; not out of the common pool, of which it would hold others' parts. */
+function ownCopy(view: Buffer): Buffer {
+  if (view.length === 0 || view.length * 4 >= view.buffer.byteLength) return view;
+  const copy = Buffer.allocUnsafeSlow(view.length);
+  copy.set(view);
+  return copy;
 }

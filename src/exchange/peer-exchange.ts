@@ -32,6 +32,9 @@ export type StreamEnd = 'closed' | 'lost';
 
 const MOST_IDS = 2 ** 32;
 
+/** From so many running requests on each holds only its own bytes: small ones must not keep a batch in memory each. */
+const MANY_RUNNING = 512;
+
 /**
  * Requests, messages and replies between this node and one peer, over the streams that come and go between them.
  *
@@ -176,6 +179,7 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   arrived(request: InboundRequest, guard: StreamGuard): void {
     if (request.owner !== this.#heardOver) this.#overtake(request.owner);
     this.#hadTraffic = true;
+    if (this.#running.size >= MANY_RUNNING) request.detachFromBatch();
     this.#parts.serve(request, guard);
     if (request.isEnded) return;
     // Of two with one id the peer cannot tell the answers.

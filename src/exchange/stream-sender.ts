@@ -1,3 +1,4 @@
+import { Fifo } from '../lifecycle/fifo.ts';
 import { BatchWriter, type Takes } from './batch-writer.ts';
 import type { OutboundQueue } from './outbound-queue.ts';
 import { type OutgoingRecord, type PriorityIndex, RECORD } from './record.ts';
@@ -34,7 +35,7 @@ export class StreamSender {
   readonly #parts: StreamSenderParts;
   readonly #writer = new BatchWriter();
   /** Failures of one-way messages. */
-  readonly #refusals: OutgoingRecord[] = [];
+  readonly #refusals = new Fifo<OutgoingRecord>();
   #underway = 0;
   #isScheduled = false;
   #hasEnded = false;
@@ -107,7 +108,7 @@ export class StreamSender {
 
   #batch(takes: Takes): Buffer | undefined {
     const { queue, accounts, mayBegin } = this.#parts;
-    if (!this.#isNews && this.#refusals.length === 0 && !this.#hasMore(takes)) return undefined;
+    if (!this.#isNews && this.#refusals.size === 0 && !this.#hasMore(takes)) return undefined;
     this.#isNews = false;
     return this.#writer.write({
       takes,

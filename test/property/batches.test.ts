@@ -14,6 +14,7 @@ import {
   RECORD,
   type RecordType,
 } from '../../src/exchange/record.ts';
+import { Fifo } from '../../src/lifecycle/fifo.ts';
 
 const MOST = 300_000;
 const SIZES = [0, 1, 5, 200, 1_023, 1_024, 1_025, 5_000, 64_000, 65_500, 65_536, 65_537, 131_000, 250_000];
@@ -118,7 +119,7 @@ class Line {
     const batch = this.#writer.write({
       takes,
       queue: this.queue,
-      refusals: [],
+      refusals: new Fifo(),
       grants: () => [],
       mayBegin: () => true,
       onBegun: () => {},

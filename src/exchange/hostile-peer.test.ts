@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { exchangePair } from '../../test/kit/exchange-pair.ts';
+import type { StreamGuard } from '../rpc/stream-guard.ts';
+import { MalformedBatch } from './batch-reader.ts';
+import type { InboundRequest } from './inbound-request.ts';
+import { PeerExchange } from './peer-exchange.ts';
+import { CallbackRequest } from './pending-request.ts';
+import { RECORD } from './record.ts';
+import type { RequestOutcome } from './request-route.ts';
+
+const NOTHING = Buffer.alloc(0);
+const LIMITS = { maxMessageBytes: 100_000, queueBytes: 1_000_000, windowBytes: 100_000 };
+const ALL = { takesCalls: () => true, takesMessages: () => true };
+
+/** Numbers of 1, 2 and 4 bytes, and what is bytes already. */
+type Field = Buffer | readonly [number, 1 | 2 | 4];
+
+function bytesOf(fields: readonly Field[]): Buffer {
+  return Buffer.concat(
+    fields.map(field => {
+      if (Buffer.isBuffer(field)) return field;
+      const bytes = Buffer.alloc(field[1]);
+      bytes.writeUIntBE(field[0], 0, field[1]);
+      return bytes;
+    }),
+  );
+}
+
+function record(type: number, ...fields: readonly Field[]): Buffer {
+  const body = bytesOf(fields);
+  return bytesOf([[type | (1 << 4), 1], [body.length, 4], body]);
+}
+
+const message = (id: number, payload = NOTHING) =>
+  record(RECORD.message, [id, 4], [0, 2], [1, 1], Buffer.from('k'), payload);
+const request = (id: number, payload = NOTHING, timeoutMs = 0) =>
+  record(RECORD.request, [id, 4], [timeoutMs, 4], [0, 2], [0, 2], [1, 1], Buffer.from('k'), payload);
+const grant = (received: number, granted: number) => record(RECORD.grant, [received, 4], [granted, 4]);
+const reply = (id: number, payload = NOTHING) => record(RECORD.reply, [id, 4], [0, 2], payload);
+const filler = record(RECORD.failure, [9, 4], [0, 1], [0, 1], Buffer.alloc(60_000));
+
+/** A node whose peer sends and reads what the test says. */
+function attacked(serve: (request: InboundRequest) => void = () => {}, limits: Partial<typeof LIMITS> = {}) {
+  const exchange = new PeerExchange({
+    limits: { ...LIMITS, ...limits },
+    serve,
+    demand: () => {},
+    printable: text => text,
+  });
+  const written: Buffer[] = [];
+  const pipe = {
+    write: (batch: Buffer, done: () => void) => {
+      written.push(batch);
+      setImmediate(done);
+    },
+  };
+  const stream = exchange.attach(pipe, {} as StreamGuard, ALL, 1);
+  return { exchange, stream, written, send: (...records: Buffer[]) => stream.receive(Buffer.concat(records)) };
+}
+
+/** What is held in buffers, when nothing more happens and what is not held is collected. */
+async function heldBytes(): Promise<number> {
+  for (let turn = 0; turn < 5; turn += 1) await new Promise(resolve => setImmediate(resolve));
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  return process.memoryUsage().arrayBuffers;
+}
+
+test('a peer that sends more than it was granted is not heard further', () => {
+  const served: number[] = [];
+  const { send } = attacked(({ id }) => void served.push(id));
+  const large = Buffer.alloc(60_000);
+  send(request(1, large));
+  send(request(2, large));
+  assert.throws(() => send(request(3, large)), MalformedBatch);
+  assert.deepEqual(served, [1, 2]);
+  const small = attacked();
+  assert.throws(() => {
+    for (let id = 1; id < 2_000; id += 1) small.send(message(id));
+  }, MalformedBatch);
+});
+
+test('a peer that says that more has arrived than was sent, or takes a grant back, is not heard further', () => {
+  assert.throws(() => attacked().send(grant(1, 5_000)), MalformedBatch);
+  const { send } = attacked();
+  send(grant(0, 5_000));
+  send(grant(0, 5_000));
+  assert.throws(() => send(grant(0, 4_999)), MalformedBatch);
+});
+
+test('of two requests with one id the first is nobodys any more', () => {
+  const cancelled: Buffer[] = [];
+  const running: InboundRequest[] = [];
+  const { send, exchange } = attacked(incoming => {
+    running.push(incoming);
+    incoming.onCancel(() => void cancelled.push(incoming.payload));
+  });
+  send(request(7, Buffer.from('first')), request(7, Buffer.from('second')));
+  assert.deepEqual(cancelled, [Buffer.from('first')]);
+  for (const incoming of running) incoming.reply(NOTHING, NOTHING);
+  exchange.takeTraffic();
+  assert.equal(exchange.takeTraffic(), false);
+});
+
+test('answers to what was never asked change nothing', async () => {
+  const { send, exchange } = attacked();
+  send(grant(0, 50_000));
+  const outcomes: RequestOutcome[] = [];
+  const pending = new CallbackRequest(
+    { name: 'k', header: NOTHING, payload: NOTHING, priority: 'normal', timeoutMs: undefined },
+    ended => void outcomes.push(ended),
+  );
+  exchange.post(pending, undefined);
+  for (let round = 0; round < 1_000; round += 1) send(reply(pending.id + 1 + round), record(RECORD.cancel, [round, 4]));
+  assert.equal(outcomes.length, 0);
+  send(reply(pending.id, Buffer.from('yes')));
+  send(reply(pending.id, Buffer.from('again')));
+  assert.deepEqual(outcomes, [{ kind: 'replied', header: NOTHING, payload: Buffer.from('yes') }]);
+});
+
+test('of answers that a peer reads and never acknowledges nothing is held', async () => {
+  const { send, exchange, written } = attacked(incoming => incoming.reply(NOTHING, Buffer.alloc(50_000)));
+  send(grant(0, 50_000));
+  const before = await heldBytes();
+  for (let id = 1; id <= 1_000; id += 1) {
+    send(request(id));
+    await new Promise(resolve => setImmediate(resolve));
+    written.length = 0;
+  }
+  written.length = 0;
+  assert.ok((await heldBytes()) - before < 10_000_000);
+  assert.equal(exchange.queue.answerBytes(1), 0);
+});
+
+test('a peer that does not read its answers gets no more than fit into the queue', async () => {
+  const ends: string[] = [];
+  const { send, exchange } = attacked(
+    incoming => {
+      incoming.reply(NOTHING, Buffer.alloc(90_000));
+      ends.push('answered');
+    },
+    { queueBytes: 200_000, windowBytes: 10_000_000 },
+  );
+  for (let id = 1; id <= 100; id += 1) send(request(id));
+  assert.equal(ends.length, 100);
+  assert.ok(exchange.queue.answerBytes(1) < 200_000 + 100 * 200);
+});
+
+test('small requests that run for ever do not keep the batches in memory that they came in', async () => {
+  const running: InboundRequest[] = [];
+  const held: Buffer[] = [];
+  const { send } = attacked(
+    incoming => {
+      running.push(incoming);
+      held.push(incoming.payload);
+    },
+    { windowBytes: 1_000_000 },
+  );
+  const before = await heldBytes();
+  for (let id = 1; id <= 2_500; id += 1) send(request(id, Buffer.from('small')), filler);
+  const grown = (await heldBytes()) - before;
+  assert.equal(held.length, 2_500);
+  assert.ok(grown < 600 * 65_536, `${grown} bytes`);
+  assert.ok(held.every(payload => payload.toString() === 'small'));
+});
+
+test('what was refused is told before a stream ends, however much it is, and is not sent again', async () => {
+  const count = 7_000;
+  const pair = exchangePair({ b: incoming => incoming.fail('no_handler') });
+  const stream = pair.connect();
+  const outcomes: string[] = [];
+  const payload = NOTHING;
+  for (let turn = 0; turn < 5; turn += 1) await new Promise(resolve => setImmediate(resolve));
+  stream.toA.isHeld = true;
+  for (let i = 0; i < count; i += 1)
+    pair.a.post(
+      new CallbackRequest(
+        { name: 'k', header: NOTHING, payload, priority: 'normal', timeoutMs: undefined },
+        ended => void outcomes.push(ended.kind === 'replied' ? 'replied' : `${ended.reason} ${ended.processed}`),
+        true,
+      ),
+      undefined,
+    );
+  for (let turn = 0; turn < 20; turn += 1) await new Promise(resolve => setImmediate(resolve));
+  for (let batch = stream.b.takeLastBatch(); batch !== undefined; batch = stream.b.takeLastBatch())
+    stream.toA.write(batch, () => {});
+  pair.b.detach(stream.b, 'lost');
+  stream.toA.release();
+  pair.a.detach(stream.a, 'closed');
+  assert.equal(outcomes.length, count);
+  assert.ok(outcomes.every(outcome => outcome === 'no_handler no'));
+  assert.equal(pair.a.queue.requestBytes(1), 0);
+});
