@@ -16,21 +16,23 @@ import {
   type PeerChannels,
   type PeerStreamsOptions,
 } from './peer-parts.ts';
-import type { PeerStreamFacts } from './peer-stream.ts';
+
+/** A dial brought a stream. */
+export interface Welcomed {
+  readonly kind: 'welcomed';
+  /** What our Hello said of us; meanwhile it may have changed. */
+  readonly self: Introduction;
+  readonly frames: FrameStream;
+  readonly introduction: Introduction;
+  /** The version of the stream protocol that both speak. */
+  readonly protocol: number;
+  readonly security: Security;
+  readonly identity: PeerIdentity | undefined;
+}
 
 /** What came of one dial. */
 export type DialOutcome =
-  | {
-      readonly kind: 'welcomed';
-      /** What our Hello said of us; meanwhile it may have changed. */
-      readonly self: Introduction;
-      readonly frames: FrameStream;
-      readonly introduction: Introduction;
-      /** The version of the stream protocol that both speak. */
-      readonly protocol: number;
-      readonly security: Security;
-      readonly identity: PeerIdentity | undefined;
-    }
+  | Welcomed
   /** The peer wants us, but not this stream; `duplicate_stream` most often. */
   | { readonly kind: 'turned_away'; readonly reason: CloseReason; readonly detail: string }
   | {
@@ -91,26 +93,6 @@ export async function dialPeer(parts: DialPeerParts): Promise<DialOutcome> {
   } finally {
     signal.removeEventListener('abort', abort);
   }
-}
-
-/** What is known of the stream that a dial brought. */
-export function factsOfDial(
-  { introduction, protocol, security, identity }: Extract<DialOutcome, { kind: 'welcomed' }>,
-  dialledBy: string,
-  order: number,
-): PeerStreamFacts {
-  const { generation } = introduction;
-  return {
-    direction: 'outbound',
-    dialledBy,
-    generation,
-    introduction,
-    protocol,
-    security,
-    identity,
-    connectionId: undefined,
-    order,
-  };
 }
 
 /** Waits until a call would fail or go out at once. */

@@ -1,12 +1,13 @@
-import { setTimeout } from 'node:timers/promises';
 import type { InboundRequest } from '../exchange/inbound-request.ts';
 import { PeerExchange } from '../exchange/peer-exchange.ts';
 import type { ExchangeLimits } from '../exchange/stream-exchange.ts';
+import { atMost } from '../lifecycle/at-most.ts';
 import type { StreamGuard } from '../rpc/stream-guard.ts';
 import type { StreamWay } from '../rpc/stream-way.ts';
 import { printable } from '../telemetry/logger.ts';
+import type { Closing } from './closing.ts';
 import { BATCH_PROTOCOL } from './judge-hello.ts';
-import type { Closing, PeerStream } from './peer-stream.ts';
+import type { PeerStream } from './peer-stream.ts';
 
 export interface PeerExchangesParts {
   readonly limits: ExchangeLimits;
@@ -83,11 +84,8 @@ export class PeerExchanges {
   }
 
   /** Resolves when no request of a peer is being served any more and all are answered, at the latest after `timeoutMs`. */
-  async settled(timeoutMs: number): Promise<void> {
-    const waited = new AbortController();
-    const timeout = setTimeout(timeoutMs, undefined, { signal: waited.signal }).catch(() => {});
-    await Promise.race([Promise.all([...this.#exchanges.values()].map(({ idle }) => idle)), timeout]);
-    waited.abort();
+  settled(timeoutMs: number): Promise<void> {
+    return atMost(timeoutMs, Promise.all([...this.#exchanges.values()].map(({ idle }) => idle)));
   }
 
   close(): void {

@@ -2,7 +2,8 @@ import type { LivenessReason } from '../errors/liveness-reason.ts';
 import { Backoff } from '../lifecycle/backoff.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { chooseStream, type StreamFacts } from './choose-stream.ts';
-import type { DialOutcome } from './dial-peer.ts';
+import type { Closing } from './closing.ts';
+import type { DialOutcome, Welcomed } from './dial-peer.ts';
 import type { FrameStream } from './frame-stream.ts';
 import type { Introduction } from './introduction.ts';
 import { LostStreams } from './lost-streams.ts';
@@ -16,7 +17,7 @@ import {
   type PeerStreamsOptions,
 } from './peer-parts.ts';
 import { PeerStanding } from './peer-standing.ts';
-import type { Closing, PeerStream } from './peer-stream.ts';
+import type { PeerStream } from './peer-stream.ts';
 import { type PeerEntry, type PeerState, peerEntry } from './peer-table.ts';
 import type { RunningClock } from './running-clock.ts';
 import { StreamInterest } from './stream-interest.ts';
@@ -36,7 +37,7 @@ export interface PeerLinkParts {
   readonly member: () => KnownMember | undefined;
   readonly dial: (signal: AbortSignal) => Promise<DialOutcome>;
   /** A dial was welcomed: the stream is to be offered to this link. */
-  readonly welcomed: (outcome: Extract<DialOutcome, { kind: 'welcomed' }>) => void;
+  readonly welcomed: (outcome: Welcomed) => void;
   readonly changed: () => void;
 }
 

@@ -1,7 +1,7 @@
 import type { LivenessReason } from '../errors/liveness-reason.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { Closing } from './closing.ts';
 import { type LivenessFacts, MemberLiveness } from './member-liveness.ts';
-import type { Closing } from './peer-stream.ts';
 import type { RunningClock } from './running-clock.ts';
 import type { HeartbeatOptions } from './silence-estimate.ts';
 

@@ -15,7 +15,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import type { AdmissionAnswer, AdmissionQuestion } from './admission-question.ts';
 import type { Introduction, NodeMode } from './introduction.ts';
 import type { NodeProof } from './judge-hello.ts';
-import type { PeerStreamFacts } from './peer-stream.ts';
+import type { PeerStreamFacts } from './stream-facts.ts';
 
 export interface KnownMember {
   readonly name: string;

@@ -1,42 +1,21 @@
-import { setTimeout as wait } from 'node:timers/promises';
-import { type EndReason, isEndReason } from '../errors/refusal-reason.ts';
+import { isEndReason } from '../errors/refusal-reason.ts';
 import { messageOf } from '../errors/selvedge-error.ts';
 import { MalformedBatch } from '../exchange/batch-reader.ts';
 import type { BatchPipe, StreamExchange } from '../exchange/stream-exchange.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
+import { atMost } from '../lifecycle/at-most.ts';
 import type { Security } from '../rpc/security.ts';
 import { printable } from '../telemetry/logger.ts';
 import { AdmissionExchange } from './admission-exchange.ts';
 import type { AdmissionAnswer, AdmissionQuestion } from './admission-question.ts';
-import type { StreamFacts } from './choose-stream.ts';
+import type { Closing } from './closing.ts';
+import { DeferredFrames } from './deferred-frames.ts';
 import type { Frame } from './frame.ts';
 import type { FrameStream } from './frame-stream.ts';
 import type { Beating, Heartbeats } from './heartbeats.ts';
-import { type Introduction, introductionToWire, parseIntroduction } from './introduction.ts';
+import { type Introduction, parseIntroduction } from './introduction.ts';
 import { ADMISSION_PROTOCOL, WATCH_PROTOCOL } from './judge-hello.ts';
-
-/** Why a stream ended, and who ended it. */
-export interface Closing {
-  readonly reason: EndReason;
-  /** Printable; empty where the reason says it all. */
-  readonly detail: string;
-  readonly by: 'us' | 'peer';
-  /** Whether the peer said goodbye: what had not arrived there by then never will. */
-  readonly isGoodbye: boolean;
-}
-
-/** What is known of a stream when its handshake is over. */
-export interface PeerStreamFacts extends StreamFacts {
-  readonly security: Security;
-  readonly direction: 'inbound' | 'outbound';
-  readonly introduction: Introduction;
-  /** The version of the stream protocol that both speak. */
-  readonly protocol: number;
-  /** From the verified certificate of the other side. */
-  readonly identity: PeerIdentity | undefined;
-  /** The inbound connection under the stream; undefined where we dialled. */
-  readonly connectionId: number | undefined;
-}
+import type { PeerStreamFacts } from './stream-facts.ts';
 
 /** How long the two sides have to finish what is on its way over a stream that another one replaces. */
 const HAND_OVER_MS = 5_000;
@@ -59,8 +38,7 @@ export interface PeerStreamListener {
  *
  * S1. Any frame is a sign of life; silence for the heartbeat timeout ends the stream.
  * S2. A side that ends the stream says why in a Goodbye, its last frame.
- * S3. While the peer does not read, nothing piles up: heartbeats and answers are left out, of several advertisements
- *     and of several words on who is watched the newest goes.
+ * S3. While the peer does not read, nothing piles up: see {@link DeferredFrames}; answers are left out.
  * S4. A side says `idle` only when all that it took is answered: what its peer has no answer to then was not processed.
  */
 export class PeerStream implements PeerStreamFacts, Beating {
@@ -78,14 +56,12 @@ export class PeerStream implements PeerStreamFacts, Beating {
   /** What batches of the peer go to; undefined where the peer sends none. */
   exchange: StreamExchange | undefined;
   readonly #frames: FrameStream;
+  readonly #deferred: DeferredFrames;
   readonly #heartbeats: Heartbeats;
   readonly #listener: PeerStreamListener;
   readonly #admissions: AdmissionExchange;
   #introduction: Introduction;
   #framesSeen = 0;
-  #heartbeatsSent = 0;
-  #unsentAdvertisement: Introduction | undefined;
-  #unsentWatch: boolean | undefined;
   #peerWatches = true;
   #drainingHeard = false;
   readonly #acknowledged: Promise<void>;
@@ -103,10 +79,11 @@ export class PeerStream implements PeerStreamFacts, Beating {
     this.connectionId = facts.connectionId;
     this.#introduction = facts.introduction;
     this.#frames = frames;
+    this.#deferred = new DeferredFrames(frames);
     this.#heartbeats = heartbeats;
     this.#listener = listener;
     this.#admissions = new AdmissionExchange({
-      send: frame => this.#sendIfRead(frame),
+      send: frame => this.#deferred.sendOrDrop(frame),
       canSend: () => !this.#frames.congested,
       judge: question => listener.asked(this, question),
     });
@@ -128,7 +105,7 @@ export class PeerStream implements PeerStreamFacts, Beating {
   open(): void {
     this.#frames.receive(
       frame => this.#onFrame(frame),
-      () => this.#flush(),
+      () => this.#deferred.flush(),
     );
   }
 
@@ -143,15 +120,12 @@ export class PeerStream implements PeerStreamFacts, Beating {
 
   /** Tells the peer that our own introduction changed. */
   advertise(introduction: Introduction): void {
-    this.#unsentAdvertisement = introduction;
-    this.#flush();
+    if (this.#closing === undefined) this.#deferred.advertise(introduction);
   }
 
   /** Tells the peer whether this node watches it; one that speaks an older version takes it that it is. */
   watch(watches: boolean): void {
-    if (this.protocol < WATCH_PROTOCOL) return;
-    this.#unsentWatch = watches;
-    this.#flush();
+    if (this.protocol >= WATCH_PROTOCOL && this.#closing === undefined) this.#deferred.watch(watches);
   }
 
   /** Whether the peer watches this node, as it last said; until it says so, and where it never does, it is taken to. */
@@ -168,7 +142,7 @@ export class PeerStream implements PeerStreamFacts, Beating {
   }
 
   beat(): void {
-    if (this.#sendIfRead({ heartbeat: { sequence: this.#heartbeatsSent + 1 } })) this.#heartbeatsSent += 1;
+    this.#deferred.beat();
   }
 
   /** A process that was itself stalled first reads what waits for it: two turns of the event loop. */
@@ -202,10 +176,7 @@ export class PeerStream implements PeerStreamFacts, Beating {
   async retire(reason: Closing['reason']): Promise<void> {
     if (this.exchange !== undefined && this.#closing === undefined) {
       if (!this.exchange.isReplaced) this.exchange.leave();
-      const waited = new AbortController();
-      const timeout = wait(HAND_OVER_MS, undefined, { signal: waited.signal }).catch(() => {});
-      await Promise.race([this.exchange.quiet, timeout]);
-      waited.abort();
+      await atMost(HAND_OVER_MS, this.exchange.quiet);
     }
     await this.close(reason);
   }
@@ -214,7 +185,7 @@ export class PeerStream implements PeerStreamFacts, Beating {
   async close(reason: Closing['reason'], detail = ''): Promise<void> {
     if (this.#closing === undefined) {
       // What is new of us may be why: that a step down from mutual TLS is meant is believed over this stream alone.
-      this.#sendAdvertisement();
+      this.#deferred.flushAdvertisement();
       const { exchange } = this;
       for (let batch = exchange?.takeLastBatch(); batch !== undefined; batch = exchange?.takeLastBatch())
         this.#frames.send({ batch });
@@ -299,28 +270,6 @@ export class PeerStream implements PeerStreamFacts, Beating {
     const reason = isEndReason(said) ? said : 'peer_closed';
     this.#finish({ reason, detail: printable(goodbye?.detail ?? ''), by: 'peer', isGoodbye: true });
     void this.#frames.end();
-  }
-
-  /** What may be left out while the peer does not read. */
-  #sendIfRead(frame: Frame): boolean {
-    if (this.#frames.congested) return false;
-    this.#frames.send(frame);
-    return true;
-  }
-
-  #flush(): void {
-    if (this.#closing !== undefined) return;
-    if (!this.#frames.congested) this.#sendAdvertisement();
-    if (this.#frames.congested || this.#unsentWatch === undefined) return;
-    this.#frames.send({ watch: { watches: this.#unsentWatch } });
-    this.#unsentWatch = undefined;
-  }
-
-  #sendAdvertisement(): void {
-    if (this.#unsentAdvertisement === undefined) return;
-    const introduction = introductionToWire(this.#unsentAdvertisement);
-    this.#unsentAdvertisement = undefined;
-    this.#frames.send({ advertisement: { introduction } });
   }
 
   #finish(closing: Closing): void {

@@ -1,8 +1,8 @@
-import { setTimeout } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type * as grpc from '@grpc/grpc-js';
 import type { EndReason } from '../errors/refusal-reason.ts';
 import { SelvedgeError } from '../errors/selvedge-error.ts';
+import { atMost } from '../lifecycle/at-most.ts';
 import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
 import { PacedTurns } from '../lifecycle/paced-turns.ts';
 import type { Caller } from '../rpc/caller.ts';
@@ -10,7 +10,7 @@ import type { Security } from '../rpc/security.ts';
 import type { AdmissionQuestion } from './admission-question.ts';
 import { type AskOptions, askPeers, type PeerAnswer } from './ask-peers.ts';
 import { countLiveness } from './count-liveness.ts';
-import { dialPeer, factsOfDial } from './dial-peer.ts';
+import { dialPeer } from './dial-peer.ts';
 import { Downgrades } from './downgrades.ts';
 import { implementFabric } from './fabric-service.ts';
 import { fabricDefinition } from './frame.ts';
@@ -29,11 +29,12 @@ import {
   type KnownMember,
   type PeerStreamsParts,
 } from './peer-parts.ts';
-import { PeerStream, type PeerStreamFacts } from './peer-stream.ts';
+import { PeerStream } from './peer-stream.ts';
 import type { PeerEntry } from './peer-table.ts';
 import { QuestionBudget } from './question-budget.ts';
 import { RefusalLog } from './refusal-log.ts';
 import type { RunningClock } from './running-clock.ts';
+import { factsOfDial, factsOfHello, type PeerStreamFacts } from './stream-facts.ts';
 import { watchedBy } from './watched-members.ts';
 
 /** Ends after which what the certificate of the peer proved is not believed any more. */
@@ -177,11 +178,7 @@ export class PeerStreams {
     if (this.#state === 'closed') return;
     this.#state = 'draining';
     this.#links.pause();
-    const acknowledged = Promise.all(this.#links.live.map(stream => stream.announceDraining()));
-    const waited = new AbortController();
-    const timeout = setTimeout(timeoutMs, undefined, { signal: waited.signal }).catch(() => {});
-    await Promise.race([acknowledged, timeout]);
-    waited.abort();
+    await atMost(timeoutMs, Promise.all(this.#links.live.map(stream => stream.announceDraining())));
   }
 
   /** Says goodbye on every stream, takes no Hello any more. Resolves when the goodbyes are sent, within a second or so. */
@@ -222,18 +219,7 @@ export class PeerStreams {
     this.#refusals.welcomed(introduction.nodeName);
     if (this.#parts.directory.member(introduction.nodeName) !== undefined)
       this.#parts.connector.channel(introduction.nodeName).retryNow();
-    const facts: PeerStreamFacts = {
-      direction: 'inbound',
-      dialledBy: introduction.nodeName,
-      generation: introduction.generation,
-      introduction,
-      protocol,
-      security: caller.security,
-      identity: caller.identity,
-      connectionId: caller.connectionId,
-      order: this.#nextOrder(),
-    };
-    this.#offer(facts, frames, () => {
+    this.#offer(factsOfHello(introduction, protocol, caller, this.#nextOrder()), frames, () => {
       const welcome = { introduction: introductionToWire(this.#parts.self.value), protocol };
       frames.send({ welcome });
     });

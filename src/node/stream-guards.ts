@@ -5,7 +5,7 @@ import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import type { ConnectionCalls } from '../listener/connection-calls.ts';
 import type { FabricListener } from '../listener/fabric-listener.ts';
 import type { InboundConnection } from '../listener/inbound-connection.ts';
-import type { PeerStreamFacts } from '../messaging/peer-stream.ts';
+import type { PeerStreamFacts } from '../messaging/stream-facts.ts';
 import type { Caller } from '../rpc/caller.ts';
 import { messagePath } from '../rpc/message-path.ts';
 import type { StreamGuard } from '../rpc/stream-guard.ts';

@@ -6,7 +6,7 @@ import type { PeerChain } from '../credentials/judge-peer.ts';
 import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
 import type { Address } from '../identity/address.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
-import type { PeerStreamFacts } from '../messaging/peer-stream.ts';
+import type { PeerStreamFacts } from '../messaging/stream-facts.ts';
 import type { StreamWay } from '../rpc/stream-way.ts';
 
 /** What it follows from what may be sent over a stream. */
