@@ -14,10 +14,26 @@ export class LostStreams {
     this.#graceMs = graceMs;
   }
 
-  /** `end` must be safe to call on a stream that is over. */
-  add(lost: PeerStream | FrameStream, end: () => Promise<unknown>): void {
-    this.#ends.set(lost, end);
-    setTimeout(() => void end(), this.#graceMs).unref();
+  /** The live stream has lost against `winner`, which is the live one now. */
+  superseded(old: PeerStream, winner: PeerStream): void {
+    // Of another generation is another process: it will not hear of the winner and say goodbye itself.
+    if (winner.generation !== old.generation)
+      return void old.close(winner.generation > old.generation ? 'stale_generation' : 'duplicate_stream');
+    this.#add(old, () => old.close('duplicate_stream'));
+    if (winner.direction === 'outbound') void old.retire('duplicate_stream');
+  }
+
+  /** A stream would not stay. @param live the direction of the one that does, where there is one. */
+  declined(frames: FrameStream, direction: 'inbound' | 'outbound', live: 'inbound' | 'outbound' | undefined): void {
+    const end = () => {
+      frames.send({ goodbye: { reason: 'duplicate_stream', detail: '' } });
+      return frames.end();
+    };
+    if (direction === 'inbound' || live === 'outbound') return void end();
+    // The peer may hold this one for the live one until it has read the Welcome of that.
+    frames.receive(() => {});
+    void frames.ended.then(() => this.forget(frames));
+    this.#add(frames, end);
   }
 
   /** To be called when a stream is over. */
@@ -28,5 +44,11 @@ export class LostStreams {
   /** Ends all of them now. */
   async close(): Promise<void> {
     await Promise.all([...this.#ends.values()].map(end => end()));
+  }
+
+  /** `end` is safe to call on a stream that is over. */
+  #add(lost: PeerStream | FrameStream, end: () => Promise<unknown>): void {
+    this.#ends.set(lost, end);
+    setTimeout(() => void end(), this.#graceMs).unref();
   }
 }

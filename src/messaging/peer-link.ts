@@ -1,4 +1,3 @@
-import type { LivenessReason } from '../errors/liveness-reason.ts';
 import { Backoff } from '../lifecycle/backoff.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { chooseStream, type StreamFacts } from './choose-stream.ts';
@@ -7,21 +6,19 @@ import type { DialOutcome, Welcomed } from './dial-peer.ts';
 import type { FrameStream } from './frame-stream.ts';
 import type { Introduction } from './introduction.ts';
 import { LostStreams } from './lost-streams.ts';
-import { mayBeGone } from './member-liveness.ts';
 import { PeerDialler } from './peer-dialler.ts';
-import { PeerLiveness } from './peer-liveness.ts';
 import {
   DEFAULT_HELLO_TIMEOUT_MS,
   type KnownMember,
   type PeerChannels,
   type PeerStreamsOptions,
 } from './peer-parts.ts';
-import { PeerStanding } from './peer-standing.ts';
+import { type DialProblem, PeerStatus } from './peer-status.ts';
 import type { PeerStream } from './peer-stream.ts';
-import { type PeerEntry, type PeerState, peerEntry } from './peer-table.ts';
+import { type PeerEntry, peerEntry } from './peer-table.ts';
 import type { RunningClock } from './running-clock.ts';
 import { StreamInterest } from './stream-interest.ts';
-import { wouldDialTls } from './would-dial-tls.ts';
+import { StreamRenewal } from './stream-renewal.ts';
 
 export interface PeerLinkParts {
   readonly name: string;
@@ -55,7 +52,6 @@ const LEAVING: readonly string[] = ['node_draining', 'node_closed', 'not_a_membe
  * P3. A stream is dialled while this node watches the member or has traffic with it, and while the member may be gone, which
  *     only a stream can refute. One that we dialled ends as `idle` when nobody wants it and the peer does not watch us
  *     either; what the peer dialled is for the peer to end.
- * P4. A problem is logged when it is another than the last one, not at each try.
  */
 export class PeerLink {
   readonly name: string;
@@ -65,12 +61,9 @@ export class PeerLink {
   #live: PeerStream | undefined;
   readonly #lost: LostStreams;
   #introduction: Introduction | undefined;
-  #renewal = false;
+  readonly #renewal: StreamRenewal;
   readonly #interest: StreamInterest;
-  /** The last stream ended because it was not needed, and no dial has failed since. */
-  #rests = false;
-  readonly #standing = new PeerStanding();
-  readonly #liveness: PeerLiveness;
+  readonly #status: PeerStatus;
   #active = false;
 
   constructor(parts: PeerLinkParts) {
@@ -81,7 +74,8 @@ export class PeerLink {
       idleTimeoutMs: parts.options.idleTimeoutMs,
       isBusy: parts.isBusy,
     });
-    this.#liveness = new PeerLiveness(parts);
+    this.#renewal = new StreamRenewal(parts);
+    this.#status = new PeerStatus(parts);
     this.#backoff = new Backoff({ maxMs: parts.options.reconnectMaxDelayMs });
     this.#dialler = new PeerDialler({
       wanted: () => this.#wanted(),
@@ -96,9 +90,8 @@ export class PeerLink {
 
   get entry(): PeerEntry {
     const live = this.#live;
-    const said = live?.introduction ?? (this.#rests ? this.#introduction : undefined);
-    const facts = { ...this.#standing.facts, liveness: this.#liveness.value };
-    return peerEntry(this.name, facts, this.#parts.member(), live, this.#introduction, said?.labels);
+    const said = live?.introduction ?? (this.#status.rests ? this.#introduction : undefined);
+    return peerEntry(this.name, this.#status.facts, this.#parts.member(), live, this.#introduction, said?.labels);
   }
 
   /** Dials from now on, whenever that is wanted. */
@@ -135,31 +128,21 @@ export class PeerLink {
   /** There is, or is to be, traffic with the member: its stream is dialled, and not idle for the idle timeout. */
   demand(): void {
     this.#interest.touch();
-    if (this.#live !== undefined || this.#standing.facts.state !== 'idle') return;
+    if (this.#live !== undefined || this.#status.state !== 'idle') return;
     this.#withoutStream(true);
     this.#parts.changed();
   }
 
   /** To be called now and then: follows the channel, and lets go of what nobody needs. */
   tend(): void {
-    this.#follow();
+    if (this.#renewal.follow(this.#live)) this.#dialler.later();
     if (this.#parts.member() === undefined || this.#interest.isWanted()) return;
     const live = this.#live;
     if (live?.direction === 'outbound' && !live.peerWatches) void live.close('idle');
-    else if (live === undefined && this.#standing.facts.state !== 'idle' && !this.#isNeeded()) this.#stand('idle');
-  }
-
-  /**
-   * Where the channel to the peer moved to another connection (other credentials, another address), the stream that we
-   * dialled follows it, before the old connection is cut.
-   */
-  #follow(): void {
-    const live = this.#live;
-    const now = this.#parts.connector.securityOf(this.name);
-    if (live?.direction !== 'outbound' || now === undefined || now === live.security) return;
-    if (live.security.kind === 'mutual_tls' && now.kind !== 'mutual_tls') return;
-    this.#renewal = true;
-    this.#dialler.later();
+    else if (live === undefined && this.#status.state !== 'idle' && !this.#isNeeded()) {
+      this.#status.idle();
+      this.#parts.changed();
+    }
   }
 
   /** Something changed that may make a more secure stream possible. */
@@ -177,42 +160,27 @@ export class PeerLink {
     const old = this.#live;
     this.#live = stream;
     this.#hear(stream);
-    this.#renewal = false;
+    this.#renewal.settle();
     stream.watch(this.#interest.watches);
-    const { generation, direction, security } = stream;
-    this.#liveness.opened(generation);
-    const facts = { node: this.name, direction, security: security.kind, generation, mode: stream.introduction.mode };
-    const isNews = old === undefined || old.security.kind !== security.kind;
-    if (isNews && !this.#rests) this.#parts.logger.info('peer.connected', facts);
-    else if (isNews) this.#parts.logger.debug('peer.connected', facts);
-    else this.#parts.logger.debug('peer.stream_replaced', facts);
-    this.#rests = false;
-    this.#stand('connected');
-    if (old !== undefined) this.#supersede(old, stream);
+    this.#status.connected(stream, old);
+    this.#parts.changed();
+    if (old !== undefined) this.#lost.superseded(old, stream);
     this.consider();
   }
 
   /** Ends a stream that would not stay. */
   decline(frames: FrameStream, direction: 'inbound' | 'outbound'): void {
-    const end = () => {
-      frames.send({ goodbye: { reason: 'duplicate_stream', detail: '' } });
-      return frames.end();
-    };
-    if (direction === 'inbound' || this.#live?.direction === 'outbound') return void end();
-    // The peer may hold this one for the live one until it has read the Welcome of that.
-    frames.receive(() => {});
-    void frames.ended.then(() => this.#lost.forget(frames));
-    this.#lost.add(frames, end);
+    this.#lost.declined(frames, direction, this.#live?.direction);
   }
 
   /** A frame came: a sign of life. */
   heard(stream: PeerStream): void {
-    if (stream === this.#live && this.#liveness.heard()) this.#parts.changed();
+    if (stream === this.#live && this.#status.heard()) this.#parts.changed();
   }
 
   /** Time has passed; true where the peer is suspect or dead for it. */
   tick(): boolean {
-    return this.#liveness.tick();
+    return this.#status.tick();
   }
 
   /** The peer said something new of itself. */
@@ -226,29 +194,24 @@ export class PeerLink {
   draining(stream: PeerStream): void {
     if (stream !== this.#live) return;
     this.#parts.connector.channel(this.name).pause();
-    this.#parts.logger.info('peer.draining', { node: this.name });
-    this.#liveness.draining();
-    this.#stand('draining', 'node_draining');
+    this.#status.draining();
+    this.#parts.changed();
   }
 
   /** A stream of this pair is over. */
   ended(stream: PeerStream, closing: Closing): void {
-    const { reason, detail, by } = closing;
-    const facts = { node: this.name, reason, detail, by };
     this.#lost.forget(stream);
-    if (stream !== this.#live) return this.#parts.logger.debug('peer.stream_ended', facts);
+    if (stream !== this.#live) return this.#status.lostStreamEnded(closing);
+    const { reason, detail } = closing;
     this.#live = undefined;
-    this.#renewal = false;
-    this.#rests = reason === 'idle';
-    // Another stream of the pair is on its way, or the peer believes so; or none is needed.
-    if (reason === 'duplicate_stream' || this.#rests) this.#parts.logger.debug('peer.disconnected', facts);
-    else this.#parts.logger.info('peer.disconnected', facts);
-    this.#liveness.ended(closing);
-    if (!this.#isNeeded()) this.#stand('idle');
-    else this.#stand('connecting', reason, detail);
+    this.#renewal.settle();
+    this.#status.disconnected(closing);
+    if (this.#isNeeded()) this.#status.connecting(reason, detail);
+    else this.#status.idle();
+    this.#parts.changed();
     const lived = performance.now() - stream.openedAtMs >= this.#parts.options.heartbeatIntervalMs;
     if (lived) this.#backoff.reset();
-    if (this.#rests || (lived && !LEAVING.includes(reason))) this.#dialler.wake();
+    if (reason === 'idle' || (lived && !LEAVING.includes(reason))) this.#dialler.wake();
     else this.#dialler.later();
   }
 
@@ -268,44 +231,25 @@ export class PeerLink {
     this.#parts.connector.renewOthers(this.name, now);
   }
 
-  #supersede(old: PeerStream, winner: PeerStream): void {
-    // Of another generation is another process: it will not hear of the winner and say goodbye itself.
-    if (winner.generation !== old.generation)
-      return void old.close(winner.generation > old.generation ? 'stale_generation' : 'duplicate_stream');
-    this.#lost.add(old, () => old.close('duplicate_stream'));
-    if (winner.direction === 'outbound') void old.retire('duplicate_stream');
-  }
-
   #wanted(): boolean {
     if (!this.#active || this.#parts.member() === undefined) return false;
     if (this.#live === undefined) return this.#isNeeded();
-    return this.#renewal || this.#wantsTls(this.#live);
+    return this.#renewal.isWanted(this.#live);
   }
 
   #isNeeded(): boolean {
-    return this.#interest.isWanted() || mayBeGone(this.#liveness.value.state);
-  }
-
-  #wantsTls({ security }: PeerStream): boolean {
-    return (
-      security.kind !== 'mutual_tls' && wouldDialTls(this.#parts.self().mode, this.#parts.member()?.addresses ?? [])
-    );
+    return this.#interest.isWanted() || this.#status.mayBeGone;
   }
 
   /** No stream is open: stands by whether one is wanted. @param atOnce dial it without the waits of before. */
   #withoutStream(atOnce: boolean): void {
-    if (!this.#isNeeded()) return this.#standing.set('idle');
-    if (this.#standing.facts.state === 'idle') this.#standing.set('connecting');
+    if (!this.#isNeeded()) return this.#status.idle();
+    if (this.#status.state === 'idle') this.#status.connecting();
     if (atOnce) this.#dialler.wake();
   }
 
   async #dial(signal: AbortSignal): Promise<void> {
-    const { connector } = this.#parts;
-    if (this.#live !== undefined && !this.#renewal && connector.securityOf(this.name)?.kind !== 'mutual_tls') {
-      // The channel has not moved to TLS yet; a stream over it would be no better than the one there is.
-      connector.channel(this.name).impatient.getConnectivityState(true);
-      return;
-    }
+    if (this.#live !== undefined && !this.#renewal.isReady()) return;
     this.#onOutcome(await this.#parts.dial(signal), signal);
   }
 
@@ -318,33 +262,20 @@ export class PeerLink {
       case 'welcomed':
         return this.#parts.welcomed(outcome);
       case 'turned_away':
-        this.#renewal = false;
-        if (this.#live === undefined) this.#stand('connecting', outcome.reason, outcome.detail);
-        return;
+        this.#renewal.settle();
+        if (this.#live !== undefined) return;
+        this.#status.connecting(outcome.reason, outcome.detail);
+        return this.#parts.changed();
       case 'refused':
-        return this.#problem('refused', outcome.reason, outcome.detail, outcome.by);
+        return this.#notConnected({ state: 'refused', ...outcome });
       case 'failed':
-        return this.#problem('unreachable', undefined, outcome.detail, undefined);
+        return this.#notConnected({ state: 'unreachable', reason: undefined, detail: outcome.detail, by: undefined });
     }
   }
 
-  #problem(
-    state: 'refused' | 'unreachable',
-    reason: LivenessReason | undefined,
-    detail: string,
-    by: 'us' | 'peer' | undefined,
-  ): void {
-    if (this.#standing.isNews(`${state} ${reason} ${detail}`)) {
-      this.#parts.logger.warn(`peer.${state}`, { node: this.name, reason, detail, by });
-    }
-    this.#rests = false;
-    if (this.#live !== undefined) return;
-    this.#liveness.notReached(reason ?? 'unreachable');
-    this.#stand(state, reason, detail);
-  }
-
-  #stand(state: PeerState, reason?: string, detail?: string): void {
-    this.#standing.set(state, reason, detail);
+  #notConnected(problem: DialProblem): void {
+    if (this.#live !== undefined) return this.#status.notRenewed(problem);
+    this.#status.notConnected(problem);
     this.#parts.changed();
   }
 }
