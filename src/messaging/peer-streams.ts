@@ -1,11 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type * as grpc from '@grpc/grpc-js';
 import type { EndReason } from '../errors/refusal-reason.ts';
-import { SelvedgeError } from '../errors/selvedge-error.ts';
 import { atMost } from '../lifecycle/at-most.ts';
 import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
 import { PacedTurns } from '../lifecycle/paced-turns.ts';
-import type { Caller } from '../rpc/caller.ts';
 import type { Security } from '../rpc/security.ts';
 import type { AdmissionQuestion } from './admission-question.ts';
 import { type AskOptions, askPeers, type PeerAnswer } from './ask-peers.ts';
@@ -14,12 +12,10 @@ import { dialPeer } from './dial-peer.ts';
 import { Downgrades } from './downgrades.ts';
 import { implementFabric } from './fabric-service.ts';
 import { fabricDefinition } from './frame.ts';
-import type { FrameStream } from './frame-stream.ts';
 import { Heartbeats } from './heartbeats.ts';
-import { type Introduction, introductionToWire } from './introduction.ts';
-import type { Hello, HelloContext } from './judge-hello.ts';
-import { KnownGenerations } from './known-generations.ts';
+import type { Introduction } from './introduction.ts';
 import { livenessClock, startTicks } from './liveness-ticks.ts';
+import { PeerAdmission } from './peer-admission.ts';
 import { PeerExchanges } from './peer-exchanges.ts';
 import { PeerLink } from './peer-link.ts';
 import { PeerLinks } from './peer-links.ts';
@@ -29,26 +25,16 @@ import {
   type KnownMember,
   type PeerStreamsParts,
 } from './peer-parts.ts';
-import { PeerStream } from './peer-stream.ts';
 import type { PeerEntry } from './peer-table.ts';
-import { QuestionBudget } from './question-budget.ts';
 import { RefusalLog } from './refusal-log.ts';
 import type { RunningClock } from './running-clock.ts';
-import { factsOfDial, factsOfHello, type PeerStreamFacts } from './stream-facts.ts';
+import { StreamIntake } from './stream-intake.ts';
 import { watchedBy } from './watched-members.ts';
-
-/** Ends after which what the certificate of the peer proved is not believed any more. */
-const UNTRUSTED: readonly EndReason[] = ['certificate_revoked', 'unknown_ca'];
 
 /** Between two peers that are told of a rotated certificate. */
 const ROTATION_PACE_MS = 10;
 
-/**
- * The streams between this node and all others, and the table that says how each of them stands.
- *
- * N1. Inbound and outbound streams come to their link through the same door (`#offer`), so that one rule decides.
- * N2. What a peer says of itself reaches the directory together with how well it was proven.
- */
+/** The streams between this node and all others, and the table that says how each of them stands. */
 export class PeerStreams {
   /** To be added to the server. Its calls must have a caller (see `callerOf`). */
   readonly service: {
@@ -61,20 +47,17 @@ export class PeerStreams {
   readonly exchanges: PeerExchanges;
   readonly #parts: PeerStreamsParts;
   readonly #links: PeerLinks;
-  readonly #generations = new KnownGenerations();
-  readonly #budget = new QuestionBudget();
+  readonly #admission: PeerAdmission;
+  readonly #intake: StreamIntake;
   readonly #refusals: RefusalLog;
   readonly #peers = new MutableValue<readonly PeerEntry[]>([]);
   readonly #unsubscribe: (() => void)[] = [];
-  readonly #heartbeats: Heartbeats;
   readonly #rotationTurns = new PacedTurns(ROTATION_PACE_MS);
   readonly #clock: RunningClock;
-  #lastOrder = 0;
   #state: 'new' | 'started' | 'draining' | 'closed' = 'new';
 
   constructor(parts: PeerStreamsParts) {
     this.#parts = parts;
-    this.#heartbeats = new Heartbeats(parts.options);
     this.#clock = livenessClock(parts.options.heartbeatIntervalMs);
     this.#links = new PeerLinks({ directory: parts.directory, make: name => this.#makeLink(name) });
     this.exchanges = new PeerExchanges({
@@ -86,12 +69,28 @@ export class PeerStreams {
     });
     this.#refusals = new RefusalLog(parts.logger, parts.metrics, parts.refused);
     this.downgrades = new Downgrades(parts, name => this.#links.get(name)?.live);
+    this.#admission = new PeerAdmission({
+      ...parts,
+      downgrades: this.downgrades,
+      live: name => this.#links.get(name)?.live,
+      isClosed: () => this.#state === 'closed',
+    });
+    this.#intake = new StreamIntake({
+      ...parts,
+      links: this.#links,
+      exchanges: this.exchanges,
+      heartbeats: new Heartbeats(parts.options),
+      admission: this.#admission,
+      refusals: this.#refusals,
+      isDraining: () => this.#state === 'draining',
+      changed: () => this.#publish(),
+    });
     this.service = {
       definition: fabricDefinition,
       implementation: implementFabric({
         helloTimeoutMs: parts.options.helloTimeoutMs ?? DEFAULT_HELLO_TIMEOUT_MS,
-        contextOf: (hello, caller, target) => this.#contextOf(hello, caller, target),
-        take: (hello, protocol, caller, frames) => this.#take(hello, protocol, caller, frames),
+        contextOf: (hello, caller, target) => this.#admission.contextOf(hello, caller, target),
+        take: (hello, protocol, caller, frames) => this.#intake.take(hello, protocol, caller, frames),
         refusals: this.#refusals,
         downgrades: this.downgrades,
       }),
@@ -150,12 +149,10 @@ export class PeerStreams {
 
   /** Ends streams (of `names`, or all) whose peers prove no more who they are, or step down; forgets what is proven no more. */
   judgeProofs(names?: ReadonlySet<string>): void {
-    const { isDenied, provesNode } = this.#parts;
-    this.#generations.forget((proof, node) => isDenied(proof) || !provesNode(node, proof, { kind: 'mutual_tls' }).ok);
+    this.#admission.review();
     for (const stream of this.#links.live.filter(({ node }) => names?.has(node) ?? true)) {
-      const proof = provesNode(stream.node, stream.identity, stream.security);
-      if (!proof.ok) void stream.close('node_identity_mismatch');
-      else if (this.downgrades.isRefused(stream.node, stream.security)) void stream.close('downgrade_refused');
+      const reason = this.#admission.whyNot(stream);
+      if (reason !== undefined) void stream.close(reason);
     }
     this.#publish();
   }
@@ -194,77 +191,6 @@ export class PeerStreams {
     return this.close();
   }
 
-  #contextOf({ introduction }: Hello, caller: Caller, target: string | undefined): HelloContext {
-    const { self, directory, provesNode, withdrawalOf } = this.#parts;
-    const name = introduction.nodeName;
-    if (this.#state === 'closed')
-      throw new SelvedgeError('node_closed', 'the node is closed', { node: self.value.nodeName });
-    return {
-      self: self.value,
-      target,
-      withdrawal: withdrawalOf(caller),
-      lists: directory.lists,
-      isMember: directory.member(name) !== undefined,
-      proof: provesNode(name, caller.identity, caller.security),
-      downgrade: this.downgrades.isRefused(name, caller.security),
-      knownGeneration: this.#newestGeneration(name, caller.security.kind === 'mutual_tls'),
-    };
-  }
-
-  #newestGeneration(name: string, proven: boolean): number | undefined {
-    return this.#generations.newestAgainst(name, proven, this.#links.get(name)?.live);
-  }
-
-  #take({ introduction }: Hello, protocol: number, caller: Caller, frames: FrameStream): void {
-    this.#refusals.welcomed(introduction.nodeName);
-    if (this.#parts.directory.member(introduction.nodeName) !== undefined)
-      this.#parts.connector.channel(introduction.nodeName).retryNow();
-    this.#offer(factsOfHello(introduction, protocol, caller, this.#nextOrder()), frames, () => {
-      const welcome = { introduction: introductionToWire(this.#parts.self.value), protocol };
-      frames.send({ welcome });
-    });
-  }
-
-  /** The one way in: a stream that would not stay is told so, one that does is the live one from here on. */
-  #offer(facts: PeerStreamFacts, frames: FrameStream, answer: () => void): void {
-    const { introduction, security, generation } = facts;
-    const name = introduction.nodeName;
-    const link = this.#links.ensure(name);
-    if (frames.finished) return this.#forgetStranger(link);
-    if (!link.wouldKeep(facts)) return link.decline(frames, facts.direction);
-    answer();
-    const proven = security.kind === 'mutual_tls';
-    if (proven) {
-      this.#generations.remember(name, generation, facts.identity, Date.now());
-      this.#generations.trim(known => this.#parts.directory.member(known) !== undefined);
-    }
-    const stream = new PeerStream(frames, facts, this.#heartbeats, {
-      heard: heard => link.heard(heard),
-      advertised: (advertising, next) => {
-        link.advertised(advertising);
-        this.#parts.directory.learn(name, next, proven);
-      },
-      draining: drained => {
-        link.draining(drained);
-        this.exchanges.pause(name);
-      },
-      asked: ({ node, identity }, question) =>
-        this.#budget.take(node) ? this.#parts.judgeAdmission(node, identity, question) : { judged: false },
-      closed: (ended, closing) => {
-        this.exchanges.detach(ended, closing);
-        if (UNTRUSTED.includes(closing.reason))
-          this.#generations.forget(({ fingerprint256 }) => fingerprint256 === ended.identity?.fingerprint256);
-        link.ended(ended, closing);
-        this.#forgetStranger(link);
-      },
-    });
-    link.adopt(stream);
-    this.exchanges.attach(stream);
-    stream.open();
-    this.#parts.directory.learn(name, introduction, proven);
-    if (this.#state === 'draining') void stream.announceDraining();
-  }
-
   #onMembers(next: readonly KnownMember[], previous: readonly KnownMember[]): void {
     this.#links.onMembers(next, previous);
     this.#watch();
@@ -291,7 +217,7 @@ export class PeerStreams {
 
   #makeLink(name: string): PeerLink {
     const { connector, options, logger, self, directory } = this.#parts;
-    const link: PeerLink = new PeerLink({
+    return new PeerLink({
       name,
       isBusy: () => this.exchanges.isBusy(name) || connector.openCallsTo(name) > 0,
       connector,
@@ -306,28 +232,14 @@ export class PeerStreams {
           self: self.value,
           connector,
           options,
-          knownGeneration: proven => this.#newestGeneration(name, proven),
+          knownGeneration: proven => this.#admission.knownGeneration(name, proven),
           isDowngrade: security => this.downgrades.isRefused(name, security),
           refused: peer => this.#refusals.answered(peer),
           signal,
         }),
-      welcomed: outcome => {
-        this.#offer(factsOfDial(outcome, self.value.nodeName, this.#nextOrder()), outcome.frames, () => {});
-        if (outcome.self !== self.value) link.live?.advertise(self.value);
-      },
+      welcomed: outcome => this.#intake.welcomed(outcome),
       changed: () => this.#publish(),
     });
-    return link;
-  }
-
-  #forgetStranger(link: PeerLink): void {
-    this.#links.forgetStranger(link);
-    this.#publish();
-  }
-
-  #nextOrder(): number {
-    this.#lastOrder += 1;
-    return this.#lastOrder;
   }
 
   #publish(): void {
