@@ -1,5 +1,6 @@
 import type { StreamGuard } from '../rpc/stream-guard.ts';
 import type { StreamWay } from '../rpc/stream-way.ts';
+import { BatchGuard } from './batch-guard.ts';
 import { BatchReader, MalformedBatch, type RecordListener } from './batch-reader.ts';
 import type { Takes } from './batch-writer.ts';
 import { type InboundOwner, InboundRequest } from './inbound-request.ts';
@@ -38,7 +39,7 @@ const NOTHING = Buffer.alloc(0);
  * X3. Where one side leaves, the other one does.
  */
 export class StreamExchange implements RecordListener, InboundOwner {
-  readonly guard: StreamGuard;
+  readonly #guard: BatchGuard;
   readonly way: StreamWay;
   readonly #owner: StreamOwner;
   readonly #reader: BatchReader;
@@ -50,13 +51,15 @@ export class StreamExchange implements RecordListener, InboundOwner {
   #wasActive = false;
   #isGranted = false;
   #peerLeft = false;
+  /** Whether requests and messages may be begun in the present batch. */
+  #takesRequests = false;
   #onQuiet: (() => void)[] = [];
   /** The peer takes no new requests and messages. */
   isPaused = false;
 
   constructor(owner: StreamOwner, pipe: BatchPipe, guard: StreamGuard, way: StreamWay) {
     this.#owner = owner;
-    this.guard = guard;
+    this.#guard = new BatchGuard(guard);
     this.way = way;
     const { limits, queue } = owner;
     this.#accounts = new StreamAccounts(limits.windowBytes);
@@ -64,8 +67,8 @@ export class StreamExchange implements RecordListener, InboundOwner {
       pipe,
       queue,
       accounts: this.#accounts,
-      takes: () => this.#takes,
-      mayBegin: priority => !this.isPaused && this.#accounts.mayBegin(priority) && this.way.takesMessages(),
+      takes: () => this.#beginBatch(),
+      mayBegin: priority => this.#takesRequests && this.#accounts.mayBegin(priority),
       wrote: () => this.#look(),
     });
     // Peers may allow more than this node; what it refuses for that is read to its end.
@@ -129,7 +132,9 @@ export class StreamExchange implements RecordListener, InboundOwner {
 
   /** Takes a batch of the peer. @throws MalformedBatch: the peer does not keep to the protocol. */
   receive(batch: Buffer): void {
-    if (this.#state !== 'ended') this.#reader.read(batch);
+    if (this.#state === 'ended') return;
+    this.#guard.next();
+    this.#reader.read(batch);
   }
 
   /** What is told last; see {@link StreamSender}. */
@@ -174,7 +179,7 @@ export class StreamExchange implements RecordListener, InboundOwner {
     if (this.#state === 'ended') return;
     const request = new InboundRequest(this, index, id, name, header, payload, timeoutMs, false);
     this.#arrived(request);
-    this.#owner.arrived(request, this.guard);
+    this.#owner.arrived(request, this.#guard);
   }
 
   message(index: PriorityIndex, id: number, name: string, payload: Buffer): void {
@@ -183,7 +188,7 @@ export class StreamExchange implements RecordListener, InboundOwner {
     this.#arrived(request);
     // Who sent it waits for nothing but to hear this.
     this.sender.tell();
-    this.#owner.arrived(request, this.guard);
+    this.#owner.arrived(request, this.#guard);
   }
 
   reply(index: PriorityIndex, id: number, header: Buffer, payload: Buffer): void {
@@ -244,7 +249,8 @@ export class StreamExchange implements RecordListener, InboundOwner {
     if (this.#accounts.isDue(index)) this.sender.tell();
   }
 
-  get #takes(): Takes {
+  #beginBatch(): Takes {
+    this.#takesRequests = !this.isPaused && this.way.takesMessages();
     if (this.#state === 'leaving') return this.#wasActive ? 'begun' : 'last';
     return this.#state === 'active' && this.#isGranted ? 'queue' : 'nothing';
   }

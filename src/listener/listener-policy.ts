@@ -66,6 +66,8 @@ export interface CallRules {
   readonly authenticate?: AuthenticateCall;
   /** Default: nobody is told. */
   readonly decided?: CallDecided;
+  /** Whether `decided` does anything with what is allowed and changes nothing of the node, now. Default: it does. */
+  readonly hearsAllowed?: () => boolean;
 }
 
 /** Caps of one listener. */

@@ -21,6 +21,7 @@ export function callRulesOf({
   return {
     authorize: authorizeWhileHeld(policies.authorize, bearers),
     authenticate: authenticateUnder(settings, bearers),
+    hearsAllowed: () => policies.shadow !== undefined || policies.enforced?.auditsAllowed === true,
     decided: (caller, methodPath, decision, metadata) => {
       audit.decided(caller, methodPath, decision);
       policies.decided(caller, methodPath, decision, metadata);

@@ -27,7 +27,7 @@ const MAX_KINDS = 256;
  * Decides on the messages that come over one connection as on calls of the method `/selvedge.message/KIND`.
  *
  * D1. A decision is remembered for as long as caller and rules are the same objects, and no longer.
- * D2. Everyone who is told of decisions on calls is told of each of these.
+ * D2. Everyone who is told of decisions on calls is told of each of these, save for whom an allowed one is no news.
  * D3. Who cannot decide lets nobody through.
  */
 export class MessageDecisions {
@@ -46,7 +46,7 @@ export class MessageDecisions {
       const { path, decision } = this.#lacking(caller, kind) ?? this.#decided(caller, kind);
       if (decision.allowed) counted.allowed += 1;
       else counted.denied += 1;
-      rules.decided?.(caller, path, decision, NO_METADATA);
+      if (!decision.allowed || rules.hearsAllowed?.() !== false) rules.decided?.(caller, path, decision, NO_METADATA);
       return decision;
     } catch (error) {
       this.#parts.failed(messagePath(kind), error);
