@@ -8,13 +8,12 @@ import type { RequestRoute } from '../exchange/request-route.ts';
 import type { ExchangeLimits } from '../exchange/stream-exchange.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import type { FabricListener } from '../listener/fabric-listener.ts';
-import type { Admit, ListenerPolicy } from '../listener/listener-policy.ts';
+import type { Admit, CallRules, ListenerPolicy } from '../listener/listener-policy.ts';
 import { Messages } from '../messaging/messages.ts';
 import type { PeerStreams } from '../messaging/peer-streams.ts';
 import { selfExchange } from '../messaging/self-exchange.ts';
 import type { Caller } from '../rpc/caller.ts';
 import type { StreamGuard } from '../rpc/stream-guard.ts';
-import { callRulesOf } from './call-rules.ts';
 import type { NodeParts } from './node-parts.ts';
 import { StreamGuards } from './stream-guards.ts';
 
@@ -26,6 +25,7 @@ export interface NodeExchangeParts {
     readonly implementation: grpc.UntypedServiceImplementation;
   }[];
   readonly listener: FabricListener;
+  readonly rules: CallRules;
   readonly policy: ObservableValue<ListenerPolicy>;
   readonly admit: ObservableValue<Admit>;
   readonly streams: PeerStreams;
@@ -56,7 +56,7 @@ export class NodeExchange {
         trust: credentials.server,
         outbound,
         admit: parts.admit,
-        rules: callRulesOf(node),
+        rules: parts.rules,
         graceMs: () => parts.policy.value.withdrawalGraceMs,
         refused: peer => audit.refused(peer),
         logger,

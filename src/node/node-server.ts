@@ -7,8 +7,7 @@ import { formatAddress } from '../identity/address.ts';
 import { denialOf } from '../identity/denied-certificate.ts';
 import { constant, derived, type ObservableValue } from '../lifecycle/observable-value.ts';
 import { FabricListener } from '../listener/fabric-listener.ts';
-import type { InboundConnection } from '../listener/inbound-connection.ts';
-import type { Admit, ListenerPolicy } from '../listener/listener-policy.ts';
+import type { Admit, CallRules, ListenerPolicy } from '../listener/listener-policy.ts';
 import type { StandingListener } from '../listener/standing-review.ts';
 import { connectMethod } from '../messaging/frame.ts';
 import { PeerStreams } from '../messaging/peer-streams.ts';
@@ -16,21 +15,18 @@ import type { PeerEntry } from '../messaging/peer-table.ts';
 import type { Role } from '../rpc/caller.ts';
 import { clusterControl, nodeControl } from '../rpc/control-messages.ts';
 import { callRulesOf } from './call-rules.ts';
-import { inboundMessage, outboundMessage } from './connection-messages.ts';
-import { explainer } from './explain.ts';
-import { type Candidate, candidateOf, clientOver } from './member-clients.ts';
+import { type Candidate, candidateOf } from './member-clients.ts';
 import { type Members, membersOf } from './members.ts';
 import { messageLimits, NodeExchange } from './node-exchange.ts';
 import type { NodeParts } from './node-parts.ts';
-import { movedMembers, type ProofStandard, proofOf, proofsDependOnAddresses, provenMember } from './node-proof.ts';
+import { movedMembers, type ProofStandard, proofOf, proofsDependOnAddresses } from './node-proof.ts';
 import { type ObservabilityServer, startObservabilityServer } from './observability-server.ts';
+import { operatorFacts } from './operator-facts.ts';
 import { OwnIntroduction } from './own-introduction.ts';
 import { listenerPolicyOf } from './policies.ts';
 import { readinessOf } from './readiness.ts';
 import { servedMethods } from './served-methods.ts';
-import { statusNotices } from './status-notices.ts';
 import { statusProblems } from './status-problems.ts';
-import { VERSION } from './version.ts';
 
 /** A gRPC service of the application, as `Server.addService` takes it. */
 export interface ApplicationService {
@@ -74,7 +70,6 @@ export class NodeServer {
   readonly exchange: NodeExchange;
   #isClosed = false;
   readonly #introduction: OwnIntroduction;
-  readonly #startedAt: Date = new Date();
   #observability: ObservabilityServer | undefined;
   #state: NodeState = 'starting';
   /** Called when an operator asks the node to drain. */
@@ -115,7 +110,8 @@ export class NodeServer {
     // Who has calls with a member hears from it when it drains or shows another certificate.
     parts.connector.onCalled = name => this.#streams.demand(name);
     const policy = derived(settings, listenerPolicyOf);
-    this.#fabric = this.#listener(policy, parts.admit, {
+    const rules = callRulesOf(parts);
+    this.#fabric = this.#listener(rules, policy, parts.admit, {
       withdrawn: ({ id }, reason) => this.#streams.endConnection(id, reason),
       rolesChanged: connection => {
         const refusal = connection.refusalOf(connectMethod.path);
@@ -123,11 +119,22 @@ export class NodeServer {
       },
     });
     this.#admin = this.#listener(
+      rules,
       derived(settings, current => ({ ...listenerPolicyOf(current), mode: 'plain' as const })),
       constant<Admit>(() => ({ admitted: true, roles: LOCAL })),
     );
     this.members = membersOf(this.#streams.peers, logger);
-    this.facts = this.#facts(servedMethods(services.map(({ definition }) => definition)));
+    this.facts = operatorFacts({
+      node: parts,
+      streams: this.#streams,
+      introduction: this.#introduction,
+      fabric: this.#fabric,
+      admin: this.#admin,
+      served: servedMethods(services.map(({ definition }) => definition)),
+      proofs: () => this.#proofs(),
+      state: () => this.#stateNow(),
+      drain: () => this.onDrainRequested(),
+    });
     this.#server.addService(this.#streams.service.definition, this.#streams.service.implementation);
     const unary = [
       { definition: nodeControl.definition, implementation: createNodeControl(this.facts) },
@@ -139,6 +146,7 @@ export class NodeServer {
       node: parts,
       services: unary,
       listener: this.#fabric,
+      rules,
       policy,
       admit: parts.admit,
       streams: this.#streams,
@@ -228,13 +236,6 @@ export class NodeServer {
     this.#server.forceShutdown();
   }
 
-  /** The node at the other end: the stream over the connection says so, or else the certificate proves it. */
-  #nodeOf({ id, caller }: InboundConnection): string {
-    const ofStream = this.#streams.nodeOf(id);
-    if (ofStream !== undefined || caller.identity === undefined) return ofStream ?? '';
-    return provenMember(this.#parts.directory.members.value, caller.identity, this.#proofs()) ?? '';
-  }
-
   #proofs(): ProofStandard {
     const { outbound, credentials } = this.#parts;
     return { outbound: outbound.value, anchors: credentials.server.value?.anchors ?? [] };
@@ -246,6 +247,7 @@ export class NodeServer {
   }
 
   #listener(
+    rules: CallRules,
     policy: ObservableValue<ListenerPolicy>,
     admit: ObservableValue<Admit>,
     standings: StandingListener = {},
@@ -258,7 +260,7 @@ export class NodeServer {
       limits: settings.value.networking,
       admit,
       standings,
-      rules: callRulesOf(this.#parts),
+      rules,
       followPeer: identity => credentials.expiry.followPeer(identity),
       refused: peer => audit.refused(peer),
       logger,
@@ -271,49 +273,6 @@ export class NodeServer {
     for (const mode of ['plain', 'optional', 'strict'] as const) {
       metrics.tlsMode.set({ mode }, settings.value.mode === mode ? 1 : 0);
     }
-  }
-
-  #facts(served: readonly string[]): NodeFacts {
-    const { settings, data, credentials, connector, policies } = this.#parts;
-    const { clusterName, nodeName, labels } = settings.value;
-    const inbound = () => [...this.#fabric.connections, ...this.#admin.connections];
-    return {
-      clusterName,
-      nodeName,
-      generation: data.generation,
-      version: VERSION,
-      startedAt: this.#startedAt,
-      labels,
-      state: () => this.#stateNow(),
-      problems: () => statusProblems(this.#parts),
-      notices: () => statusNotices(this.#parts, this.#streams.downgrades.all),
-      expiring: () => credentials.expiry.expiring,
-      mode: () => settings.value.mode,
-      advertisedAddresses: () => this.#introduction.addresses.map(formatAddress),
-      peers: () => this.#streams.peers.value,
-      connections: () => [
-        ...inbound().map(connection => inboundMessage(connection, this.#nodeOf(connection))),
-        ...connector.connections.map(outboundMessage),
-      ],
-      tls: () => {
-        const { tls } = settings.value;
-        if (tls === undefined) return undefined;
-        const { requireClientAuth, minVersion, allowedSubjectNames } = tls;
-        return { requireClientAuth, minVersion, allowedSubjectNames: allowedSubjectNames.map(pattern => pattern.text) };
-      },
-      credentials: () => credentials.used,
-      shadow: () => policies.shadow,
-      explain: explainer(this.#parts, {
-        inbound,
-        refusals: () => this.#fabric.refusals,
-        nodeOf: connection => this.#nodeOf(connection),
-        peers: () => this.#streams.peers.value,
-        served,
-      }),
-      reloadTls: () => credentials.reload('admin'),
-      drain: () => this.onDrainRequested(),
-      askMember: name => clientOver(grpc.Client, connector.channel(name).impatient),
-    };
   }
 }
 
