@@ -106,9 +106,13 @@ export class PeerStatus {
     this.#standing.set(problem.state, problem.reason, problem.detail);
   }
 
-  /** A dial failed that was to replace the stream that is open: how the peer stands does not change. */
+  /**
+   * A dial failed that was to replace the stream that is open: how the peer stands does not change. Who was not reached
+   * that way is reached all the same; who refuses us will do so for good when that stream ends.
+   */
   notRenewed(problem: DialProblem): void {
-    this.#warn(problem);
+    if (problem.state === 'refused') this.#warn(problem);
+    else this.#logger.debug('peer.not_renewed', { node: this.#name, detail: problem.detail });
   }
 
   /** A frame came. True where that changed something. */
