@@ -1,11 +1,10 @@
-import type * as grpc from '@grpc/grpc-js';
 import type { Caller } from '../rpc/caller.ts';
 import type { Decision } from '../rpc/decision.ts';
 import type { StreamGuard } from '../rpc/stream-guard.ts';
 
 /** The guard of a stream that asks who is at the other end once for each batch: what is in one arrived at one moment. */
 export class BatchGuard implements StreamGuard {
-  readonly interceptor: grpc.ServerInterceptor;
+  readonly interceptor: StreamGuard['interceptor'];
   readonly #guard: StreamGuard;
   #caller: Caller | undefined;
   #isAsked = false;
