@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import type { InboundRequest } from '../../src/exchange/inbound-request.ts';
-import { PeerExchange } from '../../src/exchange/peer-exchange.ts';
+import { PeerExchange, type StreamEnd } from '../../src/exchange/peer-exchange.ts';
 import { CallbackRequest } from '../../src/exchange/pending-request.ts';
 import { costOf, PRIORITY_INDEXES } from '../../src/exchange/record.ts';
 import { PRIORITIES, type RequestOutcome } from '../../src/exchange/request-route.ts';
@@ -39,7 +39,7 @@ const calm = [
   fc.record({ do: fc.constant('turn' as const), times: fc.integer({ min: 1, max: 4 }) }),
   fc.record({ do: fc.constant('deliver' as const), side, index: fc.nat(2), times: fc.integer({ min: 1, max: 3 }) }),
   fc.record({ do: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 30 }) }),
-  fc.record({ do: fc.constant('connect' as const) }),
+  fc.record({ do: fc.constant('connect' as const), side }),
 ] as const;
 const retire = fc.record({ do: fc.constant('retire' as const), side, index: fc.nat(2) });
 const rough = [
@@ -111,7 +111,8 @@ class Pipe implements BatchPipe {
 }
 
 interface Stream {
-  readonly ends: readonly [StreamExchange, StreamExchange];
+  /** The side that dialled has none until it has read the Welcome. */
+  readonly ends: [StreamExchange | undefined, StreamExchange | undefined];
   /** To each side. */
   readonly pipes: readonly [Pipe, Pipe];
   readonly owners: readonly [Process, Process];
@@ -166,7 +167,7 @@ class Cluster {
         for (let time = 0; time < step.times; time += 1) this.#world.turn();
         return;
       case 'deliver': {
-        const stream = this.streams[step.index];
+        const stream = this.streams.slice(-3)[step.index];
         for (let time = 0; time < step.times; time += 1) stream?.pipes[step.side].deliver();
         return;
       }
@@ -175,13 +176,13 @@ class Cluster {
       case 'pass':
         return this.#world.pass(step.ms);
       case 'connect':
-        return this.connect();
+        return this.connect(step.side);
       case 'pause':
         return this.#processes[step.side].exchange.pause();
       case 'restart':
         return this.#restart(step.side);
       case 'retire':
-        return this.#open(step.index)?.ends[step.side].leave();
+        return this.#open(step.index)?.ends[step.side]?.leave();
       case 'lose':
         return this.#lose(this.#open(step.index), step.side, step.arriving);
       case 'close':
@@ -189,19 +190,25 @@ class Cluster {
     }
   }
 
-  connect(): void {
-    if (this.streams.filter(({ isOver }) => !isOver).length >= 3) return;
+  /** One dial at a time; `accepting` has the stream at once, the other side when it reads the Welcome. */
+  connect(accepting: Side = 0): void {
+    const open = this.streams.filter(({ isOver }) => !isOver);
+    if (open.length >= 3 || open.some(({ ends }) => ends.includes(undefined))) return;
     const owners = this.#processes;
     const pipes = [new Pipe(), new Pipe()] as const;
-    const end = (at: Side): StreamExchange => {
-      const { exchange } = owners[at];
-      const { generation } = owners[other(at)];
+    const stream: Stream = { ends: [undefined, undefined], pipes, owners: [...owners], isOver: false };
+    const attach = (at: Side): void => {
       const way = { takesCalls: () => true, takesMessages: () => true };
-      return exchange.attach(pipes[other(at)], {} as StreamGuard, way, generation);
+      const { generation } = owners[other(at)];
+      const end = owners[at].exchange.attach(pipes[other(at)], {} as StreamGuard, way, generation);
+      stream.ends[at] = end;
+      pipes[at].receive = batch => end.receive(batch);
     };
-    const ends = [end(0), end(1)] as const;
-    for (const at of [0, 1] as const) pipes[at].receive = batch => ends[at].receive(batch);
-    this.streams.push({ ends, pipes, owners: [...owners], isOver: false });
+    attach(accepting);
+    pipes[other(accepting)].atEnd(() => {
+      if (this.#processes.includes(owners[accepting])) attach(other(accepting));
+    });
+    this.streams.push(stream);
     this.#streamsEver += 1;
   }
 
@@ -316,31 +323,36 @@ class Cluster {
   #lose(stream: Stream | undefined, at: Side, arriving: number): void {
     if (stream === undefined) return;
     stream.isOver = true;
-    const { pipes, ends, owners } = stream;
+    const { pipes } = stream;
     pipes[at].cut(0);
-    owners[at].exchange.detach(ends[at], 'lost');
+    this.#detach(stream, at, 'lost');
     pipes[other(at)].cut(arriving);
-    pipes[other(at)].atEnd(() => owners[other(at)].exchange.detach(ends[other(at)], 'lost'));
+    pipes[other(at)].atEnd(() => this.#detach(stream, other(at), 'lost'));
   }
 
   /** One side ends the stream with its last words and a goodbye. */
   #close(stream: Stream | undefined, at: Side): void {
-    if (stream === undefined) return;
+    const end = stream?.ends[at];
+    if (stream === undefined || end === undefined) return;
     stream.isOver = true;
-    const { pipes, ends, owners } = stream;
-    const [near, far] = [owners[at].exchange, owners[other(at)].exchange];
-    for (let batch = ends[at].takeLastBatch(); batch !== undefined; batch = ends[at].takeLastBatch())
+    const { pipes } = stream;
+    for (let batch = end.takeLastBatch(); batch !== undefined; batch = end.takeLastBatch())
       pipes[other(at)].write(batch, () => {});
     pipes[at].cut(0);
-    near.detach(ends[at], 'lost');
-    pipes[other(at)].atEnd(() => far.detach(ends[other(at)], 'closed'));
+    this.#detach(stream, at, 'lost');
+    pipes[other(at)].atEnd(() => this.#detach(stream, other(at), 'closed'));
+  }
+
+  #detach({ ends, owners }: Stream, at: Side, how: StreamEnd): void {
+    const end = ends[at];
+    if (end !== undefined) owners[at].exchange.detach(end, how);
   }
 
   /** As nodes that close streams which both have left, and after a while those on which they said that they drain. */
   #closeDone(): void {
     for (const stream of this.streams)
       for (const at of [0, 1] as const)
-        if (!stream.isOver && (isDone(stream.ends[at]) || stream.ends[other(at)].isPaused)) this.#close(stream, at);
+        if (!stream.isOver && (isDone(stream.ends[at]) || stream.ends[other(at)]?.isPaused)) this.#close(stream, at);
   }
 
   #restart(at: Side): void {
@@ -351,8 +363,8 @@ class Cluster {
   }
 }
 
-function isDone({ hasLeft, isPeerGone }: StreamExchange): boolean {
-  return hasLeft && isPeerGone;
+function isDone(end: StreamExchange | undefined): boolean {
+  return end?.hasLeft === true && end.isPeerGone;
 }
 
 function other(at: Side): Side {
