@@ -1,5 +1,6 @@
 import type { MessageFailure, Processed } from '../errors/message-failure.ts';
 import type { DeadlineLine, Expiring } from '../lifecycle/deadlines.ts';
+import { throwLater } from '../lifecycle/throw-later.ts';
 import type { IncomingRequest } from './incoming-request.ts';
 import { costOf, failureBytes, OutgoingRecord, type PriorityIndex, priorityAt, RECORD } from './record.ts';
 import type { Priority } from './request-route.ts';
@@ -154,7 +155,11 @@ export class InboundRequest implements IncomingRequest, Expiring {
     this.#isCancelled = true;
     const listener = this.#onCancel;
     this.#onCancel = undefined;
-    listener?.();
+    try {
+      listener?.();
+    } catch (error) {
+      throwLater(error);
+    }
   }
 
   #end(answer: OutgoingRecord | undefined): void {

@@ -30,8 +30,6 @@ export class OutboundQueue {
   readonly #answerBytes: [number, number, number] = [0, 0, 0];
   /** Requests and messages that were dropped and are still in their place. */
   readonly #dropped: [number, number, number] = [0, 0, 0];
-  /** Called when no reply, failure or cancel waits any more. */
-  onAnswersWritten: () => void = () => {};
   #batches = 0;
   #order = PRIORITY_INDEXES;
 
@@ -43,6 +41,7 @@ export class OutboundQueue {
     return this.#answerBytes[priority];
   }
 
+  /** Whether replies, failures or cancels wait. */
   get hasAnswers(): boolean {
     return this.#answerBytes[0] + this.#answerBytes[1] + this.#answerBytes[2] > 0;
   }
@@ -154,11 +153,7 @@ export class OutboundQueue {
   }
 
   #leave({ needsGrant, priority, cost }: OutgoingRecord): void {
-    if (needsGrant) {
-      this.#requestBytes[priority] -= cost;
-      return;
-    }
-    this.#answerBytes[priority] -= cost;
-    if (!this.hasAnswers) this.onAnswersWritten();
+    if (needsGrant) this.#requestBytes[priority] -= cost;
+    else this.#answerBytes[priority] -= cost;
   }
 }

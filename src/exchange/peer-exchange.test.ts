@@ -58,3 +58,35 @@ function withResolvers<T>(): { readonly promise: Promise<T>; readonly resolve: (
   });
   return { promise, resolve };
 }
+
+test('who throws where it is told of an outcome, or serves, does so in a turn of its own, and stops nothing else', async t => {
+  const thrown: string[] = [];
+  const nextTick = process.nextTick.bind(process);
+  t.mock.method(process, 'nextTick', (act: (...args: unknown[]) => void, ...args: unknown[]) =>
+    nextTick(() => {
+      try {
+        act(...args);
+      } catch (error) {
+        thrown.push((error as Error).message);
+      }
+    }),
+  );
+  const angry = (word: string) => () => {
+    throw new Error(word);
+  };
+  const pair = exchangePair({
+    b: incoming => {
+      if (incoming.name === 'angry') throw new Error('serve');
+      incoming.onCancel(angry('cancel'));
+      if (incoming.name === 'kind') incoming.reply(NOTHING, NOTHING);
+    },
+  });
+  const stream = pair.connect();
+  for (const name of ['kind', 'angry', 'waits'])
+    pair.a.post(new CallbackRequest(request({ name }), angry(`settle ${name}`)), undefined);
+  assert.equal(await posted(pair.a).outcome, 'replied');
+  assert.equal(await posted(pair.a, { name: 'angry' }).outcome, 'handler_failed yes');
+  stream.end('lost');
+  await new Promise(resolve => setImmediate(resolve));
+  assert.deepEqual(thrown.sort(), ['cancel', 'serve', 'serve', 'settle angry', 'settle kind', 'settle waits']);
+});

@@ -1,5 +1,6 @@
 import type { MessageFailure } from '../errors/message-failure.ts';
 import { Deadlines } from '../lifecycle/deadlines.ts';
+import { throwLater } from '../lifecycle/throw-later.ts';
 import type { StreamGuard } from '../rpc/stream-guard.ts';
 import type { StreamWay } from '../rpc/stream-way.ts';
 import type { InboundOwner, InboundRequest } from './inbound-request.ts';
@@ -72,7 +73,6 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   constructor(parts: PeerExchangeParts) {
     this.#parts = parts;
     this.limits = parts.limits;
-    this.queue.onAnswersWritten = () => this.#tellIdle();
   }
 
   tryRequest(request: OutgoingRequest, settle: (outcome: RequestOutcome) => void): PendingRequest | undefined {
@@ -157,7 +157,7 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
     return hadTraffic;
   }
 
-  /** Resolves when no request of the peer is being served any more, and its answers are on their way. */
+  /** Resolves when no request of the peer is being served any more, and all answers are on their way. */
   get idle(): Promise<void> {
     return new Promise(resolve => {
       this.#onIdle.push(resolve);
@@ -180,7 +180,12 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
     if (request.owner !== this.#heardOver) this.#overtake(request.owner);
     this.#hadTraffic = true;
     if (this.#running.size >= MANY_RUNNING) request.detachFromBatch();
-    this.#parts.serve(request, guard);
+    try {
+      this.#parts.serve(request, guard);
+    } catch (error) {
+      throwLater(error);
+      request.fail('handler_failed');
+    }
     if (request.isEnded) return;
     // Of two with one id the peer cannot tell the answers.
     this.#running.get(request.id)?.cancel();
@@ -203,8 +208,12 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   answered(request: InboundRequest): void {
     this.#deadlines.remove(request);
     if (this.#running.get(request.id) === request) this.#running.delete(request.id);
-    this.#current?.schedule();
-    this.#tellIdle();
+    if (this.#current === undefined) this.#tellIdle();
+    else this.#current.schedule();
+  }
+
+  wrote(): void {
+    if (this.#onIdle.length > 0) this.#tellIdle();
   }
 
   left(stream: StreamExchange): void {
@@ -281,6 +290,7 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
     this.#current?.activate();
     this.#declineCalls();
     if (this.#current === undefined && this.#pending.size > 0) this.#parts.demand();
+    this.#tellIdle();
   }
 
   /** Calls do not wait for another stream: they have a way of their own. */
@@ -299,7 +309,8 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   }
 
   #tellIdle(): void {
-    if (this.#running.size > 0 || this.queue.hasAnswers) return;
+    const isIdle = this.#running.size === 0 && (this.#current === undefined || !this.queue.hasAnswers);
+    if (!isIdle) return;
     for (const tell of this.#onIdle) tell();
     this.#onIdle = [];
   }

@@ -1,5 +1,6 @@
 import type { MessageFailure, Processed } from '../errors/message-failure.ts';
 import type { DeadlineLine, Expiring } from '../lifecycle/deadlines.ts';
+import { throwLater } from '../lifecycle/throw-later.ts';
 import { OutgoingRecord, type PriorityIndex, priorityIndex, RECORD } from './record.ts';
 import type { OutgoingRequest, RequestOutcome } from './request-route.ts';
 
@@ -81,11 +82,21 @@ export abstract class PendingRequest extends OutgoingRecord implements Expiring 
   }
 
   fail(reason: MessageFailure, processed: Processed, detail = ''): void {
-    if (this.#settle()) this.failed(reason, detail, processed);
+    if (!this.#settle()) return;
+    try {
+      this.failed(reason, detail, processed);
+    } catch (error) {
+      throwLater(error);
+    }
   }
 
   reply(header: Buffer, payload: Buffer): void {
-    if (this.#settle()) this.replied(header, payload);
+    if (!this.#settle()) return;
+    try {
+      this.replied(header, payload);
+    } catch (error) {
+      throwLater(error);
+    }
   }
 
   #settle(): boolean {

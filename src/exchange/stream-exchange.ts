@@ -69,7 +69,10 @@ export class StreamExchange implements RecordListener, InboundOwner {
       accounts: this.#accounts,
       takes: () => this.#beginBatch(),
       mayBegin: priority => this.#takesRequests && this.#accounts.mayBegin(priority),
-      wrote: () => this.#look(),
+      wrote: () => {
+        this.#look();
+        this.#owner.wrote();
+      },
     });
     // Peers may allow more than this node; what it refuses for that is read to its end.
     this.#reader = new BatchReader(this, limits.maxMessageBytes + 512);

@@ -14,6 +14,8 @@ export interface StreamOwner {
   failed(id: number, failure: ReturnType<typeof readFailure>, detail: string): void;
   cancelled(id: number): void;
   answered(request: InboundRequest): void;
+  /** Something of the queue was written. */
+  wrote(): void;
   /** The peer has taken the stream up: it granted something. */
   granted(stream: StreamExchange): void;
   isReplaced(stream: StreamExchange): boolean;

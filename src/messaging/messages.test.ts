@@ -266,3 +266,32 @@ test('a node that closes fails what it waits for, and its peer what it was asked
   assert.equal(await waiting, 'node_closed, safe to retry');
   assert.equal(await peers, 'stream_lost');
 });
+
+test('a node that drains answers what it was asked before it says goodbye', async () => {
+  await using pair = await nodes();
+  const { a, b } = pair;
+  const waiting: (() => void)[] = [];
+  const large = Buffer.alloc(1_000_000, 'x');
+  b.messages.handle('waits', () => new Promise(resolve => waiting.push(() => resolve(large))));
+  const replies = [1, 2, 3].map(() => a.messages.request('node-b', 'waits', HELLO, { timeoutMs: 60_000 }));
+  await until('they are served', () => waiting.length === 3);
+  const closed = b.streams.exchanges.settled(60_000).then(() => b.streams.close('node_draining'));
+  for (const answer of waiting) answer();
+  for (const reply of await Promise.all(replies)) assert.ok(reply.equals(large));
+  await closed;
+});
+
+test('what is never answered keeps a node that drains for its grace and no longer', async () => {
+  await using pair = await nodes();
+  const { a, b } = pair;
+  let served = false;
+  b.messages.handle('waits', () => {
+    served = true;
+    return new Promise(() => {});
+  });
+  const failed = failureOf(a.messages.request('node-b', 'waits', NOTHING));
+  await until('it is served', () => served);
+  await b.streams.exchanges.settled(20);
+  await b.streams.close('node_draining');
+  assert.equal(await failed, 'stream_lost');
+});
