@@ -63,10 +63,16 @@ function attacked(serve: (request: InboundRequest) => void = () => {}, limits: P
 
 /** What is held in buffers, when nothing more happens and what is not held is collected. */
 async function heldBytes(): Promise<number> {
-  for (let turn = 0; turn < 5; turn += 1) await new Promise(resolve => setImmediate(resolve));
   setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
-  return process.memoryUsage().arrayBuffers;
+  const collect = runInNewContext('gc') as () => void;
+  let least = Number.POSITIVE_INFINITY;
+  for (let turn = 0; turn < 8; turn += 1) {
+    await new Promise(resolve => setImmediate(resolve));
+    collect();
+    // What was collected is given back by another thread.
+    least = Math.min(least, process.memoryUsage().arrayBuffers);
+  }
+  return least;
 }
 
 test('a peer that sends more than it was granted is not heard further', () => {
