@@ -309,3 +309,12 @@ function arrayBuffers(): number {
   (runInNewContext('gc') as () => void)();
   return process.memoryUsage().arrayBuffers;
 }
+
+test('what is too large is refused also where it comes in one piece', () => {
+  const line = new Line();
+  line.queue.push(new OutgoingRecord(RECORD.message, 1, 1, 'kind', undefined, filled(60_000, 1)));
+  line.write();
+  const told = new Told();
+  for (const batch of line.batches) new BatchReader(told, 20_000).read(batch);
+  assert.deepEqual(told.records[1], ['oversized 2 1']);
+});
