@@ -4,7 +4,7 @@ import type { Child } from './child.ts';
 import { bareClient } from './clients.ts';
 import { CredentialIssuer } from './credentials.ts';
 import { echo, PAYLOAD } from './echo.ts';
-import { startEchoNode } from './message-node.ts';
+import { ECHO, SINK, startEchoNode } from './message-node.ts';
 import type { MessagesCommands } from './messages-process.ts';
 import { NodeFiles } from './node-files.ts';
 import { timeEach } from './timing.ts';
@@ -61,9 +61,28 @@ export async function openMessageWays(server: Child<MessagesCommands>): Promise<
     ways: [
       { name: 'bare unary call', share: 1, move: concurrent(() => echo(bare)) },
       { name: 'typed call', share: 2, aims: { 64: 10, 1024: 10 }, move: concurrent(() => echo(typed)) },
+      {
+        name: 'request',
+        share: 16,
+        aims: { 64: 40, 1024: 80 },
+        move: concurrent(() => request(node, PAYLOAD, 'normal')),
+      },
+      { name: 'one-way send', share: 16, socketAims: { 64: 50, 1024: 50 }, move: concurrent(() => send(node)) },
       { name: 'bare TLS socket', share: 16, move: (count, inFlight) => echoBatches(socket, count, inFlight) },
     ],
-    mixed: [{ name: 'bare unary call', small: () => echo(bare), large: payload => echo(bare, payload) }],
+    mixed: [
+      { name: 'bare unary call', small: () => echo(bare), large: payload => echo(bare, payload) },
+      {
+        name: 'request: small high, large bulk',
+        small: () => request(node, PAYLOAD, 'high'),
+        large: payload => request(node, payload, 'bulk'),
+      },
+      {
+        name: 'request: all normal',
+        small: () => request(node, PAYLOAD, 'normal'),
+        large: payload => request(node, payload, 'normal'),
+      },
+    ],
     async [Symbol.asyncDispose]() {
       bare.close();
       socket.close();
@@ -71,6 +90,15 @@ export async function openMessageWays(server: Child<MessagesCommands>): Promise<
       await files[Symbol.asyncDispose]();
     },
   };
+}
+
+async function request(node: FabricNode, payload: Buffer, priority: 'high' | 'normal' | 'bulk'): Promise<void> {
+  const reply = await node.messages.request(NAMES.there, ECHO, payload, { priority });
+  if (reply.length !== payload.length) throw new Error('the echo is not what was said');
+}
+
+function send(node: FabricNode): Promise<void> {
+  return node.messages.send(NAMES.there, SINK, PAYLOAD);
 }
 
 /** Starts a node there and one here. Resolves with the one here, which has a stream to the other. */
