@@ -128,6 +128,15 @@ test('subscribers hear of changes only', t => {
   assert.equal(changes.length, 1);
 });
 
+test('what one member says leaves the entries of all others as they are', t => {
+  const { directory, addresses } = setUp(t, { 'node-2': 'node-2.example', 'node-3': 'node-3.example' });
+  const [, other] = directory.members.value;
+  directory.learn('node-2', said('https://node-2.example:7000'), true);
+  assert.deepEqual(addresses('node-2'), ['https://node-2.example:7000']);
+  assert.equal(directory.members.value[1], other);
+  assert.equal(directory.member('node-3'), other);
+});
+
 test('a closed directory follows its source no more', t => {
   const { directory, source } = setUp(t, { 'node-2': 'node-2.example' });
   directory.close();

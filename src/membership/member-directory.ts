@@ -37,6 +37,7 @@ export class MemberDirectory {
   readonly #memory: MutableValue<TlsMemory>;
   readonly #learned = new Map<string, Learned>();
   readonly #members: MutableValue<readonly Member[]>;
+  #byName: ReadonlyMap<string, Member>;
   readonly #unsubscribe: () => void;
   /** Whether the source names the members, so that a stranger's name is refused. */
   readonly lists: boolean;
@@ -58,7 +59,8 @@ export class MemberDirectory {
     this.lists = parts.lists;
     this.#memory = parts.memory ?? new MutableValue(NO_MEMORY);
     this.#followEntries();
-    this.#members = new MutableValue(this.#effective());
+    this.#members = new MutableValue(this.#effectiveMembers());
+    this.#byName = byName(this.#members.value);
     const stops = [parts.source, parts.policy].map(value => value.subscribe(() => this.#update()));
     this.#unsubscribe = () => {
       for (const stop of stops) stop();
@@ -71,7 +73,7 @@ export class MemberDirectory {
   }
 
   member(name: string): Member | undefined {
-    return this.#members.value.find(member => member.name === name);
+    return this.#byName.get(name);
   }
 
   /** Takes what a member said of itself in a Hello, Welcome or Advertisement. */
@@ -80,8 +82,7 @@ export class MemberDirectory {
     if (configured === undefined || !this.#believes(name, overMutualTls)) return;
     const { mode } = this.#policy.value;
     if (mode !== 'plain') this.#memory.set(afterWord(this.#memory.value, name, configured, word, overMutualTls));
-    this.#learned.set(name, { proven: overMutualTls, advertised: word.addresses, configured });
-    this.#update();
+    this.#take(name, { proven: overMutualTls, advertised: word.addresses, configured });
   }
 
   /** In `optional`: whether a member spoke mutual TLS, and neither took that back nor was permitted plaintext since. */
@@ -111,8 +112,8 @@ export class MemberDirectory {
         : [],
     );
     const configured = this.#configured(name);
-    if (configured !== undefined) this.#learned.set(name, { proven: false, advertised, configured });
-    this.#update();
+    if (configured !== undefined && this.#policy.value.mode !== 'strict')
+      this.#take(name, { proven: false, advertised, configured });
   }
 
   close(): void {
@@ -140,17 +141,37 @@ export class MemberDirectory {
       const isUnproven = this.#policy.value.mode === 'strict' && !learned.proven;
       if (isStale || isUnproven) this.#learned.delete(name);
     }
-    const next = this.#effective();
-    if (!isDeepStrictEqual(next, this.#members.value)) this.#members.set(next);
+    const next = this.#effectiveMembers();
+    if (!isDeepStrictEqual(next, this.#members.value)) this.#publish(next);
   }
 
-  #effective(): readonly Member[] {
-    return this.#source.value
-      .filter(member => member.name !== this.#self)
-      .map(member => {
-        const known = knownAddresses(member.addresses, this.#learned.get(member.name)?.advertised ?? []);
-        if (!this.refusesPlaintext(member.name)) return { ...member, addresses: known };
-        return { ...member, addresses: tlsAddresses(known), tlsOnly: true };
-      });
+  /** What one member says changes no other one: in a large cluster all of them say something at once. */
+  #take(name: string, learned: Learned): void {
+    this.#learned.set(name, learned);
+    const entry = this.#source.value.find(member => member.name === name);
+    const before = this.member(name);
+    if (entry === undefined || before === undefined) return;
+    const next = this.#effective(entry);
+    if (isDeepStrictEqual(next, before)) return;
+    this.#publish(this.#members.value.map(member => (member === before ? next : member)));
   }
+
+  #publish(members: readonly Member[]): void {
+    this.#byName = byName(members);
+    this.#members.set(members);
+  }
+
+  #effectiveMembers(): readonly Member[] {
+    return this.#source.value.filter(({ name }) => name !== this.#self).map(member => this.#effective(member));
+  }
+
+  #effective(member: Member): Member {
+    const known = knownAddresses(member.addresses, this.#learned.get(member.name)?.advertised ?? []);
+    if (!this.refusesPlaintext(member.name)) return { ...member, addresses: known };
+    return { ...member, addresses: tlsAddresses(known), tlsOnly: true };
+  }
+}
+
+function byName(members: readonly Member[]): ReadonlyMap<string, Member> {
+  return new Map(members.map(member => [member.name, member]));
 }
