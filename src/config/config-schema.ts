@@ -56,7 +56,8 @@ const networking = table<NetworkingOptions>('networking', {
     default: '1000',
   }),
   maxMessageBytes: value('max-message-bytes', count, {
-    meaning: 'The largest message received or sent. At least 4096.',
+    meaning:
+      'The largest message received or sent. At least 4096; gRPC messages of 64 KiB are taken all the same, as the peer stream needs them.',
     default: '4194304',
   }),
   messageQueueBytes: value('message-queue-bytes', count, {

@@ -1,4 +1,5 @@
 import type * as grpc from '@grpc/grpc-js';
+import { MAX_BATCH_BYTES } from '../exchange/record.ts';
 import { serviceDefinition } from '../rpc/service.ts';
 import { withBatches } from './frame-codec.ts';
 
@@ -56,6 +57,9 @@ export interface Frame {
   readonly batch?: Buffer | null;
   readonly watch?: { readonly watches: boolean } | null;
 }
+
+/** Most that a frame of the stream may take on the wire; gRPC must take as much, whatever an application sends. */
+export const MAX_FRAME_BYTES: number = MAX_BATCH_BYTES + 16;
 
 /** `Fabric.Connect`, for those who call it. */
 export const connectMethod: grpc.MethodDefinition<Frame, Frame> = withBatches(

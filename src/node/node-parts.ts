@@ -26,6 +26,7 @@ import { Canary } from './canary.ts';
 import { CredentialSet, type CredentialTrial } from './credential-set.ts';
 import { type DataDirectory, openDataDirectory } from './data-directory.ts';
 import { judgeAdmission } from './judge-admission.ts';
+import { largestMessage } from './largest-message.ts';
 import { type ModeState, openModeState } from './mode-state.ts';
 import { NodeProblems } from './node-problems.ts';
 import type { NodeSettings } from './node-settings.ts';
@@ -193,7 +194,7 @@ export class NodeParts {
       new Connector({
         directory: this.directory,
         policy: this.outbound,
-        options: settings.value.networking,
+        options: { ...settings.value.networking, maxMessageBytes: largestMessage(settings.value) },
         followPeer: identity => credentials.expiry.followPeer(identity),
         refused: peer => parts.audit.refused(peer),
         logger,

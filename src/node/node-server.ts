@@ -15,6 +15,7 @@ import type { PeerEntry } from '../messaging/peer-table.ts';
 import type { Role } from '../rpc/caller.ts';
 import { clusterControl, nodeControl } from '../rpc/control-messages.ts';
 import { callRulesOf } from './call-rules.ts';
+import { largestMessage } from './largest-message.ts';
 import { type Candidate, candidateOf } from './member-clients.ts';
 import { type Members, membersOf } from './members.ts';
 import { messageLimits, NodeExchange } from './node-exchange.ts';
@@ -82,8 +83,8 @@ export class NodeServer {
     this.#server = new grpc.Server({
       'grpc.enable_channelz': 0,
       'grpc.max_concurrent_streams': networking.maxConcurrentCalls,
-      'grpc.max_receive_message_length': networking.maxMessageBytes,
-      'grpc.max_send_message_length': networking.maxMessageBytes,
+      'grpc.max_receive_message_length': largestMessage(settings.value),
+      'grpc.max_send_message_length': largestMessage(settings.value),
     });
     this.#introduction = new OwnIntroduction(parts);
     this.#streams = new PeerStreams({

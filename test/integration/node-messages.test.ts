@@ -80,6 +80,21 @@ test('max-streamed-call-bytes is the largest unary call that goes over the strea
   }
 });
 
+test('batches are larger than the smallest max-message-bytes, and take no stream down with it', async t => {
+  const start = await nodesOf(t);
+  const small = { maxMessageBytes: 4_096 };
+  const server = await start('node-2', small);
+  server.messages.handle('echo', ({ payload }) => payload);
+  const member = `[[member]]\nname = "node-2"\naddress = "${server.ready.fabric[0]}"\n`;
+  const node = await start('node-1', small, {}, member);
+  await node.messages.request('node-2', 'echo', Buffer.alloc(0), { timeoutMs: 60_000 });
+  const replies = Array.from({ length: 100 }, (_, byte) =>
+    node.messages.request('node-2', 'echo', Buffer.alloc(4_000, byte), { timeoutMs: 60_000 }),
+  );
+  for (const [byte, reply] of (await Promise.all(replies)).entries())
+    assert.deepEqual(reply, Buffer.alloc(4_000, byte));
+});
+
 const { Echo } = echoDefinition;
 const definition = { Echo };
 const implementation = {
