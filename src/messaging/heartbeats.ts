@@ -1,3 +1,5 @@
+import type { HeartbeatOptions } from './silence-estimate.ts';
+
 /** What the clock of all streams knows of one, and tells it. */
 export interface Beating {
   /** Grows with each frame that was sent. */
@@ -8,13 +10,6 @@ export interface Beating {
   beat(): void;
   /** Nothing came in for the timeout. Told again after another timeout. */
   fellSilent(): void;
-}
-
-export interface HeartbeatsOptions {
-  /** Longest time in which a side says nothing. */
-  readonly heartbeatIntervalMs: number;
-  /** Longest time in which the other side may say nothing. */
-  readonly heartbeatTimeoutMs: number;
 }
 
 export interface HeartbeatsParts {
@@ -44,14 +39,14 @@ interface Heard {
  * H3. No frame costs a look at the clock: times are as exact as an eighth of the interval.
  */
 export class Heartbeats {
-  readonly #options: HeartbeatsOptions;
+  readonly #options: HeartbeatOptions;
   readonly #clock: () => number;
   readonly #random: () => number;
   readonly #turnMs: number;
   readonly #streams = new Map<Beating, Heard>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(options: HeartbeatsOptions, { clock, random }: HeartbeatsParts = {}) {
+  constructor(options: HeartbeatOptions, { clock, random }: HeartbeatsParts = {}) {
     this.#options = options;
     this.#clock = clock ?? (() => performance.now());
     this.#random = random ?? Math.random;

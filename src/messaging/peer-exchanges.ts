@@ -30,7 +30,7 @@ export class PeerExchanges {
     this.#parts = parts;
   }
 
-  /** The exchange with a peer. */
+  /** The exchange with a peer, which is made where there is none. */
   with(name: string): PeerExchange {
     const known = this.#exchanges.get(name);
     if (known !== undefined) return known;

@@ -39,7 +39,8 @@ export interface PeerStreamListener {
  * S1. Any frame is a sign of life; silence for the heartbeat timeout ends the stream.
  * S2. A side that ends the stream says why in a Goodbye, its last frame.
  * S3. While the peer does not read, nothing piles up: see {@link DeferredFrames}; answers are left out.
- * S4. A side says `idle` only when all that it took is answered: what its peer has no answer to then was not processed.
+ * S4. Before its Goodbye a side says what of the peer's has arrived: what the peer does not hear of then never will be
+ *     processed, and may go over another stream. After `idle` nothing of either side is left unanswered.
  */
 export class PeerStream implements PeerStreamFacts, Beating {
   readonly generation: number;

@@ -1,7 +1,8 @@
 /** Milliseconds, as those of a peer stream. */
 export interface HeartbeatOptions {
+  /** Longest time in which a side says nothing. */
   readonly heartbeatIntervalMs: number;
-  /** Longer than the interval. */
+  /** Longest time in which the other side may say nothing; longer than the interval. */
   readonly heartbeatTimeoutMs: number;
 }
 
