@@ -5,8 +5,6 @@ import { type CallServerOptions, IncomingCall } from './incoming-call.ts';
 import { type Service, type UnaryMethod, unaryMethodsOf } from './unary-method.ts';
 import { UnaryRun } from './unary-run.ts';
 
-export type { CallServerOptions } from './incoming-call.ts';
-
 /** Serves the unary calls that come over peer streams, with the handlers that serve them over HTTP/2 too. */
 export class CallServer {
   readonly #methods: ReadonlyMap<string, UnaryMethod>;

@@ -93,7 +93,7 @@ export interface PeerStreamsOptions {
   readonly connectTimeoutMs: number;
   /** How long a Hello, and the answer to it, may take. Default 5,000. */
   readonly helloTimeoutMs?: number;
-  readonly messages?: ExchangeLimits;
+  readonly messages: ExchangeLimits;
 }
 
 /** What this node answers to a peer that asks whether it would be admitted with other certificates. */
@@ -131,9 +131,3 @@ export interface PeerStreamsParts {
 }
 
 export const DEFAULT_HELLO_TIMEOUT_MS = 5_000;
-
-export const DEFAULT_MESSAGE_LIMITS: ExchangeLimits = {
-  maxMessageBytes: 4_194_304,
-  queueBytes: 16_777_216,
-  windowBytes: 1_048_576,
-};

@@ -19,12 +19,7 @@ import { PeerAdmission } from './peer-admission.ts';
 import { PeerExchanges } from './peer-exchanges.ts';
 import { PeerLink } from './peer-link.ts';
 import { PeerLinks } from './peer-links.ts';
-import {
-  DEFAULT_HELLO_TIMEOUT_MS,
-  DEFAULT_MESSAGE_LIMITS,
-  type KnownMember,
-  type PeerStreamsParts,
-} from './peer-parts.ts';
+import { DEFAULT_HELLO_TIMEOUT_MS, type KnownMember, type PeerStreamsParts } from './peer-parts.ts';
 import type { PeerEntry } from './peer-table.ts';
 import { RefusalLog } from './refusal-log.ts';
 import type { RunningClock } from './running-clock.ts';
@@ -61,7 +56,7 @@ export class PeerStreams {
     this.#clock = livenessClock(parts.options.heartbeatIntervalMs);
     this.#links = new PeerLinks({ directory: parts.directory, make: name => this.#makeLink(name) });
     this.exchanges = new PeerExchanges({
-      limits: parts.options.messages ?? DEFAULT_MESSAGE_LIMITS,
+      limits: parts.options.messages,
       guardOf: parts.guardOf,
       wayOf: parts.wayOf,
       serve: parts.serve,

@@ -29,6 +29,7 @@ const OPTIONS: PeerStreamsOptions = {
   reconnectMaxDelayMs: 50,
   connectTimeoutMs: 30_000,
   helloTimeoutMs: 30_000,
+  messages: { maxMessageBytes: 4_194_304, queueBytes: 16_777_216, windowBytes: 1_048_576 },
 };
 
 const PEER: Caller = {
