@@ -109,7 +109,7 @@ export class NodeExchange {
     return made;
   }
 
-  /** Fails what this node sent to itself; what it sent to others ends with their streams. */
+  /** Fails what this node sent to itself; what it sent to others the peer streams fail when they close. */
   close(): void {
     this.#self.close('node_closed');
   }
