@@ -392,18 +392,18 @@ function run(world: World, steps: readonly Step[], isCalm: boolean): void {
 
 test('nothing is lost over streams that take the place of one another', t => {
   const world = new World(t);
-  const steps = fc.array(fc.oneof(...calm), { minLength: 5, maxLength: 60 });
+  const steps = fc.array(fc.oneof(...calm), { minLength: 5, maxLength: 60, size: 'max' });
   fc.assert(
     fc.property(steps, each => run(world, each, true)),
-    { numRuns: Number(process.env.RUNS ?? 150) },
+    { numRuns: Number(process.env.RUNS ?? 100) },
   );
 });
 
 test('over streams that break, close, pause and are replaced, every request is settled once and served at most once', t => {
   const world = new World(t);
-  const steps = fc.array(fc.oneof(...rough), { minLength: 5, maxLength: 80 });
+  const steps = fc.array(fc.oneof(...rough), { minLength: 5, maxLength: 80, size: 'max' });
   fc.assert(
     fc.property(steps, each => run(world, each, false)),
-    { numRuns: Number(process.env.RUNS ?? 250) },
+    { numRuns: Number(process.env.RUNS ?? 200) },
   );
 });
