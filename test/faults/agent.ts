@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { createLogger, FabricNode, type FabricNodeOptions, type Liveness } from '../../src/index.ts';
 import { JournalWriter, type ProcessName } from './journal.ts';
 import { callReceiver, receiveMessages } from './receiver.ts';
-import { sendersOf } from './senders.ts';
-import { Traffic, type TrafficPlan } from './traffic.ts';
+import { publisherOf, sendersOf } from './senders.ts';
+import { type Burst, Traffic, type TrafficPlan } from './traffic.ts';
 
 export interface AgentConfig {
   readonly options: FabricNodeOptions;
@@ -16,6 +16,7 @@ export interface AgentConfig {
 
 export type AgentCommand =
   | { readonly command: 'start'; readonly plan: TrafficPlan }
+  | { readonly command: 'burst'; readonly burst: Burst }
   /** Answered by `stopped` when all that was sent has ended. */
   | { readonly command: 'stop' }
   /** Drains the node, which goes on to send. Answered by `drained` when it has closed and all that was sent has ended. */
@@ -37,16 +38,18 @@ const node = await FabricNode.start(options, {
 });
 for (const { name, liveness } of node.members.all) noteMember(name, liveness);
 node.members.subscribe(({ node: name, to }) => noteMember(name, to));
-receiveMessages(node.messages, journal, introduced);
+receiveMessages(node.messages, options.nodeName, journal, introduced);
 const self = { node: node.ready.node, generation: node.ready.generation };
 journal.write({ what: 'started', generation: self.generation });
 introduce(self);
 
-const traffic = new Traffic(self, peers, sendersOf(node, peers), journal);
+const traffic = new Traffic({ self, peers, senders: sendersOf(node, peers), publish: publisherOf(node), journal });
 process.on('message', async (message: AgentCommand) => {
   switch (message.command) {
     case 'start':
       return traffic.start(message.plan);
+    case 'burst':
+      return traffic.burst(message.burst);
     case 'stop':
       await traffic.stop();
       return tell('stopped');

@@ -10,11 +10,12 @@ import type { FabricNodeOptions } from '../../src/index.ts';
 import { auditJournals } from './ledger.ts';
 import { Network } from './network.ts';
 import { type Life, NodeProcess } from './node-process.ts';
+import { PEER_LABEL } from './senders.ts';
 import type { TrafficPlan } from './traffic.ts';
 
 const HEARTBEAT_TIMEOUT_MS = 3_000;
 const PORT = 5122;
-const TRAFFIC: TrafficPlan = { rate: 150, timeoutMs: 3_000, bulkBytes: 4_096 };
+const TRAFFIC: TrafficPlan = { rate: 120, timeoutMs: 3_000, bulkBytes: 4_096, largeEvery: 101 };
 /** How late an end may be on a machine that has other things to do. */
 const SLACK_MS = 10_000;
 
@@ -48,7 +49,7 @@ export class FaultCluster {
 
   async #start(): Promise<void> {
     const { hosts } = this.network;
-    const member = hosts.map(({ name, address }) => ({ name, address: `${address}:${PORT}` }));
+    const member = hosts.map(({ name, address }) => ({ name, address: `${address}:${PORT}`, labels: PEER_LABEL }));
     await writeFile(this.#path('members.toml'), stringify({ member }));
     for (const { name, address } of hosts) await this.#store.issueNode({ nodeName: name, hosts: [address] });
     await Promise.all(hosts.map(({ name }) => this.launch(name)));

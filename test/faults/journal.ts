@@ -1,8 +1,8 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import type { LivenessState, Priority } from '../../src/index.ts';
 
-/** How a message goes: a request that is answered, a one-way message, or a unary gRPC call. */
-export type Way = 'request' | 'send' | 'call';
+/** How a message goes: a request that is answered, a one-way message to one peer or to all, or a unary gRPC call. */
+export type Way = 'request' | 'send' | 'publish' | 'call';
 
 /** One process of a node. */
 export interface ProcessName {
@@ -24,7 +24,8 @@ export type Outcome =
       readonly safeToRetry: boolean | undefined;
     };
 
-/** What one process saw. Ids are those of {@link messageId}. Times are of a clock that all processes of a machine share. */
+/** What one process saw. Ids are those of {@link messageId}, of
+ * what is published those of {@link deliveryId}. Times are of a clock that all processes of a machine share. */
 export type Entry = { readonly atMs: number } & (
   | { readonly what: 'started'; readonly generation: number }
   | {
@@ -70,7 +71,12 @@ export function messageId({ node, generation }: ProcessName, number: number): st
   return `${node}/${generation}/${number}`;
 }
 
-/** The number in an id. */
+/** Unique among the deliveries of what is published. */
+export function deliveryId(id: string, to: string): string {
+  return `${id} to ${to}`;
+}
+
+/** The number in the id of a message. */
 export function numberOf(id: string): number {
   return Number(id.slice(id.lastIndexOf('/') + 1));
 }

@@ -21,7 +21,7 @@ type Settled = Extract<Entry, { what: 'settled' }>;
 type Received = Extract<Entry, { what: 'received' }> & { readonly by: ProcessJournal };
 
 /** Those whose order is promised: a call may go by another connection. */
-const ORDERED: readonly Way[] = ['request', 'send'];
+const ORDERED: readonly Way[] = ['request', 'send', 'publish'];
 
 /**
  * Holds the journals of all processes against one another.

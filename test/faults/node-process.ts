@@ -8,7 +8,7 @@ import type { AgentCommand, AgentConfig, AgentReport } from './agent.ts';
 import { type Entry, JournalReader, nowMs } from './journal.ts';
 import type { ProcessJournal } from './ledger.ts';
 import type { Host } from './network.ts';
-import type { TrafficPlan } from './traffic.ts';
+import type { Burst, TrafficPlan } from './traffic.ts';
 
 const AGENT = fileURLToPath(new URL('agent.ts', import.meta.url));
 /** No process takes longer for anything, however slow the machine is. */
@@ -78,6 +78,11 @@ export class NodeProcess {
 
   startTraffic(plan: TrafficPlan): void {
     this.#tell({ command: 'start', plan });
+  }
+
+  /** Sends as many messages in one turn. */
+  burst(burst: Burst): void {
+    this.#tell({ command: 'burst', burst });
   }
 
   /** Sends nothing more. Resolves when all that was sent has ended. */

@@ -1,12 +1,13 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type * as grpc from '@grpc/grpc-js';
 import { type ApplicationService, callerOf, type Messages } from '../../src/index.ts';
-import { type JournalWriter, numberOf, type ProcessName } from './journal.ts';
+import { deliveryId, type JournalWriter, numberOf, type ProcessName } from './journal.ts';
 import { decodeMessage, encodeAnswer } from './payload.ts';
 
 /** Kinds of the messages that agents take. */
 export const REQUEST = 'faults.request';
 export const NOTICE = 'faults.notice';
+export const NEWS = 'faults.news';
 
 /** How long every fifth answer takes: so there are always messages that were received and not answered. */
 const SLOW_ANSWER_MS = 200;
@@ -41,8 +42,13 @@ export function callReceiver(journal: JournalWriter, self: Promise<ProcessName>)
   };
 }
 
-/** The same for requests and one-way messages. */
-export function receiveMessages(messages: Messages, journal: JournalWriter, self: Promise<ProcessName>): void {
+/** The same for requests and one-way messages. @param name of the node. */
+export function receiveMessages(
+  messages: Messages,
+  name: string,
+  journal: JournalWriter,
+  self: Promise<ProcessName>,
+): void {
   messages.handle(REQUEST, ({ payload, from, priority }) => {
     const id = decodeMessage(payload);
     journal.write({ what: 'received', id, from, way: 'request', priority });
@@ -51,6 +57,10 @@ export function receiveMessages(messages: Messages, journal: JournalWriter, self
   messages.handle(NOTICE, ({ payload, from, priority }) =>
     journal.write({ what: 'received', id: decodeMessage(payload), from, way: 'send', priority }),
   );
+  messages.handle(NEWS, ({ payload, from, priority }) => {
+    const id = deliveryId(decodeMessage(payload), name);
+    journal.write({ what: 'received', id, from, way: 'publish', priority });
+  });
 }
 
 async function answerTo(id: string, self: Promise<ProcessName>): Promise<Buffer> {

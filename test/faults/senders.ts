@@ -2,7 +2,7 @@ import * as grpc from '@grpc/grpc-js';
 import { type FabricNode, isSelvedgeError, type Messages, type Priority } from '../../src/index.ts';
 import type { Outcome, Way } from './journal.ts';
 import { decodeAnswer } from './payload.ts';
-import { NOTICE, REQUEST, TAKE } from './receiver.ts';
+import { NEWS, NOTICE, REQUEST, TAKE } from './receiver.ts';
 
 /** One message that is to be sent. */
 export interface OutgoingMessage {
@@ -16,13 +16,28 @@ export interface OutgoingMessage {
 /** Sends one message and says how it ended. Rejects only where the answer is not one to it. */
 export type Sender = (message: OutgoingMessage) => Promise<Outcome>;
 
-/** A sender for each way. */
+/** Sends one message to all peers and says how it ended for each. */
+export type Publisher = (message: Omit<OutgoingMessage, 'to'>) => Promise<ReadonlyMap<string, Outcome>>;
+
+/** The label of all nodes but the sender itself, as the members file has it. */
+export const PEER_LABEL = { faults: 'peer' } as const;
+
+/** A sender for each way that leads to one peer. */
 export function sendersOf(node: FabricNode, peers: readonly string[]): ReadonlyMap<Way, Sender> {
-  return new Map([
+  return new Map<Way, Sender>([
     ['request', requestSender(node.messages)],
     ['send', noticeSender(node.messages)],
     ['call', callSender(node, peers)],
   ]);
+}
+
+export function publisherOf({ messages }: FabricNode): Publisher {
+  return async ({ bytes, priority, timeoutMs }) => {
+    const deliveries = await messages.publish({ labels: PEER_LABEL }, NEWS, bytes, { priority, timeoutMs });
+    return new Map(
+      deliveries.map(({ node, error }) => [node, error === undefined ? { kind: 'taken' } : failure(error)]),
+    );
+  };
 }
 
 function callSender(node: FabricNode, peers: readonly string[]): Sender {
