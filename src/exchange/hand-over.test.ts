@@ -39,6 +39,21 @@ test('a stream that the peer never takes up takes the place of none, and nothing
   assert.deepEqual(ends, ['replied', 'replied', 'replied']);
 });
 
+test('an answer that waits outlives the stream over which the request came', async () => {
+  const answers: (() => void)[] = [];
+  const pair = exchangePair({ b: request => void answers.push(() => request.reply(NOTHING, NOTHING)) });
+  const ends: string[] = [];
+  const first = pair.connect();
+  post(pair.a, ends);
+  await until('a request', () => answers.length === 1);
+  pair.connect();
+  await Promise.all([first.a.quiet, first.b.quiet]);
+  for (const answer of answers) answer();
+  first.end('closed');
+  await until('an end', () => ends.length === 1);
+  assert.deepEqual(ends, ['replied']);
+});
+
 test('of two requests with one id the older one is cancelled, for the peer cannot tell the answers', () => {
   const cancelled: string[] = [];
   const pair = exchangePair({ b: request => request.onCancel(() => cancelled.push(request.name)) });
