@@ -2,6 +2,7 @@ import type { Fifo } from '../lifecycle/fifo.ts';
 import type { OutboundQueue } from './outbound-queue.ts';
 import {
   FIXED_BYTES,
+  FULL_BATCH_BYTES,
   HEAD_BYTES,
   LEAST_PART_BYTES,
   MAX_BATCH_BYTES,
@@ -81,7 +82,7 @@ export class BatchWriter {
     }
     if (refusal === undefined) for (const grant of content.grants()) this.#grant(grant);
     queue.beginBatch();
-    while (this.#at <= MAX_BATCH_BYTES - LEAST_ROOM_BYTES) {
+    while (this.#at <= FULL_BATCH_BYTES - LEAST_ROOM_BYTES) {
       const record = this.#next(content);
       if (record === undefined) break;
       if (record.bytesWritten === 0 && record.needsGrant) content.onBegun(record);
@@ -111,7 +112,7 @@ export class BatchWriter {
   /** Whether all of it goes into what is left, its name included where that is new. */
   #fits({ type, name, header, payload }: OutgoingRecord): boolean {
     const most = 2 * HEAD_BYTES + FIXED_BYTES[type] + 2 + 3 * name.length + header.length + payload.length;
-    return this.#at + most <= MAX_BATCH_BYTES;
+    return this.#at + most <= FULL_BATCH_BYTES;
   }
 
   #whole(record: OutgoingRecord): void {
@@ -137,7 +138,7 @@ export class BatchWriter {
     }
     const { type, priority, prefix = Buffer.alloc(0), payload, bytesWritten } = record;
     const left = prefix.length + payload.length - bytesWritten;
-    const length = Math.min(left, MAX_BATCH_BYTES - this.#at - HEAD_BYTES);
+    const length = Math.min(left, FULL_BATCH_BYTES - this.#at - HEAD_BYTES);
     this.#head(type, priority, length, length < left);
     if (bytesWritten < prefix.length) this.#bytes(prefix.subarray(bytesWritten, bytesWritten + length));
     const end = bytesWritten + length;
@@ -153,7 +154,7 @@ export class BatchWriter {
     if (known !== undefined) return known;
     const length = Buffer.byteLength(name);
     if (this.#numbers.size >= MAX_NUMBERED_NAMES) return 0;
-    if (this.#at + HEAD_BYTES + 2 + length > MAX_BATCH_BYTES) return 0;
+    if (this.#at + HEAD_BYTES + 2 + length > FULL_BATCH_BYTES) return 0;
     const number = this.#numbers.size + 1;
     this.#numbers.set(name, number);
     this.#head(RECORD.name, 0, 2 + length, false);

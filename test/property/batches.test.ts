@@ -7,6 +7,7 @@ import { BatchReader, MalformedBatch, type RecordListener } from '../../src/exch
 import { BatchWriter } from '../../src/exchange/batch-writer.ts';
 import { OutboundQueue } from '../../src/exchange/outbound-queue.ts';
 import {
+  FULL_BATCH_BYTES,
   MAX_BATCH_BYTES,
   OutgoingRecord,
   PRIORITY_INDEXES,
@@ -127,7 +128,7 @@ class Line {
       onLast: () => {},
     });
     if (batch === undefined) return false;
-    assert.ok(batch.length <= MAX_BATCH_BYTES);
+    assert.ok(batch.length <= FULL_BATCH_BYTES + 44);
     this.batches.push(batch);
     return true;
   }
