@@ -295,7 +295,8 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
 
   /** Calls do not wait for another stream: they have a way of their own. */
   #declineCalls(): void {
-    if (this.#current?.way.takesCalls() === true) return;
+    // Whether a stream takes calls is a verdict on a certificate: not to be asked for nothing.
+    if (this.#pending.size === 0 || this.#current?.way.takesCalls() === true) return;
     for (const pending of [...this.#pending.values()]) if (pending.name.startsWith('/')) pending.decline();
   }
 

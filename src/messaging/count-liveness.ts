@@ -4,6 +4,7 @@ import type { PeerEntry } from './peer-table.ts';
 
 /** Shows how many peers are in each state of liveness, those in which none is too. */
 export function countLiveness({ members }: Pick<Metrics, 'members'>, peers: readonly PeerEntry[]): void {
-  for (const state of LIVENESS_STATES)
-    members.set({ liveness: state }, peers.filter(({ liveness }) => liveness.state === state).length);
+  const counts = new Map(LIVENESS_STATES.map(state => [state, 0]));
+  for (const { liveness } of peers) counts.set(liveness.state, (counts.get(liveness.state) ?? 0) + 1);
+  for (const [state, count] of counts) members.set({ liveness: state }, count);
 }

@@ -15,7 +15,7 @@ import {
 } from './peer-parts.ts';
 import { type DialProblem, PeerStatus } from './peer-status.ts';
 import type { PeerStream } from './peer-stream.ts';
-import { type PeerEntry, peerEntry } from './peer-table.ts';
+import { type PeerEntry, PeerLine } from './peer-table.ts';
 import type { RunningClock } from './running-clock.ts';
 import { StreamInterest } from './stream-interest.ts';
 import { StreamRenewal } from './stream-renewal.ts';
@@ -64,10 +64,12 @@ export class PeerLink {
   readonly #renewal: StreamRenewal;
   readonly #interest: StreamInterest;
   readonly #status: PeerStatus;
+  readonly #line: PeerLine;
   #active = false;
 
   constructor(parts: PeerLinkParts) {
     this.name = parts.name;
+    this.#line = new PeerLine(parts.name);
     this.#parts = parts;
     this.#lost = new LostStreams(parts.options.helloTimeoutMs ?? DEFAULT_HELLO_TIMEOUT_MS);
     this.#interest = new StreamInterest({
@@ -91,7 +93,15 @@ export class PeerLink {
   get entry(): PeerEntry {
     const live = this.#live;
     const said = live?.introduction ?? (this.#status.rests ? this.#introduction : undefined);
-    return peerEntry(this.name, this.#status.facts, this.#parts.member(), live, this.#introduction, said?.labels);
+    const { standing, liveness } = this.#status;
+    return this.#line.of({
+      standing,
+      liveness,
+      member: this.#parts.member(),
+      stream: live,
+      known: this.#introduction,
+      labels: said?.labels,
+    });
   }
 
   /** Dials from now on, whenever that is wanted. */

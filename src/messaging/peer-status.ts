@@ -2,7 +2,7 @@ import type { LivenessReason } from '../errors/liveness-reason.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Closing } from './closing.ts';
 import { mayBeGone } from './member-liveness.ts';
-import { PeerLiveness, type PeerLivenessParts } from './peer-liveness.ts';
+import { type Liveness, PeerLiveness, type PeerLivenessParts } from './peer-liveness.ts';
 import { PeerStanding } from './peer-standing.ts';
 import type { PeerEntry, PeerState } from './peer-table.ts';
 import type { PeerStreamFacts } from './stream-facts.ts';
@@ -35,8 +35,14 @@ export class PeerStatus {
     this.#liveness = new PeerLiveness(parts);
   }
 
-  get facts(): Pick<PeerEntry, 'state' | 'reason' | 'detail' | 'since' | 'liveness'> {
-    return { ...this.#standing.facts, liveness: this.#liveness.value };
+  /** Another object after each change. */
+  get standing(): Pick<PeerEntry, 'state' | 'reason' | 'detail' | 'since'> {
+    return this.#standing.facts;
+  }
+
+  /** Another object after each change. */
+  get liveness(): Liveness {
+    return this.#liveness.value;
   }
 
   get state(): PeerState {

@@ -43,21 +43,53 @@ export interface PeerEntry {
   readonly addresses: readonly Address[];
 }
 
-/**
- * @param known what the peer last said of itself.
- * @param labels those that it said of itself, where they still count.
- */
-export function peerEntry(
-  name: string,
-  standing: Pick<PeerEntry, 'state' | 'reason' | 'detail' | 'since' | 'liveness'>,
-  member: Pick<PeerEntry, 'labels' | 'addresses'> | undefined,
-  stream: Pick<PeerEntry, 'security' | 'direction' | 'identity'> | undefined,
-  known: Introduction | undefined,
-  labels: Introduction['labels'] | undefined,
-): PeerEntry {
+/** What a line of the table is made of. */
+export interface PeerLineParts {
+  readonly standing: Pick<PeerEntry, 'state' | 'reason' | 'detail' | 'since'>;
+  readonly liveness: Liveness;
+  readonly member: Pick<PeerEntry, 'labels' | 'addresses'> | undefined;
+  readonly stream: Pick<PeerEntry, 'security' | 'direction' | 'identity'> | undefined;
+  /** What the peer last said of itself. */
+  readonly known: Introduction | undefined;
+  /** Those that it said of itself, where they still count. */
+  readonly labels: Introduction['labels'] | undefined;
+}
+
+/** One line of the table. It is made anew only from other parts: in a large cluster the table is asked for very often. */
+export class PeerLine {
+  readonly #name: string;
+  #parts: PeerLineParts | undefined;
+  #entry: PeerEntry | undefined;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  of(parts: PeerLineParts): PeerEntry {
+    if (this.#entry !== undefined && this.#parts !== undefined && sameParts(this.#parts, parts)) return this.#entry;
+    const entry = peerEntry(this.#name, parts);
+    this.#parts = parts;
+    this.#entry = entry;
+    return entry;
+  }
+}
+
+function sameParts(a: PeerLineParts, b: PeerLineParts): boolean {
+  return (
+    a.standing === b.standing &&
+    a.liveness === b.liveness &&
+    a.member === b.member &&
+    a.stream === b.stream &&
+    a.known === b.known &&
+    a.labels === b.labels
+  );
+}
+
+function peerEntry(name: string, { standing, liveness, member, stream, known, labels }: PeerLineParts): PeerEntry {
   return {
     name,
     ...standing,
+    liveness,
     security: stream?.security,
     direction: stream?.direction,
     identity: stream?.identity,
