@@ -60,6 +60,7 @@ const RENEWAL_PACE_MS = 1_000;
  * K1. The plan of each channel is made anew whenever members, policy or a trust snapshot change, and the servers of open
  *     connections are judged again when one of the latter two does.
  * K2. A dial that fails for a reason is logged once per distinct reason and counted each time.
+ * K3. A closed connector dials nobody: a channel that is asked for then is a closed one.
  */
 export class Connector {
   readonly #parts: ConnectorParts;
@@ -68,6 +69,7 @@ export class Connector {
   readonly #unsubscribe: (() => void)[] = [];
   #trustSubscriptions: (() => void)[] = [];
   readonly #turns = new PacedTurns(DIAL_PACE_MS);
+  #isClosed = false;
   /** Called before an open connection must go because its server may no longer be spoken to. */
   onWithdrawn: (connection: OutboundConnection, reason: RefusalReason) => void = () => {};
   /** Called at each call to a member, those of who retries himself left out. */
@@ -108,6 +110,10 @@ export class Connector {
       watcher: planned => this.#watch(nodeName, planned),
       called: () => this.onCalled(nodeName),
     });
+    if (this.#isClosed) {
+      channel.close();
+      return channel;
+    }
     const renewals = new PacedTurns(RENEWAL_PACE_MS);
     this.#routes.set(nodeName, { channel, plan, renewals, lastProblem: '' });
     this.#judgePlan(nodeName, plan.value);
@@ -156,6 +162,7 @@ export class Connector {
   }
 
   close(): void {
+    this.#isClosed = true;
     for (const stop of [...this.#unsubscribe, ...this.#trustSubscriptions]) stop();
     for (const { channel, renewals } of this.#routes.values()) {
       channel.close();

@@ -152,6 +152,18 @@ test('a call to a member that is removed is cut after the drain timeout with tha
   await assert.rejects(echo(client, 'x'), /UNAVAILABLE.*node-1 is not a member/);
 });
 
+test('a closed connector dials nobody, also not a member that was never called before', async t => {
+  const snapshot = await makeSnapshot(t);
+  const server = await startListener(t, { snapshot });
+  const { connector } = startConnector(t, { addresses: [withScheme(server.address, 'https')], snapshot });
+  connector.close();
+  for (const name of ['node-1', 'node-2']) {
+    const client = new grpc.Client('x', grpc.credentials.createInsecure(), overriding(connector.channel(name)));
+    await assert.rejects(echo(client, 'x'), new RegExp(`UNAVAILABLE: the connection to ${name} is closed`));
+  }
+  assert.equal(server.listener.connections.length, 0);
+});
+
 test('a stream that outlives the grace is cut with UNAVAILABLE and the reason', async t => {
   const snapshot = await makeSnapshot(t);
   const server = await startListener(t, { snapshot });
