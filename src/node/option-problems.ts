@@ -59,10 +59,10 @@ export class OptionProblems {
     return value;
   }
 
-  /** A whole number of at least `min`. */
-  count(path: OptionPath, value: number, min = 1): number {
-    if (!Number.isInteger(value) || value < min || value > MAX_COUNT)
-      this.add(path, `${value} is not a whole number from ${min} to ${MAX_COUNT}.`);
+  /** A whole number from `min` to `max`. */
+  count(path: OptionPath, value: number, min = 1, max: number = MAX_COUNT): number {
+    if (!Number.isInteger(value) || value < min || value > max)
+      this.add(path, `${value} is not a whole number from ${min} to ${max}.`);
     return value;
   }
 }

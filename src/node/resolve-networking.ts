@@ -125,8 +125,8 @@ function resolveLimits(options: NetworkingOptions, found: OptionProblems): Limit
   const at = (option: keyof Limits) => ['networking', option];
   const durationMs = (option: keyof Limits, byDefault: number) =>
     found.durationMs(at(option), options[option] ?? byDefault);
-  const count = (option: keyof Limits, byDefault: number, min?: number) =>
-    found.count(at(option), options[option] ?? byDefault, min);
+  const count = (option: keyof Limits, byDefault: number, min?: number, max?: number) =>
+    found.count(at(option), options[option] ?? byDefault, min, max);
 
   const limits: Limits = {
     drainTimeoutMs: durationMs('drainTimeoutMs', 30_000),
@@ -136,7 +136,7 @@ function resolveLimits(options: NetworkingOptions, found: OptionProblems): Limit
     maxConcurrentCalls: count('maxConcurrentCalls', 1_000),
     maxMessageBytes: count('maxMessageBytes', 4_194_304, MIN_MESSAGE_BYTES),
     messageQueueBytes: count('messageQueueBytes', 16_777_216, MIN_QUEUE_BYTES),
-    messageWindowBytes: count('messageWindowBytes', 1_048_576, MIN_WINDOW_BYTES),
+    messageWindowBytes: count('messageWindowBytes', 1_048_576, MIN_WINDOW_BYTES, MAX_WINDOW_BYTES),
     maxStreamedCallBytes: count('maxStreamedCallBytes', 262_144, 0),
     heartbeatIntervalMs: durationMs('heartbeatIntervalMs', 5_000),
     heartbeatTimeoutMs: durationMs('heartbeatTimeoutMs', 15_000),
@@ -152,12 +152,6 @@ function resolveLimits(options: NetworkingOptions, found: OptionProblems): Limit
       at(options.heartbeatTimeoutMs === undefined ? 'heartbeatIntervalMs' : 'heartbeatTimeoutMs'),
       `Every peer stream would be given up: the heartbeat timeout (${limits.heartbeatTimeoutMs} ms) is not longer than the interval (${limits.heartbeatIntervalMs} ms).`,
       'Make `networking.heartbeatTimeoutMs` at least twice `networking.heartbeatIntervalMs`.',
-    );
-  if (limits.messageWindowBytes > MAX_WINDOW_BYTES)
-    found.add(
-      at('messageWindowBytes'),
-      `${limits.messageWindowBytes} is too much.`,
-      `Give at most ${MAX_WINDOW_BYTES}.`,
     );
   if (limits.idleTimeoutMs > 0 && limits.idleTimeoutMs < MIN_IDLE_TIMEOUT_MS)
     found.add(at('idleTimeoutMs'), 'Connections would be dialled again and again.', 'Give at least 1s.');

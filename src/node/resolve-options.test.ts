@@ -229,6 +229,7 @@ test('a queue and a window of messages are no smaller than makes sense, and a wi
   assert.deepEqual(pathsOf(refused(networking({ messageWindowBytes: 1_073_741_825 }))), [
     'networking.messageWindowBytes',
   ]);
+  assert.deepEqual(pathsOf(refused(networking({ messageWindowBytes: 2 ** 31 }))), ['networking.messageWindowBytes']);
   assert.deepEqual(pathsOf(refused(networking({ maxStreamedCallBytes: -1 }))), ['networking.maxStreamedCallBytes']);
 });
 
