@@ -157,6 +157,18 @@ test('a message is taken when a handler has it, whatever becomes of it there', a
   assert.equal(lost?.error?.code, 'message_failed');
 });
 
+test('what is no message is said also where nobody would get it, and options may be left undefined', async () => {
+  await using alone = await LoopbackNode.start({ name: 'node-a' });
+  const { messages } = alone;
+  assert.deepEqual(
+    await messages.publish({ labels: {} }, 'note', HELLO, { signal: undefined, timeoutMs: undefined }),
+    [],
+  );
+  await assert.rejects(messages.publish({ labels: {} }, 'No Kind', HELLO), TypeError);
+  await assert.rejects(messages.publish({ labels: {} }, 'note', 'text' as unknown as Buffer), TypeError);
+  await assert.rejects(messages.publish({ labels: {} }, 'note', HELLO, { timeoutMs: Number.NaN }), TypeError);
+});
+
 test('payloads of several MiB do not hold up what is more urgent', async () => {
   await using pair = await nodes();
   const { a, b } = pair;

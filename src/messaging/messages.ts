@@ -13,11 +13,11 @@ import { type MessageHandler, MessageHandlers, type MessageHandlersParts } from 
 
 export interface MessageOptions {
   /** How long to wait, for the connection and the answer together, in milliseconds. Default 10,000; `Infinity` for ever. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Default `normal`. */
-  readonly priority?: Priority;
+  readonly priority?: Priority | undefined;
   /** Gives the message up. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What became of a message to one of several nodes. */
@@ -91,13 +91,18 @@ export class Messages {
     return taken;
   }
 
-  /** Sends a message to every node that has all of these labels; without labels to all members and this node. */
-  publish(
+  /**
+   * Sends a message to every node that has all of these labels; without labels to all members and this node. Rejects only
+   * where what is to be sent is none, also where nobody has the labels.
+   */
+  async publish(
     { labels }: { readonly labels: Readonly<Record<string, string>> },
     kind: string,
     payload: Uint8Array,
     options: MessageOptions = NO_OPTIONS,
   ): Promise<readonly Delivery[]> {
+    const { timeoutMs = DEFAULT_TIMEOUT_MS, priority = 'normal' } = options;
+    this.#check(kind, payload, timeoutMs, priority);
     const sent = this.#parts.nodesWith(labels).map(async (node): Promise<Delivery> => {
       try {
         await this.#post(node, kind, payload, options, true);
@@ -115,6 +120,16 @@ export class Messages {
     this.#handlers.serve(request, guard, from);
   }
 
+  /** @throws TypeError where one of them is none. */
+  #check(kind: string, payload: Uint8Array, timeoutMs: number, priority: Priority): void {
+    if (kind !== this.#lastKind && !isMessageKind(kind))
+      throw new TypeError(`not a kind of message: ${JSON.stringify(kind)}`);
+    this.#lastKind = kind;
+    if (!isUint8Array(payload)) throw new TypeError('a payload is a Uint8Array');
+    if (typeof timeoutMs !== 'number' || Number.isNaN(timeoutMs)) throw new TypeError('timeoutMs is a number');
+    if (!PRIORITIES.includes(priority)) throw new TypeError(`a priority is one of ${PRIORITIES.join(', ')}`);
+  }
+
   #post(
     node: string,
     kind: string,
@@ -125,13 +140,8 @@ export class Messages {
     const promise = new Promise<Buffer | undefined>(capture);
     const { resolve, reject } = captured;
     try {
-      if (kind !== this.#lastKind && !isMessageKind(kind))
-        throw new TypeError(`not a kind of message: ${JSON.stringify(kind)}`);
-      this.#lastKind = kind;
-      if (!isUint8Array(payload)) throw new TypeError('a payload is a Uint8Array');
       const { timeoutMs = DEFAULT_TIMEOUT_MS, priority = 'normal', signal } = options;
-      if (typeof timeoutMs !== 'number' || Number.isNaN(timeoutMs)) throw new TypeError('timeoutMs is a number');
-      if (!PRIORITIES.includes(priority)) throw new TypeError(`a priority is one of ${PRIORITIES.join(', ')}`);
+      this.#check(kind, payload, timeoutMs, priority);
       const exchange = this.#parts.exchangeWith(node);
       const { metrics } = this.#parts;
       const message = new OwnMessage(isOneWay, priorityIndex(priority), node, kind, payload, resolve, reject, metrics);
