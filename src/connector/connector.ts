@@ -1,6 +1,6 @@
 import type { PeerChain, PeerVerdict } from '../credentials/judge-peer.ts';
 import type { RefusalReason } from '../errors/refusal-reason.ts';
-import { isSelvedgeError, messageOf } from '../errors/selvedge-error.ts';
+import { isSelvedgeError, messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
 import { type Address, formatAddress, parseAddress } from '../identity/address.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
@@ -30,6 +30,8 @@ export interface Destinations {
 }
 
 export interface ConnectorParts {
+  /** The name of this node, which it does not dial. */
+  readonly self?: string;
   readonly directory: Destinations;
   readonly policy: ObservableValue<OutboundPolicy>;
   readonly options: StableChannelOptions;
@@ -174,6 +176,10 @@ export class Connector {
   }
 
   #plan(nodeName: string): DialPlan {
+    if (nodeName === this.#parts.self)
+      return {
+        error: new SelvedgeError('member_unknown', `${nodeName} is this node itself`, { node: nodeName }),
+      };
     const member = this.#parts.directory.member(nodeName);
     return planDials(nodeName, member?.addresses, this.#parts.policy.value, member?.tlsOnly);
   }

@@ -192,6 +192,7 @@ export class NodeParts {
     this.connector = closing.use(
       'connector',
       new Connector({
+        self: settings.value.nodeName,
         directory: this.directory,
         policy: this.outbound,
         options: { ...settings.value.networking, maxMessageBytes: largestMessage(settings.value) },

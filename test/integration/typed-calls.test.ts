@@ -48,6 +48,7 @@ test('unary calls go over the peer stream of two nodes, with the identity, the r
     before.map(count => (count ?? 0) + 20),
   );
 
+  await assert.rejects(ask(node('node-1').client(grpc.Client, 'node-1')), /UNAVAILABLE.*node-1 is this node itself/);
   byName.close();
   await assert.rejects(ask(byName), { code: grpc.status.UNAVAILABLE, details: 'the connection to node-2 is closed' });
 });
