@@ -15,6 +15,13 @@ export function wordCell(word: string): Cell {
   return WARNING.has(word) ? { text: word, colour: 'warning' } : word;
 }
 
+/** `alive`; of a member that gives trouble since when, too: `dead (7s ago)`. */
+export function livenessCell(liveness: string, sinceMs: number, now: Date): Cell {
+  const cell = wordCell(liveness);
+  if (typeof cell === 'string' || cell.colour === 'good' || sinceMs === 0) return cell;
+  return { ...cell, text: `${liveness} (${relativeTime(sinceMs, now)})` };
+}
+
 /** `mutual_tls`, or `none (peer_without_tls)`. */
 export function securityCell(security: string, reason: string): Cell {
   if (security !== 'none') return wordCell(security);

@@ -23,7 +23,7 @@ test('nodes list shows how each member is connected, and why one is not', async 
   assert.deepEqual(self?.slice(0, 4), ['node-1', 'self', 'alive', '-']);
   assert.equal(plaintext?.[3], 'none (peer_without_tls)');
   assert.equal(refused?.at(-1), 'unknown_ca: no anchor');
-  assert.deepEqual([silent?.[1], silent?.[2], silent?.at(-1)], ['connected', 'suspect', 'silence']);
+  assert.deepEqual([silent?.[1], silent?.[2], silent?.at(-1)], ['connected', 'suspect (4m ago)', 'silence']);
   assert.deepEqual([old?.[2], old?.at(-1)], ['-', '-'], 'a node of an older version does not say');
 });
 

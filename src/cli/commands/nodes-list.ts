@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { clusterControl, type Peer } from '../../rpc/control-messages.ts';
-import { labelsText, redactable, securityCell, timeCell, wordCell } from '../cells.ts';
+import { labelsText, livenessCell, redactable, securityCell, timeCell, wordCell } from '../cells.ts';
 import { onlineCommand, sessionOf } from '../ctl-command.ts';
 import { redactionNote } from '../redaction-note.ts';
 import type { CommandContext } from '../run-program.ts';
@@ -28,7 +28,7 @@ function nodesListCommand(context: CommandContext): Command {
   });
 }
 
-/** The members as a table; the last column says why one is not connected, or why it is suspect or dead though it is. */
+/** The members as a table; the last column says why one is not connected, or why it is suspect or dead though it is. SINCE is of the state. */
 export function renderPeers(
   peers: readonly Peer[],
   isRedacted: boolean,
@@ -49,7 +49,7 @@ export function renderPeers(
   const rows = peers.map(peer => [
     redactable(peer.nodeName, isRedacted),
     wordCell(peer.state),
-    wordCell(peer.liveness),
+    livenessCell(peer.liveness, peer.livenessSinceMs, now()),
     securityCell(peer.security, peer.securityReason),
     peer.mode,
     timeCell(peer.sinceMs, now()),
