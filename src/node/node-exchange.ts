@@ -6,12 +6,13 @@ import type { InboundRequest } from '../exchange/inbound-request.ts';
 import type { PeerExchange } from '../exchange/peer-exchange.ts';
 import type { RequestRoute } from '../exchange/request-route.ts';
 import type { ExchangeLimits } from '../exchange/stream-exchange.ts';
+import { atMost } from '../lifecycle/at-most.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import type { FabricListener } from '../listener/fabric-listener.ts';
 import type { Admit, CallRules, ListenerPolicy } from '../listener/listener-policy.ts';
 import { Messages } from '../messaging/messages.ts';
 import type { PeerStreams } from '../messaging/peer-streams.ts';
-import { selfExchange } from '../messaging/self-exchange.ts';
+import { type SelfExchange, selfExchange } from '../messaging/self-exchange.ts';
 import type { Caller } from '../rpc/caller.ts';
 import type { StreamGuard } from '../rpc/stream-guard.ts';
 import type { NodeParts } from './node-parts.ts';
@@ -40,7 +41,7 @@ export class NodeExchange {
   readonly #parts: NodeExchangeParts;
   readonly #calls: CallServer;
   readonly #channels = new Map<string, UnaryChannel>();
-  readonly #self: PeerExchange;
+  readonly #self: SelfExchange;
 
   constructor(parts: NodeExchangeParts) {
     const { node, services, listener } = parts;
@@ -109,16 +110,22 @@ export class NodeExchange {
     return made;
   }
 
-  /** Fails what this node sent to itself; what it sent to others the peer streams fail when they close. */
+  /** Resolves when no message of a peer or of this node is being served any more, at the latest after `timeoutMs`. */
+  async settled(timeoutMs: number): Promise<void> {
+    const { exchanges } = this.#parts.streams;
+    await Promise.all([exchanges.settled(timeoutMs), atMost(timeoutMs, this.#self.settled())]);
+  }
+
+  /** Fails what this node sent to itself; what it sent to others ends with their streams. */
   close(): void {
-    this.#self.close('node_closed');
+    this.#self.exchange.close('node_closed');
   }
 
   #exchangeWith(name: string): PeerExchange {
     const { node, streams, isClosed } = this.#parts;
     const { nodeName } = node.settings.value;
     if (isClosed()) throw new SelvedgeError('node_closed', 'the node is closed', { node: nodeName });
-    if (name === nodeName) return this.#self;
+    if (name === nodeName) return this.#self.exchange;
     const known = streams.exchanges.known(name);
     if (known !== undefined) return known;
     if (node.directory.member(name) === undefined)

@@ -227,7 +227,7 @@ export class NodeServer {
     this.#standard.setServing(false);
     if (graceMs > 0) await this.#streams.announceDraining(Math.min(graceMs, DRAINING_ACKNOWLEDGED_MS));
     const fabricClosed = this.#fabric.close('node_draining', graceMs);
-    await this.#streams.exchanges.settled(graceMs);
+    await this.exchange.settled(graceMs);
     this.#isClosed = true;
     await this.#streams.close('node_draining');
     this.exchange.close();

@@ -64,6 +64,22 @@ test('a node that drains answers the messages that it has, and others wait at th
   await assert.rejects(late, error => isSelvedgeError(error, 'message_failed') && error.facts.safeToRetry);
 });
 
+test('a node that drains answers also what it sent to itself', async t => {
+  const start = await nodesOf(t);
+  const node = await start('node-1', {});
+  const held: (() => void)[] = [];
+  node.messages.handle('slow', () => new Promise<Buffer>(resolve => held.push(() => resolve(Buffer.from('late')))));
+  const served = node.messages.request('node-1', 'slow', Buffer.alloc(0), { timeoutMs: 60_000 });
+  await until('it is served', () => held.length === 1);
+  const justSent = node.messages.request('node-1', 'slow', Buffer.alloc(0), { timeoutMs: 60_000 });
+  const drained = node.drain();
+  await until('both are served', () => held.length === 2);
+  for (const release of held) release();
+  assert.deepEqual([String(await served), String(await justSent)], ['late', 'late']);
+  await drained;
+  await assert.rejects(node.messages.request('node-1', 'slow', Buffer.alloc(0)), { code: 'node_closed' });
+});
+
 test('max-streamed-call-bytes is the largest unary call that goes over the stream; with 0 none does', async t => {
   const start = await nodesOf(t);
   const server = await start('node-2', {}, { services: [{ definition, implementation }] });
