@@ -86,6 +86,17 @@ test('a peer that leaves in order drains, and is dead at its goodbye without a s
   assert.equal(said.find(({ event }) => event === 'peer.dead')?.was, 'draining');
 });
 
+test('nobody is suspect for being removed from the members', async () => {
+  await using a = await LoopbackNode.start({ name: 'node-a' });
+  await using b = await LoopbackNode.start({ name: 'node-b' });
+  a.knows(b).streams.start();
+  b.knows(a);
+  await isAlive(a);
+  a.members.set([]);
+  await until('its stream is over', () => a.logged('peer.disconnected').length === 1);
+  assert.deepEqual([a.logged('peer.disconnected')[0]?.reason, changes(a)], ['not_a_member', []]);
+});
+
 test('a process whose event loop was blocked suspects nobody for it', async () => {
   await using a = await LoopbackNode.start({ name: 'node-a', options: FAST });
   await using b = await LoopbackNode.start({ name: 'node-b', options: FAST });

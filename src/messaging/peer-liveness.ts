@@ -61,6 +61,8 @@ export class PeerLiveness {
   }
 
   ended({ reason, by }: Closing): void {
+    // Whether one lives that is no member here any more is nobody's question.
+    if (reason === 'not_a_member' && by === 'us') return;
     this.#machine.ended(reason, by, this.#clock.now());
     this.#look();
   }
