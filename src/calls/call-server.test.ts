@@ -210,6 +210,7 @@ function ask(server: CallServer, request: Partial<IncomingRequest>, guard: Parti
       onCancel: listener => {
         onCancel = listener;
       },
+      handlerOver: () => {},
       ...request,
     },
     { caller: () => caller, decide: () => ({ allowed: true, policy: '', rule: '' }), interceptor: passing, ...guard },

@@ -78,7 +78,7 @@ export class IncomingCall implements ServerCallInterface {
   }
 
   sendMessage(message: unknown, callback: () => void): void {
-    if (this.#isEnded) return;
+    if (this.#isEnded) return this.#over();
     let bytes: Buffer;
     try {
       bytes = this.#method.responseSerialize(message);
@@ -95,7 +95,7 @@ export class IncomingCall implements ServerCallInterface {
   }
 
   sendStatus(status: CallStatus): void {
-    if (this.#isEnded) return;
+    if (this.#isEnded) return this.#over();
     const hasMessage = this.#message !== undefined;
     const [code, details, trailing] = [status.code, String(status.details), status.metadata];
     const header = encodeReplyHeader({ hasMessage, code, details, initial: this.#initial, trailing });
@@ -150,6 +150,11 @@ export class IncomingCall implements ServerCallInterface {
   #reply(header: Uint8Array, payload: Uint8Array): void {
     this.#end();
     this.#request.reply(header, payload);
+  }
+
+  /** The handler of a call that has ended has nothing more to say either. */
+  #over(): void {
+    this.#request.handlerOver();
   }
 
   #end(): void {

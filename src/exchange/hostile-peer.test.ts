@@ -40,6 +40,7 @@ const request = (id: number, payload = NOTHING, timeoutMs = 0) =>
   record(RECORD.request, [id, 4], [timeoutMs, 4], [0, 2], [0, 2], [1, 1], Buffer.from('k'), payload);
 const grant = (received: number, granted: number) => record(RECORD.grant, [received, 4], [granted, 4]);
 const reply = (id: number, payload = NOTHING) => record(RECORD.reply, [id, 4], [0, 2], payload);
+const cancelOf = (id: number) => record(RECORD.cancel, [id, 4]);
 const filler = record(RECORD.failure, [9, 4], [0, 1], [0, 1], Buffer.alloc(60_000));
 
 /** A node whose peer sends and reads what the test says. */
@@ -57,8 +58,11 @@ function attacked(serve: (request: InboundRequest) => void = () => {}, limits: P
       setImmediate(done);
     },
   };
-  const stream = exchange.attach(pipe, {} as StreamGuard, ALL, 1);
-  return { exchange, stream, written, send: (...records: Buffer[]) => stream.receive(Buffer.concat(records)) };
+  const open = () => {
+    const stream = exchange.attach(pipe, {} as StreamGuard, ALL, 1);
+    return { stream, send: (...records: Buffer[]) => stream.receive(Buffer.concat(records)) };
+  };
+  return { exchange, written, open, ...open() };
 }
 
 /** What is held in buffers, when nothing more happens and what is not held is collected. */
@@ -199,4 +203,51 @@ test('what was refused is told before a stream ends, however much it is, and is 
   assert.equal(outcomes.length, count);
   assert.ok(outcomes.every(outcome => outcome === 'no_handler no'));
   assert.equal(pair.a.queue.requestBytes(1), 0);
+});
+
+test('who opens one stream after the other can have no more than a few windows of requests running', async () => {
+  const { open, send, exchange } = attacked(() => {}, { windowBytes: 10_000 });
+  const others = [open(), open(), open(), open(), open(), open(), open(), open()];
+  let id = 0;
+  let taken = 0;
+  await new Promise(resolve => setImmediate(resolve));
+  // Each was granted a window, and says that it was the last one, so that it is not lost when the next is used.
+  for (const { send: sendOver } of [{ send }, ...others]) {
+    assert.throws(() => {
+      sendOver(grant(0, 0));
+      for (let sent = 0; sent < 1_000; sent += 1) {
+        id += 1;
+        sendOver(request(id));
+        taken += 1;
+      }
+    }, MalformedBatch);
+    sendOver(record(RECORD.last));
+  }
+  assert.ok(taken * 128 > 2 * 10_000 && taken * 128 < 4 * 10_000 + 128, `${taken} requests`);
+  assert.equal(exchange.held.bytes(1), taken * 128);
+});
+
+test('what ran over a stream is given up with it, whether the peer granted anything or not', () => {
+  const cancelled: number[] = [];
+  const { send, exchange, stream } = attacked(incoming => incoming.onCancel(() => void cancelled.push(incoming.id)));
+  send(request(1), request(2));
+  exchange.detach(stream, 'lost');
+  assert.deepEqual(cancelled, [1, 2]);
+});
+
+test('requests that are given up at once count for as long as their handlers run', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const running: InboundRequest[] = [];
+  const { send, exchange } = attacked(incoming => void running.push(incoming), { windowBytes: 10_000 });
+  assert.throws(() => {
+    for (let id = 1; id < 1_000; id += 1) send(request(id), cancelOf(id));
+  }, MalformedBatch);
+  assert.ok(running.length * 128 <= 10_128, `${running.length} requests`);
+  for (const incoming of running.splice(0, 40)) incoming.reply(NOTHING, NOTHING);
+  assert.equal(exchange.held.bytes(1), running.length * 128);
+  // Of those that never end it is not known whether they still run.
+  const before = performance.now();
+  t.mock.method(performance, 'now', () => before + 6_000);
+  t.mock.timers.tick(6_000);
+  assert.equal(exchange.held.bytes(1), 0);
 });

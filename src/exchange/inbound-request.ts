@@ -24,8 +24,10 @@ const PROCESSED: { readonly [Reason in MessageFailure]: Processed } = {
 export interface InboundOwner {
   /** Takes the answer; undefined: there is nothing to say. */
   answered(request: InboundRequest, answer: OutgoingRecord | undefined): void;
-  /** The answer is underway: what the request cost is free again. */
+  /** The answer is underway: what the request cost is free again, unless it was given up and its handler still runs. */
   done(request: InboundRequest): void;
+  /** The handler of a request that was given up is over. */
+  released(request: InboundRequest): void;
   readonly maxMessageBytes: number;
   /** Whether the peer reads its answers, so that another one may wait. */
   hasRoom(priority: PriorityIndex, bytes: number): boolean;
@@ -54,6 +56,10 @@ class Answer extends OutgoingRecord {
     this.payload = NOTHING;
     this.#request.owner.done(this.#request);
   }
+
+  override onDropped(): void {
+    this.onWritten();
+  }
 }
 
 /** A request or message of the peer, from its arrival until it is answered. */
@@ -74,6 +80,8 @@ export class InboundRequest implements IncomingRequest, Expiring {
   later: Expiring | undefined = undefined;
   line: DeadlineLine | undefined = undefined;
   isEnded = false;
+  /** Nobody waits for the answer any more, and the handler is not over. */
+  isGivenUp = false;
   readonly cost: number;
   #onCancel: (() => void) | undefined;
   #isCancelled = false;
@@ -118,7 +126,7 @@ export class InboundRequest implements IncomingRequest, Expiring {
   }
 
   reply(header: Uint8Array, payload: Uint8Array): void {
-    if (this.isEnded) return;
+    if (this.isEnded) return this.handlerOver();
     if (this.isOneWay) return this.#end(undefined);
     const bytes = header.length + payload.length;
     if (bytes > this.owner.maxMessageBytes) return this.fail('reply_too_large', `${bytes} bytes`);
@@ -127,7 +135,11 @@ export class InboundRequest implements IncomingRequest, Expiring {
   }
 
   fail(reason: MessageFailure, detail = ''): void {
-    if (this.isEnded) return;
+    if (this.isEnded) return this.handlerOver();
+    this.#fail(reason, detail);
+  }
+
+  #fail(reason: MessageFailure, detail: string): void {
     const processed = PROCESSED[reason];
     if (this.isOneWay && processed !== 'no') return this.#end(undefined);
     this.#end(new Answer(this, NOTHING, Buffer.from(detail), failureBytes(reason, processed)));
@@ -140,18 +152,25 @@ export class InboundRequest implements IncomingRequest, Expiring {
 
   expire(): void {
     if (this.isEnded) return;
-    this.#cancelled();
-    this.fail('deadline_exceeded');
+    this.#giveUp();
+    if (!this.isEnded) this.#fail('deadline_exceeded', '');
   }
 
   /** Nobody waits for the answer any more. */
   cancel(): void {
     if (this.isEnded) return;
-    this.#cancelled();
-    this.#end(undefined);
+    this.#giveUp();
+    if (!this.isEnded) this.#end(undefined);
   }
 
-  #cancelled(): void {
+  /** Also called where it is not waited for any longer. */
+  handlerOver(): void {
+    if (!this.isGivenUp) return;
+    this.isGivenUp = false;
+    this.owner.released(this);
+  }
+
+  #giveUp(): void {
     this.#isCancelled = true;
     const listener = this.#onCancel;
     this.#onCancel = undefined;
@@ -160,6 +179,7 @@ export class InboundRequest implements IncomingRequest, Expiring {
     } catch (error) {
       throwLater(error);
     }
+    this.isGivenUp = !this.isEnded;
   }
 
   #end(answer: OutgoingRecord | undefined): void {

@@ -19,4 +19,6 @@ export interface IncomingRequest {
    * once where that is so already.
    */
   onCancel(listener: () => void): void;
+  /** Of one that was given up: its handler has come to its end. `reply` and `fail` say that too. */
+  handlerOver(): void;
 }

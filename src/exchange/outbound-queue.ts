@@ -139,7 +139,11 @@ export class OutboundQueue {
 
   /** Takes out all replies, failures and cancels. */
   dropAnswers(): void {
-    for (const priority of PRIORITY_INDEXES) for (const record of this.#answers[priority].drain()) this.drop(record);
+    for (const priority of PRIORITY_INDEXES)
+      for (const record of this.#answers[priority].drain()) {
+        this.drop(record);
+        record.onDropped();
+      }
   }
 
   #first(records: Fifo<OutgoingRecord>): OutgoingRecord | undefined {

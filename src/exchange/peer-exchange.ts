@@ -3,6 +3,7 @@ import { Deadlines } from '../lifecycle/deadlines.ts';
 import { throwLater } from '../lifecycle/throw-later.ts';
 import type { StreamGuard } from '../rpc/stream-guard.ts';
 import type { StreamWay } from '../rpc/stream-way.ts';
+import { HeldRequests } from './held-requests.ts';
 import type { InboundOwner, InboundRequest } from './inbound-request.ts';
 import { OutboundQueue } from './outbound-queue.ts';
 import { CallbackRequest, type PendingRequest, type RequestOwner } from './pending-request.ts';
@@ -48,10 +49,13 @@ const MANY_RUNNING = 512;
  *     other stream, and a call that waited, fail as `declined`.
  * E5. A peer sends over one stream after the other. When it uses a newer one without having left an older one, that is
  *     lost to it: nothing more is served that arrives over it, for it would come after what was sent later.
+ * E6. What the peer can make this node hold does not depend on how many streams it opens, nor on what it gives up again:
+ *     see {@link HeldRequests}.
  */
 export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   readonly limits: ExchangeLimits;
   readonly queue: OutboundQueue = new OutboundQueue();
+  readonly held: HeldRequests;
   readonly #parts: PeerExchangeParts;
   readonly #deadlines = new Deadlines();
   readonly #pending = new Map<number, PendingRequest>();
@@ -73,6 +77,9 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   constructor(parts: PeerExchangeParts) {
     this.#parts = parts;
     this.limits = parts.limits;
+    this.held = new HeldRequests(parts.limits.windowBytes, this.#deadlines, (index, owner) => {
+      for (const stream of this.#streams) if (stream !== owner) stream.freed(index);
+    });
   }
 
   tryRequest(request: OutgoingRequest, settle: (outcome: RequestOutcome) => void): PendingRequest | undefined {
@@ -132,7 +139,7 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
     if (!this.#streams.includes(stream)) return;
     const { isCurrent, hasLeft, isGranted, isPeerGone } = stream;
     // The peer fails what it sent over the stream that it uses, and nothing else.
-    const isPeersCurrent = this.#streams.find(each => each.isGranted && !each.isPeerGone) === stream;
+    const isPeersCurrent = this.#streams.find(each => each.isPeers) === stream;
     stream.end();
     this.#streams = this.#streams.filter(each => each !== stream);
     if (isCurrent) this.#recover(stream, end);
@@ -210,6 +217,18 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
     if (this.#running.get(request.id) === request) this.#running.delete(request.id);
     if (this.#current === undefined) this.#tellIdle();
     else this.#current.schedule();
+  }
+
+  took(request: InboundRequest): void {
+    this.held.took(request);
+  }
+
+  done(request: InboundRequest): void {
+    this.held.done(request);
+  }
+
+  released(request: InboundRequest): void {
+    this.held.released(request);
   }
 
   wrote(): void {

@@ -161,4 +161,7 @@ export class OutgoingRecord {
 
   /** The other side has it. */
   onArrived(): void {}
+
+  /** It will not be written. */
+  onDropped(): void {}
 }

@@ -8,6 +8,14 @@ const MOST_UNTOLD = 256;
 /** Requests and messages that may be written without word that they arrived, whatever the other side grants. */
 const MOST_UNDERWAY = 65_536;
 
+/** All that the other side sent and that is held, whatever stream it came over. */
+export interface Held {
+  /** What it costs. */
+  bytes(priority: PriorityIndex): number;
+  /** It is as much as nobody sends who keeps to what he is granted. */
+  isFull(priority: PriorityIndex): boolean;
+}
+
 /** One priority of one stream, both directions. Counts are mod 2^32. */
 class Account {
   /** Cost of what we began to send, and up to which the other side lets us. */
@@ -24,7 +32,7 @@ class Account {
   doneCost = 0;
   /** What of it the other side was told. */
   toldReceived = 0;
-  toldDoneCost = 0;
+  toldGranted = 0;
   isTold = false;
 }
 
@@ -38,13 +46,17 @@ class Account {
  * A2. What is acknowledged has arrived, in the order it was written.
  * A3. What is held of what was written is bounded, also where the other side acknowledges nothing: of answers only their
  *     number.
+ * A4. What came over other streams and is still held counts against the window of this one: who opens one stream after
+ *     the other gets no more than who has one.
  */
 export class StreamAccounts {
   readonly #windowBytes: number;
+  readonly #held: Held;
   readonly #accounts = [new Account(), new Account(), new Account()] as const;
 
-  constructor(windowBytes: number) {
+  constructor(windowBytes: number, held: Held) {
     this.#windowBytes = windowBytes;
+    this.#held = held;
   }
 
   mayBegin(priority: PriorityIndex): boolean {
@@ -111,7 +123,8 @@ export class StreamAccounts {
   /** A request or message has arrived. @returns false where it was not granted. */
   onReceivedCost(priority: PriorityIndex, cost: number): boolean {
     const account = this.#accounts[priority];
-    if (!isBefore(account.receivedCost, (account.doneCost + this.#windowBytes) >>> 0)) return false;
+    if (!isBefore(account.receivedCost, this.#grantable(priority))) return false;
+    if (this.#held.isFull(priority)) return false;
     account.receivedCost = (account.receivedCost + cost) >>> 0;
     this.onReceived(priority);
     return true;
@@ -131,8 +144,14 @@ export class StreamAccounts {
 
   /** Whether the other side should be told without waiting for something else to send: it may be short of a grant. */
   isDue(priority: PriorityIndex): boolean {
-    const { doneCost, toldDoneCost, received, toldReceived } = this.#accounts[priority];
-    return (doneCost - toldDoneCost) >>> 0 >= this.#windowBytes / 4 || (received - toldReceived) >>> 0 >= MOST_UNTOLD;
+    const { toldGranted, received, toldReceived } = this.#accounts[priority];
+    const untold = (this.#grantable(priority) - toldGranted) >>> 0;
+    return untold >= this.#windowBytes / 4 || (received - toldReceived) >>> 0 >= MOST_UNTOLD;
+  }
+
+  /** What is held of another stream is less than it was. */
+  onFreed(priority: PriorityIndex): void {
+    this.#accounts[priority].isTold = false;
   }
 
   /** What is to be told; it counts as told. */
@@ -143,10 +162,18 @@ export class StreamAccounts {
       if (account.isTold) continue;
       account.isTold = true;
       account.toldReceived = account.received;
-      account.toldDoneCost = account.doneCost;
-      grants.push({ priority, received: account.received, granted: (account.doneCost + this.#windowBytes) >>> 0 });
+      account.toldGranted = this.#grantable(priority);
+      grants.push({ priority, received: account.received, granted: account.toldGranted });
     }
     return grants;
+  }
+
+  /** Up to which cost the other side may send, all in all. What was granted is not taken back. */
+  #grantable(priority: PriorityIndex): number {
+    const { receivedCost, doneCost, toldGranted } = this.#accounts[priority];
+    const heldElsewhere = this.#held.bytes(priority) - ((receivedCost - doneCost) >>> 0);
+    const granted = (doneCost + Math.max(this.#windowBytes - heldElsewhere, 0)) >>> 0;
+    return isBefore(granted, toldGranted) ? toldGranted : granted;
   }
 }
 

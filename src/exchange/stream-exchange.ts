@@ -50,6 +50,8 @@ export class StreamExchange implements RecordListener, InboundOwner {
   #state: 'waiting' | 'active' | 'leaving' | 'left' | 'ended' = 'waiting';
   #wasActive = false;
   #isGranted = false;
+  /** Something of the peer came that it may wait for. */
+  #isHeard = false;
   #peerLeft = false;
   /** Whether requests and messages may be begun in the present batch. */
   #takesRequests = false;
@@ -62,7 +64,7 @@ export class StreamExchange implements RecordListener, InboundOwner {
     this.#guard = new BatchGuard(guard);
     this.way = way;
     const { limits, queue } = owner;
-    this.#accounts = new StreamAccounts(limits.windowBytes);
+    this.#accounts = new StreamAccounts(limits.windowBytes, owner.held);
     this.sender = new StreamSender({
       pipe,
       queue,
@@ -99,6 +101,11 @@ export class StreamExchange implements RecordListener, InboundOwner {
   /** Whether the peer has taken it up. */
   get isGranted(): boolean {
     return this.#isGranted;
+  }
+
+  /** Whether the peer may be sending over it. */
+  get isPeers(): boolean {
+    return (this.#isGranted || this.#isHeard) && !this.#peerLeft;
   }
 
   /** Whether a newer stream is open. */
@@ -174,7 +181,18 @@ export class StreamExchange implements RecordListener, InboundOwner {
 
   done(request: InboundRequest): void {
     this.#accounts.onDone(request.index, request.cost);
+    this.#owner.done(request);
     if (this.#accounts.isDue(request.index)) this.sender.tell();
+  }
+
+  released(request: InboundRequest): void {
+    this.#owner.released(request);
+  }
+
+  /** What the peer sent over another stream, or gave up, is held no more. */
+  freed(priority: PriorityIndex): void {
+    this.#accounts.onFreed(priority);
+    if (this.#accounts.isDue(priority)) this.sender.tell();
   }
 
   // A handler may end the stream in the middle of a batch: the peer is told then that the rest of it did not arrive.
@@ -244,6 +262,8 @@ export class StreamExchange implements RecordListener, InboundOwner {
   #arrived(request: InboundRequest): void {
     if (this.#peerLeft) throw new MalformedBatch('a request after the last one');
     if (!this.#accounts.onReceivedCost(request.index, request.cost)) throw new MalformedBatch('more than was granted');
+    this.#isHeard = true;
+    this.#owner.took(request);
     if (this.#accounts.isDue(request.index)) this.sender.tell();
   }
 

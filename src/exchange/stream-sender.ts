@@ -79,6 +79,7 @@ export class StreamSender {
 
   /** A message that nobody answers failed: that must arrive before the other side hears that the message has arrived. */
   refuse(failure: OutgoingRecord): void {
+    if (this.#hasEnded) return failure.onDropped();
     this.#refusals.push(failure);
     this.tell();
   }
@@ -94,6 +95,7 @@ export class StreamSender {
 
   end(): void {
     this.#hasEnded = true;
+    for (const refusal of this.#refusals.drain()) refusal.onDropped();
   }
 
   #write(): void {

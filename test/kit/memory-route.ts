@@ -90,6 +90,8 @@ class PendingRequest implements IncomingRequest {
     this.end({ kind: 'failed', reason, detail, processed: reason === 'declined' ? 'no' : 'maybe' });
   }
 
+  handlerOver(): void {}
+
   onCancel(listener: () => void): void {
     this.#onCancel = listener;
   }
