@@ -75,3 +75,23 @@ test('what is new of a node is said before its goodbye, also to a peer that does
   await until('it is told why', () => peer.frames.at(-1)?.goodbye?.reason === 'mode_changed');
   assert.equal(peer.frames.at(-2)?.advertisement?.introduction?.labels.count, '50');
 });
+
+test('of what a peer says of itself in quick succession the newest counts, also right before its goodbye', async () => {
+  await using node = await LoopbackNode.start({ name: 'node-a' });
+  node.knows({ name: 'node-b', address: loopback(9) });
+  using peer = new RawDialler(node.port).read();
+  peer.call.write(helloOf('node-b'));
+  await until('it is connected', () => node.peer('node-b')?.state === 'connected');
+  const seen = new Set<string | undefined>();
+  node.streams.peers.subscribe(() => seen.add(node.peer('node-b')?.labels.count));
+  const say = (count: string) =>
+    peer.call.write({ advertisement: { introduction: introductionOf('node-b', { labels: { count } }) } });
+  for (let i = 1; i <= 2_000; i += 1) say(String(i));
+  await until('the newest is known', () => seen.has('2000'));
+  assert.ok(seen.size < 100, `${seen.size} were passed on`);
+  say('before');
+  say('last');
+  peer.call.write({ goodbye: { reason: 'idle', detail: '' } });
+  await until('it has left', () => node.peer('node-b')?.state !== 'connected');
+  assert.ok(seen.has('last'));
+});

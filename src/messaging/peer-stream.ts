@@ -20,6 +20,9 @@ import type { PeerStreamFacts } from './stream-facts.ts';
 /** How long the two sides have to finish what is on its way over a stream that another one replaces. */
 const HAND_OVER_MS = 5_000;
 
+/** Shortest time between two words of the peer on itself that are passed on. */
+const ADVERTISED_EVERY_MS = 100;
+
 /** Told what the other side says. */
 export interface PeerStreamListener {
   /** A frame came, whatever it says; told of each before it is looked at. */
@@ -41,6 +44,7 @@ export interface PeerStreamListener {
  * S3. While the peer does not read, nothing piles up: see {@link DeferredFrames}; answers are left out.
  * S4. Before its Goodbye a side says what of the peer's has arrived: what the peer does not hear of then never will be
  *     processed, and may go over another stream. After `idle` nothing of either side is left unanswered.
+ * S5. What a peer says of itself costs more here than there, so of what it says in quick succession the newest counts.
  */
 export class PeerStream implements PeerStreamFacts, Beating {
   readonly generation: number;
@@ -68,6 +72,10 @@ export class PeerStream implements PeerStreamFacts, Beating {
   readonly #acknowledged: Promise<void>;
   #acknowledge: () => void = () => {};
   #closing: Closing | undefined;
+  /** Runs for a while after something the peer said of itself was passed on. */
+  #advertisedTimer: NodeJS.Timeout | undefined;
+  /** It said more since. */
+  #isAdvertised = false;
 
   constructor(frames: FrameStream, facts: PeerStreamFacts, heartbeats: Heartbeats, listener: PeerStreamListener) {
     this.generation = facts.generation;
@@ -246,7 +254,16 @@ export class PeerStream implements PeerStreamFacts, Beating {
     if (next.clusterName !== clusterName || next.nodeName !== nodeName || next.generation !== generation)
       return void this.close('connection_error', 'an advertisement of another node');
     this.#introduction = next;
-    this.#listener.advertised(this, next);
+    this.#isAdvertised = true;
+    if (this.#advertisedTimer === undefined) this.#passOn();
+  }
+
+  #passOn(): void {
+    this.#advertisedTimer = undefined;
+    if (!this.#isAdvertised) return;
+    this.#isAdvertised = false;
+    this.#advertisedTimer = setTimeout(() => this.#passOn(), ADVERTISED_EVERY_MS).unref();
+    this.#listener.advertised(this, this.#introduction);
   }
 
   #onDraining(): void {
@@ -274,6 +291,10 @@ export class PeerStream implements PeerStreamFacts, Beating {
   }
 
   #finish(closing: Closing): void {
+    if (this.#closing !== undefined) return;
+    // Its last word counts: that a step down from mutual TLS is meant is believed over this stream alone.
+    this.#passOn();
+    clearTimeout(this.#advertisedTimer);
     if (this.#closing !== undefined) return;
     this.#closing = closing;
     this.#heartbeats.remove(this);
