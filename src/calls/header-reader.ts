@@ -48,13 +48,15 @@ export class HeaderReader {
    */
   metadata(): grpc.Metadata {
     const metadata = new grpc.Metadata();
+    const texts = new Map<string, string>();
     let count = 0;
     for (let key = this.text('latin1'); key !== ''; key = this.text('latin1')) {
       count += 1;
       if (count > MAX_METADATA_VALUES || !mayCarry(key)) throw new MalformedHeader('a key that may not be sent');
       if (key.endsWith('-bin')) metadata.add(key, this.#ownBytes());
-      else this.#addText(metadata, key);
+      else this.#addText(texts, metadata, key);
     }
+    for (const [key, value] of texts) setText(metadata, key, value);
     return metadata;
   }
 
@@ -63,15 +65,13 @@ export class HeaderReader {
     if (this.#at !== this.#bytes.length) throw new MalformedHeader('something follows it');
   }
 
-  #addText(metadata: grpc.Metadata, key: string): void {
+  #addText(texts: Map<string, string>, metadata: grpc.Metadata, key: string): void {
     const value = this.text('latin1');
-    const [before] = metadata.get(key);
+    const before = texts.get(key);
     if (before !== undefined && isSingle(key)) throw new MalformedHeader('a key that is sent once was repeated');
-    try {
-      metadata.set(key, before === undefined ? value : `${before}, ${value}`);
-    } catch {
-      throw new MalformedHeader('a value has illegal characters');
-    }
+    // Each value is looked through once, however often its key came; the place of the key is that of the first.
+    if (before === undefined) metadata.set(key, '');
+    texts.set(key, before === undefined ? value : `${before}, ${value}`);
   }
 
   /** A copy: metadata may be kept for long, and what it was received with would be kept with it. */
@@ -87,5 +87,13 @@ export class HeaderReader {
     if (from + length > this.#bytes.length) throw new MalformedHeader('cut short');
     this.#at += length;
     return from;
+  }
+}
+
+function setText(metadata: grpc.Metadata, key: string, value: string): void {
+  try {
+    metadata.set(key, value);
+  } catch {
+    throw new MalformedHeader('a value has illegal characters');
   }
 }
