@@ -1,9 +1,9 @@
 import type { LivenessReason } from '../errors/liveness-reason.ts';
-import type { Logger } from '../telemetry/logger.ts';
 import type { Closing } from './closing.ts';
 import { type LivenessFacts, MemberLiveness } from './member-liveness.ts';
 import type { RunningClock } from './running-clock.ts';
 import type { HeartbeatOptions } from './silence-estimate.ts';
+import type { PeerLog } from './sparing-log.ts';
 
 /** Whether a member lives, as this node concludes from its stream. */
 export interface Liveness extends LivenessFacts {
@@ -15,7 +15,7 @@ export interface PeerLivenessParts {
   readonly name: string;
   readonly options: HeartbeatOptions;
   readonly clock: Pick<RunningClock, 'now'>;
-  readonly logger: Logger;
+  readonly logger: PeerLog;
 }
 
 /**
@@ -25,7 +25,7 @@ export interface PeerLivenessParts {
 export class PeerLiveness {
   readonly #name: string;
   readonly #clock: Pick<RunningClock, 'now'>;
-  readonly #logger: Logger;
+  readonly #logger: PeerLog;
   readonly #machine: MemberLiveness;
   #facts: LivenessFacts;
   #value: Liveness;

@@ -1,10 +1,10 @@
 import type { LivenessReason } from '../errors/liveness-reason.ts';
-import type { Logger } from '../telemetry/logger.ts';
 import type { Closing } from './closing.ts';
 import { mayBeGone } from './member-liveness.ts';
 import { type Liveness, PeerLiveness, type PeerLivenessParts } from './peer-liveness.ts';
 import { PeerStanding } from './peer-standing.ts';
 import type { PeerEntry, PeerState } from './peer-table.ts';
+import { type PeerLog, SparingLog } from './sparing-log.ts';
 import type { PeerStreamFacts } from './stream-facts.ts';
 
 /** Why a dial brought no stream. */
@@ -19,11 +19,11 @@ export interface DialProblem {
 /**
  * How one peer stands and whether it lives, for the table and for the log: what became of its streams and of the dials.
  *
- * A problem is logged when it is another than the last one, not at each try.
+ * A problem is logged when it is another than the last one, not at each try; of what repeats there are a few lines.
  */
 export class PeerStatus {
   readonly #name: string;
-  readonly #logger: Logger;
+  readonly #logger: PeerLog;
   readonly #standing = new PeerStanding();
   readonly #liveness: PeerLiveness;
   /** The last stream ended because it was not needed, and no dial has failed since. */
@@ -31,8 +31,8 @@ export class PeerStatus {
 
   constructor(parts: PeerLivenessParts) {
     this.#name = parts.name;
-    this.#logger = parts.logger;
-    this.#liveness = new PeerLiveness(parts);
+    this.#logger = new SparingLog(parts.logger);
+    this.#liveness = new PeerLiveness({ ...parts, logger: this.#logger });
   }
 
   /** Another object after each change. */
