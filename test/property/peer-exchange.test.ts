@@ -287,6 +287,8 @@ class Cluster {
     request.onCancel(() => {
       const index = process.held.indexOf(request);
       if (index >= 0) process.held.splice(index, 1);
+      // Its handler hears that, and comes to its end.
+      setImmediate(() => request.handlerOver());
     });
     this.#checkWindow(process);
   }
