@@ -9,6 +9,9 @@ import type { Held } from './stream-accounts.ts';
  */
 const MOST_WINDOWS = 4;
 
+/** Over what the peer may send. */
+export type OpenStreams = () => readonly (InboundOwner & { freed(index: PriorityIndex): void })[];
+
 /** So long a request that was given up counts while its handler runs; there are handlers that then never end. */
 const GIVEN_UP_MS = 5_000;
 
@@ -22,21 +25,17 @@ const GIVEN_UP_MS = 5_000;
 export class HeldRequests implements Held {
   readonly #windowBytes: number;
   readonly #deadlines: Deadlines;
-  readonly #freed: (index: PriorityIndex, owner: InboundOwner | undefined) => void;
+  readonly #streams: OpenStreams;
   readonly #bytes: [number, number, number] = [0, 0, 0];
   /** The same with no request counted for more than a window. */
   readonly #windows: [number, number, number] = [0, 0, 0];
   readonly #givenUp = new Map<InboundRequest, GivenUp>();
 
-  /** @param freed what was held counts no more; told of the stream that knows it already. */
-  constructor(
-    windowBytes: number,
-    deadlines: Deadlines,
-    freed: (index: PriorityIndex, owner: InboundOwner | undefined) => void,
-  ) {
+  /** @param streams told when what came over others counts no more. */
+  constructor(windowBytes: number, deadlines: Deadlines, streams: OpenStreams) {
     this.#windowBytes = windowBytes;
     this.#deadlines = deadlines;
-    this.#freed = freed;
+    this.#streams = streams;
   }
 
   bytes(priority: PriorityIndex): number {
@@ -72,7 +71,7 @@ export class HeldRequests implements Held {
   #free({ index, cost }: InboundRequest, owner: InboundOwner | undefined): void {
     this.#bytes[index] -= cost;
     this.#windows[index] -= Math.min(cost, this.#windowBytes);
-    this.#freed(index, owner);
+    for (const stream of this.#streams()) if (stream !== owner) stream.freed(index);
   }
 }
 

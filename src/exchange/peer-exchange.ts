@@ -49,8 +49,7 @@ const MANY_RUNNING = 512;
  *     other stream, and a call that waited, fail as `declined`.
  * E5. A peer sends over one stream after the other. When it uses a newer one without having left an older one, that is
  *     lost to it: nothing more is served that arrives over it, for it would come after what was sent later.
- * E6. What the peer can make this node hold does not depend on how many streams it opens, nor on what it gives up again:
- *     see {@link HeldRequests}.
+ * E6. What the peer can make this node hold does not grow with its streams, nor with what it gives up: {@link HeldRequests}.
  */
 export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   readonly limits: ExchangeLimits;
@@ -77,9 +76,7 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   constructor(parts: PeerExchangeParts) {
     this.#parts = parts;
     this.limits = parts.limits;
-    this.held = new HeldRequests(parts.limits.windowBytes, this.#deadlines, (index, owner) => {
-      for (const stream of this.#streams) if (stream !== owner) stream.freed(index);
-    });
+    this.held = new HeldRequests(parts.limits.windowBytes, this.#deadlines, () => this.#streams);
   }
 
   tryRequest(request: OutgoingRequest, settle: (outcome: RequestOutcome) => void): PendingRequest | undefined {
@@ -129,7 +126,6 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
     for (const older of this.#streams.slice(0, this.#streams.indexOf(stream))) older.leave();
   }
 
-  /** Whether a newer stream is open. */
   isReplaced(stream: StreamExchange): boolean {
     return this.#streams.at(-1) !== stream;
   }
@@ -217,18 +213,6 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
     if (this.#running.get(request.id) === request) this.#running.delete(request.id);
     if (this.#current === undefined) this.#tellIdle();
     else this.#current.schedule();
-  }
-
-  took(request: InboundRequest): void {
-    this.held.took(request);
-  }
-
-  done(request: InboundRequest): void {
-    this.held.done(request);
-  }
-
-  released(request: InboundRequest): void {
-    this.held.released(request);
   }
 
   wrote(): void {

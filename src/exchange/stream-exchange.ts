@@ -181,12 +181,12 @@ export class StreamExchange implements RecordListener, InboundOwner {
 
   done(request: InboundRequest): void {
     this.#accounts.onDone(request.index, request.cost);
-    this.#owner.done(request);
+    this.#owner.held.done(request);
     if (this.#accounts.isDue(request.index)) this.sender.tell();
   }
 
   released(request: InboundRequest): void {
-    this.#owner.released(request);
+    this.#owner.held.released(request);
   }
 
   /** What the peer sent over another stream, or gave up, is held no more. */
@@ -263,7 +263,7 @@ export class StreamExchange implements RecordListener, InboundOwner {
     if (this.#peerLeft) throw new MalformedBatch('a request after the last one');
     if (!this.#accounts.onReceivedCost(request.index, request.cost)) throw new MalformedBatch('more than was granted');
     this.#isHeard = true;
-    this.#owner.took(request);
+    this.#owner.held.took(request);
     if (this.#accounts.isDue(request.index)) this.sender.tell();
   }
 

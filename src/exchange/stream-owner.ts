@@ -1,27 +1,21 @@
 import type { StreamGuard } from '../rpc/stream-guard.ts';
+import type { HeldRequests } from './held-requests.ts';
 import type { InboundRequest } from './inbound-request.ts';
 import type { OutboundQueue } from './outbound-queue.ts';
 import type { readFailure } from './record.ts';
-import type { Held } from './stream-accounts.ts';
 import type { ExchangeLimits, StreamExchange } from './stream-exchange.ts';
 
 /** What a stream belongs to: the exchange with one peer, which outlives it. */
 export interface StreamOwner {
   readonly limits: ExchangeLimits;
   readonly queue: OutboundQueue;
-  readonly held: Held;
+  readonly held: HeldRequests;
   /** A request or message of the peer. */
   arrived(request: InboundRequest, guard: StreamGuard): void;
   replied(id: number, header: Buffer, payload: Buffer): void;
   failed(id: number, failure: ReturnType<typeof readFailure>, detail: string): void;
   cancelled(id: number): void;
   answered(request: InboundRequest): void;
-  /** A request or message is held from now on. */
-  took(request: InboundRequest): void;
-  /** It is dealt with; where it was given up, its handler may still run. */
-  done(request: InboundRequest): void;
-  /** The handler of one that was given up is over too. */
-  released(request: InboundRequest): void;
   /** Something of the queue was written. */
   wrote(): void;
   /** The peer has taken the stream up: it granted something. */
