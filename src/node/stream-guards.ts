@@ -18,7 +18,7 @@ import { LiveStreamWay, type StreamWayParts } from './stream-ways.ts';
 
 export interface StreamGuardsParts extends Omit<DialledPeerParts, 'onCallFailed'>, StreamWayParts {
   readonly listener: Pick<FabricListener, 'connection'>;
-  readonly connector: Pick<Connector, 'connections' | 'chainOf'>;
+  readonly connector: Pick<Connector, 'connections' | 'chainOf' | 'securityOf'>;
 }
 
 /** Of a stream, what says who is at its other end. */
@@ -61,7 +61,14 @@ export class StreamGuards {
 
   /** For what goes over a stream. */
   wayOf(facts: GuardedFacts): StreamWay {
-    return new LiveStreamWay(facts, this.#inboundUnder(facts)?.standing.chain, this.#parts);
+    const { connector } = this.#parts;
+    const { direction, introduction, security } = facts;
+    const inbound = this.#inboundUnder(facts);
+    const isStaying =
+      direction === 'outbound'
+        ? () => connector.securityOf(introduction.nodeName) === security
+        : () => inbound !== undefined && inbound.closeReason === undefined;
+    return new LiveStreamWay(facts, inbound?.standing.chain, this.#parts, isStaying);
   }
 
   close(): void {

@@ -153,7 +153,8 @@ async function scene(t: TestContext) {
       identity: shown && readPeerIdentity(shown.leafDer),
       introduction: { nodeName: 'node-1' },
     };
-    const way = new LiveStreamWay(facts, direction === 'inbound' ? shown : undefined, { trust, outbound, directory });
+    const presented = direction === 'inbound' ? shown : undefined;
+    const way = new LiveStreamWay(facts, presented, { trust, outbound, directory }, () => true);
     return () => ({ calls: way.takesCalls(), messages: way.takesMessages() });
   };
   return { way: await wayOf({}), wayOf, trust, dialled, addresses, outbound, authority };

@@ -46,28 +46,34 @@ const NEITHER: Answer = { calls: false, messages: false, untilMs: Number.POSITIV
  *     certificate must be good as that of the server that would be dialled, and the one that this node shows as a server
  *     the one that it would show as a client.
  * W2. No call is less protected than an ordinary one: a plaintext stream takes calls only where plaintext is dialled.
- * W3. Answers are those of now; they are worked out anew when credentials, profiles or members are others.
+ * W3. No call takes a stream whose connection is about to go: an ordinary one would take the next connection.
+ * W4. Answers are those of now; they are worked out anew when credentials, profiles or members are others.
  */
 export class LiveStreamWay implements StreamWay {
   readonly #facts: SentFacts;
   /** Of the peer that dialled; it is judged as a server, beside and apart from the verdict on the client. */
   readonly #chain: PeerChain | undefined;
   readonly #parts: StreamWayParts;
+  readonly #isStaying: () => boolean;
   #answer: Answer | undefined;
   #shown: TrustSnapshot | undefined;
   #outbound: OutboundPolicy | undefined;
   #members: unknown;
   #dialled: TrustSnapshot | undefined;
 
-  /** @param chain what the peer of an inbound connection presented. */
-  constructor(facts: SentFacts, chain: PeerChain | undefined, parts: StreamWayParts) {
+  /**
+   * @param chain what the peer of an inbound connection presented.
+   * @param isStaying whether the connection under the stream is one on which new calls begin.
+   */
+  constructor(facts: SentFacts, chain: PeerChain | undefined, parts: StreamWayParts, isStaying: () => boolean) {
     this.#facts = facts;
     this.#chain = chain && { ...chain };
     this.#parts = parts;
+    this.#isStaying = isStaying;
   }
 
   takesCalls(): boolean {
-    return this.#now().calls;
+    return this.#isStaying() && this.#now().calls;
   }
 
   takesMessages(): boolean {

@@ -186,6 +186,20 @@ test('inbound: over a connection that is being drained nothing new is taken, and
   assert.equal(running.status, undefined);
 });
 
+test('inbound: no call goes over a stream whose connection is being drained; an ordinary one would take the next', async t => {
+  const { way, drain } = await guardedStream(t, { direction: 'inbound' });
+  assert.equal(way.takesCalls(), true);
+  drain();
+  assert.deepEqual([way.takesCalls(), way.takesMessages()], [false, true]);
+});
+
+test('outbound: no call goes over a stream once the channel has moved to another connection', async t => {
+  const { way, moveOn } = await guardedStream(t, { direction: 'outbound' });
+  assert.equal(way.takesCalls(), true);
+  await moveOn();
+  assert.deepEqual([way.takesCalls(), way.takesMessages()], [false, true]);
+});
+
 test('connections are numbered in one sequence, whoever dialled', async t => {
   const [inbound, outbound] = [
     await guardedStream(t, { direction: 'inbound' }),

@@ -46,6 +46,8 @@ export interface GuardedStream {
   decideBy(policy: Policy | undefined): void;
   /** Begins to end inbound connections; running calls have a minute. */
   drain(): void;
+  /** Another connection takes the place of the one under the stream, which that node dialled. */
+  moveOn(): Promise<void>;
   /** Ends the connection under the stream. */
   disconnect(): Promise<void>;
 }
@@ -131,6 +133,14 @@ export async function guardedStream(t: TestContext, options: GuardedStreamOption
     exposed: () => here.metrics.expose(),
     decideBy: policy => authorize.set(authorizerOf(policy)),
     drain: () => void here.listener.drainConnections('node_draining', 60_000),
+    moveOn: async () => {
+      const { connector } = dialling;
+      connector.renewOthers('node-1', '0'.repeat(64));
+      await until('another connection is in use', () => {
+        const now = connector.securityOf('node-1');
+        return now !== undefined && now !== facts.security;
+      });
+    },
     disconnect: async () => {
       await (direction === 'outbound' ? there : here).listener.close();
       dialling.connector.close();
