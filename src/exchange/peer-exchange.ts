@@ -296,9 +296,8 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
     this.#tellIdle();
   }
 
-  /** Calls do not wait for another stream: they have a way of their own. */
+  /** Calls do not wait for another stream. Whether one takes them is a verdict on a certificate: not asked for nothing. */
   #declineCalls(): void {
-    // Whether a stream takes calls is a verdict on a certificate: not to be asked for nothing.
     if (this.#pending.size === 0 || this.#current?.way.takesCalls() === true) return;
     for (const pending of [...this.#pending.values()]) if (pending.name.startsWith('/')) pending.decline();
   }
