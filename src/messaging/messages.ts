@@ -42,7 +42,7 @@ function ignore(): void {}
 
 /**
  * Messages between the nodes of the cluster, over the streams that are open between them anyway: a request that is
- * answered costs about a hundredth of the CPU time of a unary gRPC call.
+ * answered costs about a fortieth of the CPU time of a unary gRPC call where many are in flight (docs/benchmarks.md).
  *
  * Messages of one priority to one node arrive in the order they were sent, each at most once. What waits for a node that
  * cannot be reached waits until its deadline; how much may wait is bounded (`queue_full`).

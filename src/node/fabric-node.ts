@@ -117,7 +117,7 @@ export class FabricNode implements AsyncDisposable {
    * A client of another node: any generated grpc-js client class. It survives rotation, mode changes, moves and
    * restarts of the other side; a call waits for a connection up to its deadline or the hold timeout. Clients of one node
    * share a connection: closing one ends its further calls and nothing else. Unary calls go over the peer stream where one
-   * is open that takes them, which costs a tenth; see docs/messages.md.
+   * is open that takes them, which costs about a tenth where many are in flight; see docs/messages.md.
    * @param target the name of another node, or labels: then each call goes to a ready member that has them all, and to
    * none that is suspect (see {@link members}) while there is another. Never this node itself.
    */
