@@ -34,6 +34,7 @@ const ECHO: Readonly<Record<'Unary' | 'ServerStreaming' | 'Bidirectional', Bytes
 const CUT_REASONS: readonly (CloseReason | RefusalReason)[] = [
   'node_draining',
   'mode_changed',
+  'address_changed',
   'credentials_rotated',
   'unknown_ca',
 ];

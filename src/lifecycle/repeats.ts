@@ -1,5 +1,3 @@
-/** The first few of a kind are said one by one. */
-const BURST = 5;
 const WINDOW_MS = 10_000;
 const MAX_KINDS = 1_000;
 
@@ -11,7 +9,13 @@ interface Kind {
 
 /** Decides which of many alike events are worth a line. Memory is bounded; the oldest kind is forgotten first. */
 export class Repeats {
+  readonly #burst: number;
   readonly #kinds = new Map<string, Kind>();
+
+  /** @param burst so many of a kind are said one by one in ten seconds. */
+  constructor(burst = 5) {
+    this.#burst = burst;
+  }
 
   /** How many events a line of now stands for beside its own; undefined: no line now. */
   next(name: string, now: number): number | undefined {
@@ -26,7 +30,7 @@ export class Repeats {
       return known?.suppressed ?? 0;
     }
     known.seen += 1;
-    if (known.seen <= BURST) return 0;
+    if (known.seen <= this.#burst) return 0;
     known.suppressed += 1;
     return undefined;
   }

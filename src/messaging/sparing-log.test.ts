@@ -11,8 +11,8 @@ test('of a peer that comes and goes without end there are a few lines in ten sec
     log.info('peer.connected', { node: 'node-2' });
     log.warn('peer.suspect', { node: 'node-2' });
   }
-  assert.equal(lines.length, 10);
+  assert.equal(lines.length, 40);
   now = 10_000;
   log.info('peer.connected', { node: 'node-2' });
-  assert.equal(lines.at(-1)?.suppressed, 995);
+  assert.equal(lines.at(-1)?.suppressed, 980);
 });

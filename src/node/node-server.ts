@@ -3,10 +3,12 @@ import { createClusterControl } from '../control/cluster-control.ts';
 import { createNodeControl } from '../control/node-control.ts';
 import type { NodeFacts, NodeState } from '../control/node-facts.ts';
 import { addStandardServices, type StandardServices } from '../control/standard-services.ts';
+import type { RefusalReason } from '../errors/refusal-reason.ts';
 import { formatAddress } from '../identity/address.ts';
 import { denialOf } from '../identity/denied-certificate.ts';
 import { constant, derived, type ObservableValue } from '../lifecycle/observable-value.ts';
 import { FabricListener } from '../listener/fabric-listener.ts';
+import type { InboundConnection } from '../listener/inbound-connection.ts';
 import type { Admit, CallRules, ListenerPolicy } from '../listener/listener-policy.ts';
 import type { StandingListener } from '../listener/standing-review.ts';
 import { connectMethod } from '../messaging/frame.ts';
@@ -113,10 +115,10 @@ export class NodeServer {
     const policy = derived(settings, listenerPolicyOf);
     const rules = callRulesOf(parts);
     this.#fabric = this.#listener(rules, policy, parts.admit, {
-      withdrawn: ({ id }, reason) => this.#streams.endConnection(id, reason),
+      withdrawn: (connection, reason) => this.#onWithdrawn(connection, reason),
       rolesChanged: connection => {
         const refusal = connection.refusalOf(connectMethod.path);
-        if (refusal !== undefined) this.#streams.endConnection(connection.id, refusal);
+        if (refusal !== undefined) this.#onWithdrawn(connection, refusal);
       },
     });
     this.#admin = this.#listener(
@@ -199,6 +201,16 @@ export class NodeServer {
       admin: `unix:${adminSocket}`,
       ...(this.#observability === undefined ? {} : { observability: this.#observability.url }),
     };
+  }
+
+  /**
+   * The peer of a connection may no longer be here, so its stream ends, over which it could still be told why. In `plain`
+   * nobody is admitted by a certificate: that is no reason to lose what is on its way.
+   */
+  #onWithdrawn({ id, caller }: InboundConnection, reason: RefusalReason): void {
+    if (this.#parts.settings.value.mode === 'plain')
+      this.#streams.retireWhere(each => each === caller.security, 'mode_changed');
+    else this.#streams.endConnection(id, reason);
   }
 
   /** After a change of the mode: ends the connections that it no longer allows, letting running calls finish. */

@@ -302,8 +302,15 @@ test('of what comes in parts no more is held than one record of each priority ma
       const filler = record(RECORD.failure | 0, Buffer.alloc(60_000));
       reader.read(Buffer.concat([part, filler]));
     }
-  assert.ok(arrayBuffers() - before < 3 * most + 1_000_000, `${arrayBuffers() - before} bytes`);
+  assert.ok(heldSince(before, 3 * most + 1_000_000) < 3 * most + 1_000_000);
 });
+
+/** Bytes that are held beyond `before`; what others let go takes its time, so it is looked at more than once. */
+function heldSince(before: number, enough: number): number {
+  let held = Number.POSITIVE_INFINITY;
+  for (let look = 0; look < 20 && held >= enough; look += 1) held = arrayBuffers() - before;
+  return held;
+}
 
 function arrayBuffers(): number {
   setFlagsFromString('--expose-gc');
