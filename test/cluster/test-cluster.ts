@@ -38,7 +38,8 @@ export class TestCluster {
     const cluster = new TestCluster(directory, store);
     t.after(async () => {
       await Promise.all(cluster.#daemons.map(killed));
-      await rm(directory, { recursive: true, force: true });
+      // A node that a test runs in its own process may write until it is closed, after this.
+      await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
     });
     return cluster;
   }
