@@ -6,7 +6,7 @@ import type { MembersCommands } from './kit/members-process.ts';
 import type { Memory } from './kit/memory.ts';
 import { NodeFiles } from './kit/node-files.ts';
 
-const CLUSTERS = [17, 64] as const;
+const CLUSTERS = [17, 64, 200] as const;
 /** The nodes of a cluster are shared out among so many processes. */
 const PROCESSES = 2;
 /** A multiple of the heartbeat interval. */
