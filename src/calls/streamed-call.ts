@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import * as grpc from '@grpc/grpc-js';
 import type { RequestOutcome } from '../exchange/request-route.ts';
+import { throwLater } from '../lifecycle/throw-later.ts';
 import type { Call, CallArguments, CallListener, MessageContext } from '../rpc/grpc-call.ts';
 import { goesTheOrdinaryWay, statusOfFailure } from './outcome-status.ts';
 import { ownBytes } from './own-bytes.ts';
@@ -166,9 +167,7 @@ export class StreamedCall implements Call {
       else this.#finish(statusOfFailure(outcome, this.#parts.name));
     } catch (error) {
       // What an application throws in its callback is its own, as in grpc-js: the stream goes on.
-      process.nextTick(() => {
-        throw error;
-      });
+      throwLater(error);
     }
   }
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { post } from '../../test/kit/exchange-pair.ts';
 import type { StreamGuard } from '../rpc/stream-guard.ts';
 import { PeerExchange } from './peer-exchange.ts';
-import { CallbackRequest } from './pending-request.ts';
 import type { StreamExchange } from './stream-exchange.ts';
 
 const LIMITS = { maxMessageBytes: 65_536, queueBytes: 65_536, windowBytes: 65_536 };
@@ -59,28 +59,24 @@ test('what a peer had given up with its stream is not served after what it sent 
     },
   });
   const ends: string[] = [];
-  const post = (text: string) =>
-    a.post(
-      new CallbackRequest(
-        { name: 'kind', header: Buffer.alloc(0), payload: Buffer.from(text), priority: 'normal', timeoutMs: undefined },
-        outcome => ends.push(`${text} ${outcome.kind === 'failed' ? outcome.reason : outcome.kind}`),
-      ),
-      undefined,
+  const say = (text: string) =>
+    post(a, { payload: Buffer.from(text) }, outcome =>
+      ends.push(`${text} ${outcome.kind === 'failed' ? outcome.reason : outcome.kind}`),
     );
 
   const first = openStream(a, b);
   await turns();
-  post('one');
+  say('one');
   await turns();
   first.read();
   await turns();
-  post('two');
+  say('two');
   await turns();
   // It waits unread for a process that is stopped; `a` takes the silence for an end.
   a.detach(first.sender, 'lost');
   const second = openStream(a, b);
   await turns();
-  post('three');
+  say('three');
   await turns();
   second.read();
   first.read();

@@ -1,40 +1,31 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { exchangePair } from '../../test/kit/exchange-pair.ts';
+import { exchangePair, post } from '../../test/kit/exchange-pair.ts';
 import { until } from '../../test/kit/until.ts';
 import type { StreamGuard } from '../rpc/stream-guard.ts';
 import { InboundRequest } from './inbound-request.ts';
 import type { PeerExchange } from './peer-exchange.ts';
-import { CallbackRequest } from './pending-request.ts';
 
 const NOTHING = Buffer.alloc(0);
 const GUARD = {} as StreamGuard;
 const WAY = { takesCalls: () => true, takesMessages: () => true };
 
-function post(exchange: PeerExchange, ends: string[]): void {
-  const request = {
-    name: 'kind',
-    header: NOTHING,
-    payload: NOTHING,
-    priority: 'normal',
-    timeoutMs: undefined,
-  } as const;
-  const settle = (outcome: { kind: string }) => void ends.push(outcome.kind);
-  exchange.post(new CallbackRequest(request, settle), undefined);
+function ask(exchange: PeerExchange, ends: string[]): void {
+  post(exchange, {}, outcome => void ends.push(outcome.kind));
 }
 
 test('a stream that the peer never takes up takes the place of none, and nothing is lost with it', async () => {
   const pair = exchangePair({ b: request => request.reply(NOTHING, NOTHING) });
   const ends: string[] = [];
   pair.connect();
-  post(pair.a, ends);
+  ask(pair.a, ends);
   await until('a reply', () => ends.length === 1);
   // `b` has not read the Welcome: it knows nothing of this one.
   const unheard = pair.a.attach({ write: (_batch, done) => void setImmediate(done) }, GUARD, WAY, 1);
-  post(pair.a, ends);
+  ask(pair.a, ends);
   await until('a reply over the older stream', () => ends.length === 2);
   pair.a.detach(unheard, 'lost');
-  post(pair.a, ends);
+  ask(pair.a, ends);
   await until('a reply afterwards', () => ends.length === 3);
   assert.deepEqual(ends, ['replied', 'replied', 'replied']);
 });
@@ -44,7 +35,7 @@ test('an answer that waits outlives the stream over which the request came', asy
   const pair = exchangePair({ b: request => void answers.push(() => request.reply(NOTHING, NOTHING)) });
   const ends: string[] = [];
   const first = pair.connect();
-  post(pair.a, ends);
+  ask(pair.a, ends);
   await until('a request', () => answers.length === 1);
   pair.connect();
   await Promise.all([first.a.quiet, first.b.quiet]);

@@ -2,12 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { exchangePair } from '../../test/kit/exchange-pair.ts';
+import { exchangePair, inWords, post } from '../../test/kit/exchange-pair.ts';
 import type { StreamGuard } from '../rpc/stream-guard.ts';
 import { MalformedBatch } from './batch-reader.ts';
 import type { InboundRequest } from './inbound-request.ts';
 import { PeerExchange } from './peer-exchange.ts';
-import { CallbackRequest } from './pending-request.ts';
 import { RECORD } from './record.ts';
 import type { RequestOutcome } from './request-route.ts';
 
@@ -119,11 +118,7 @@ test('answers to what was never asked change nothing', async () => {
   const { send, exchange } = attacked();
   send(grant(0, 50_000));
   const outcomes: RequestOutcome[] = [];
-  const pending = new CallbackRequest(
-    { name: 'k', header: NOTHING, payload: NOTHING, priority: 'normal', timeoutMs: undefined },
-    ended => void outcomes.push(ended),
-  );
-  exchange.post(pending, undefined);
+  const pending = post(exchange, {}, ended => void outcomes.push(ended));
   for (let round = 0; round < 1_000; round += 1) send(reply(pending.id + 1 + round), record(RECORD.cancel, [round, 4]));
   assert.equal(outcomes.length, 0);
   send(reply(pending.id, Buffer.from('yes')));
@@ -182,18 +177,9 @@ test('what was refused is told before a stream ends, however much it is, and is 
   const pair = exchangePair({ b: incoming => incoming.fail('no_handler') });
   const stream = pair.connect();
   const outcomes: string[] = [];
-  const payload = NOTHING;
   for (let turn = 0; turn < 5; turn += 1) await new Promise(resolve => setImmediate(resolve));
   stream.toA.isHeld = true;
-  for (let i = 0; i < count; i += 1)
-    pair.a.post(
-      new CallbackRequest(
-        { name: 'k', header: NOTHING, payload, priority: 'normal', timeoutMs: undefined },
-        ended => void outcomes.push(ended.kind === 'replied' ? 'replied' : `${ended.reason} ${ended.processed}`),
-        true,
-      ),
-      undefined,
-    );
+  for (let i = 0; i < count; i += 1) post(pair.a, {}, ended => void outcomes.push(inWords(ended)), true);
   for (let turn = 0; turn < 20; turn += 1) await new Promise(resolve => setImmediate(resolve));
   for (let batch = stream.b.takeLastBatch(); batch !== undefined; batch = stream.b.takeLastBatch())
     stream.toA.write(batch, () => {});

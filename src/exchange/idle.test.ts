@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { exchangePair } from '../../test/kit/exchange-pair.ts';
+import { exchangePair, post } from '../../test/kit/exchange-pair.ts';
 import { until } from '../../test/kit/until.ts';
 import type { InboundRequest } from './inbound-request.ts';
-import { CallbackRequest } from './pending-request.ts';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -11,14 +10,7 @@ test('an exchange is idle when the last reply is on its way, so that a goodbye s
   const served: InboundRequest[] = [];
   const { a, b, connect } = exchangePair({ b: request => void served.push(request) });
   const { toA } = connect();
-  const request = {
-    name: 'kind',
-    header: NOTHING,
-    payload: NOTHING,
-    priority: 'normal',
-    timeoutMs: undefined,
-  } as const;
-  const outcome = new Promise(resolve => a.post(new CallbackRequest(request, resolve), undefined));
+  const outcome = new Promise(resolve => post(a, {}, resolve));
   await until('it is served', () => served.length > 0);
   await until('what has arrived is told', () => toA.batches.length > 0);
 
@@ -33,8 +25,7 @@ test('an exchange is idle when its stream is gone before the reply', async () =>
   const served: InboundRequest[] = [];
   const { a, b, connect } = exchangePair({ b: request => void served.push(request) });
   const stream = connect();
-  const request = { name: 'kind', header: NOTHING, payload: NOTHING, priority: 'bulk', timeoutMs: undefined } as const;
-  a.post(new CallbackRequest(request, () => {}), undefined);
+  post(a, { priority: 'bulk' }, () => {});
   await until('it is served', () => served.length > 0);
   served[0]?.reply(NOTHING, NOTHING);
   stream.end('lost');

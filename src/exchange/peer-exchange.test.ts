@@ -1,29 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { exchangePair } from '../../test/kit/exchange-pair.ts';
+import { exchangePair, inWords, post } from '../../test/kit/exchange-pair.ts';
 import type { PeerExchange } from './peer-exchange.ts';
-import { CallbackRequest } from './pending-request.ts';
-import type { OutgoingRequest, RequestOutcome } from './request-route.ts';
+import type { OutgoingRequest } from './request-route.ts';
 
 const NOTHING = Buffer.alloc(0);
-
-function request(changes: Partial<OutgoingRequest> = {}): OutgoingRequest {
-  return { name: 'kind', header: NOTHING, payload: NOTHING, priority: 'normal', timeoutMs: undefined, ...changes };
-}
 
 /** How a request ended, in words. */
 function posted(exchange: PeerExchange, changes: Partial<OutgoingRequest> = {}, isOneWay = false) {
   let giveUp = () => {};
   const outcome = new Promise<string>(resolve => {
-    const pending = new CallbackRequest(request(changes), ended => resolve(inWords(ended)), isOneWay);
-    exchange.post(pending, changes.timeoutMs);
+    const pending = post(exchange, changes, ended => resolve(inWords(ended)), isOneWay);
     giveUp = () => pending.cancel();
   });
   return { outcome, giveUp };
-}
-
-function inWords(outcome: RequestOutcome): string {
-  return outcome.kind === 'replied' ? 'replied' : `${outcome.reason} ${outcome.processed}`;
 }
 
 test('what was turned away by a full queue and given up in the same turn takes no place from others', async () => {
@@ -82,8 +72,7 @@ test('who throws where it is told of an outcome, or serves, does so in a turn of
     },
   });
   const stream = pair.connect();
-  for (const name of ['kind', 'angry', 'waits'])
-    pair.a.post(new CallbackRequest(request({ name }), angry(`settle ${name}`)), undefined);
+  for (const name of ['kind', 'angry', 'waits']) post(pair.a, { name }, angry(`settle ${name}`));
   assert.equal(await posted(pair.a).outcome, 'replied');
   assert.equal(await posted(pair.a, { name: 'angry' }).outcome, 'handler_failed yes');
   stream.end('lost');

@@ -110,7 +110,7 @@ export abstract class PendingRequest extends OutgoingRecord implements Expiring 
 
   #giveUp(reason: MessageFailure): void {
     if (this.isSettled) return;
-    if (!this.isWritten && this.owner?.withdraw(this)) return this.fail(reason, 'no');
+    if (!this.isWritten && this.owner?.withdraw(this)) return this.fail(reason, 'no', 'it still waited to be sent');
     const isAnswered = this.isWritten && this.type === RECORD.request;
     this.fail(reason, 'maybe');
     if (isAnswered) this.owner?.revoke(this);
@@ -121,12 +121,8 @@ export abstract class PendingRequest extends OutgoingRecord implements Expiring 
 export class CallbackRequest extends PendingRequest {
   readonly #settle: (outcome: RequestOutcome) => void;
 
-  constructor(
-    { priority, name, header, payload }: OutgoingRequest,
-    settle: (outcome: RequestOutcome) => void,
-    isOneWay = false,
-  ) {
-    super(isOneWay, priorityIndex(priority), name, header, payload);
+  constructor({ priority, name, header, payload }: OutgoingRequest, settle: (outcome: RequestOutcome) => void) {
+    super(false, priorityIndex(priority), name, header, payload);
     this.#settle = settle;
   }
 

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { exchangePair } from '../../test/kit/exchange-pair.ts';
+import { exchangePair, post } from '../../test/kit/exchange-pair.ts';
 import { until } from '../../test/kit/until.ts';
 import type { PeerExchange } from './peer-exchange.ts';
-import { CallbackRequest } from './pending-request.ts';
 import type { RequestOutcome } from './request-route.ts';
 
 const NOTHING = Buffer.alloc(0);
@@ -63,7 +62,7 @@ function request(name: string) {
 }
 
 function sent(exchange: PeerExchange, name: string): Promise<RequestOutcome> {
-  return new Promise(resolve => exchange.post(new CallbackRequest(request(name), resolve), undefined));
+  return new Promise(resolve => post(exchange, { name }, resolve));
 }
 
 /** As many as anything in memory takes. */

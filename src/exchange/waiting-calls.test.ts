@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { exchangePair } from '../../test/kit/exchange-pair.ts';
+import { exchangePair, post } from '../../test/kit/exchange-pair.ts';
 import { until } from '../../test/kit/until.ts';
-import { CallbackRequest } from './pending-request.ts';
 import type { OutgoingRequest, RequestOutcome } from './request-route.ts';
 
 const request = (name: string): OutgoingRequest => ({
@@ -31,7 +30,7 @@ test('a message waits for it', async () => {
   const stream = connect();
   await triedWhileBlocked(a, stream);
   const posted: RequestOutcome[] = [];
-  a.post(new CallbackRequest(request('posted'), outcome => posted.push(outcome)), undefined);
+  post(a, request('posted'), outcome => posted.push(outcome));
   stream.end('lost');
   connect();
   await until('it is answered', () => posted.length === 1);
@@ -61,7 +60,7 @@ test('what a peer serves when it says goodbye may have been processed, and is no
   const outcomes: RequestOutcome[] = [];
   await until('the stream takes requests', () => stream.a.takesCalls);
   a.tryRequest(request('/tried'), outcome => outcomes.push(outcome));
-  a.post(new CallbackRequest(request('posted'), outcome => outcomes.push(outcome)), undefined);
+  post(a, request('posted'), outcome => outcomes.push(outcome));
   await until('both are served', () => served.length === 2);
   const last = stream.b.takeLastBatch();
   if (last !== undefined) stream.a.receive(last);

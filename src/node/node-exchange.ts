@@ -116,7 +116,7 @@ export class NodeExchange {
     await Promise.all([exchanges.settled(timeoutMs), atMost(timeoutMs, this.#self.settled())]);
   }
 
-  /** Fails what this node sent to itself; what it sent to others ends with their streams. */
+  /** Fails what this node sent to itself; what it sent to others the peer streams fail when they close. */
   close(): void {
     this.#self.exchange.close('node_closed');
   }

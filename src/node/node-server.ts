@@ -204,11 +204,12 @@ export class NodeServer {
   }
 
   /**
-   * The peer of a connection may no longer be here, so its stream ends, over which it could still be told why. In `plain`
-   * nobody is admitted by a certificate: that is no reason to lose what is on its way.
+   * The peer of a connection may no longer be here, so its stream ends, over which it could still be told why. A node that
+   * turns plain has no credentials any more, already before its mode is another one: then nobody can be admitted by a
+   * certificate, which is no reason to lose what is on its way.
    */
   #onWithdrawn({ id, caller }: InboundConnection, reason: RefusalReason): void {
-    if (this.#parts.settings.value.mode === 'plain')
+    if (this.#parts.credentials.server.value === undefined)
       this.#streams.retireWhere(each => each === caller.security, 'mode_changed');
     else this.#streams.endConnection(id, reason);
   }

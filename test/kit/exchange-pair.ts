@@ -1,5 +1,9 @@
+import type { MessageFailure, Processed } from '../../src/errors/message-failure.ts';
 import type { InboundRequest } from '../../src/exchange/inbound-request.ts';
 import { PeerExchange, type PeerExchangeParts, type StreamEnd } from '../../src/exchange/peer-exchange.ts';
+import { PendingRequest } from '../../src/exchange/pending-request.ts';
+import { priorityIndex } from '../../src/exchange/record.ts';
+import type { OutgoingRequest, RequestOutcome } from '../../src/exchange/request-route.ts';
 import type { BatchPipe, ExchangeLimits, StreamExchange } from '../../src/exchange/stream-exchange.ts';
 import type { StreamGuard } from '../../src/rpc/stream-guard.ts';
 import type { StreamWay } from '../../src/rpc/stream-way.ts';
@@ -95,4 +99,52 @@ export function exchangePair(
       };
     },
   };
+}
+
+class TestRequest extends PendingRequest {
+  readonly #settle: (outcome: RequestOutcome) => void;
+
+  constructor(
+    { priority, name, header, payload }: OutgoingRequest,
+    settle: (outcome: RequestOutcome) => void,
+    isOneWay: boolean,
+  ) {
+    super(isOneWay, priorityIndex(priority), name, header, payload);
+    this.#settle = settle;
+  }
+
+  protected replied(header: Buffer, payload: Buffer): void {
+    this.#settle({ kind: 'replied', header, payload });
+  }
+
+  protected failed(reason: MessageFailure, detail: string, processed: Processed): void {
+    this.#settle({ kind: 'failed', reason, detail, processed });
+  }
+}
+
+const NOTHING = Buffer.alloc(0);
+const PLAIN: OutgoingRequest = {
+  name: 'kind',
+  header: NOTHING,
+  payload: NOTHING,
+  priority: 'normal',
+  timeoutMs: undefined,
+};
+
+/** Posts a request, or a message that is not answered: empty, `normal` and without a deadline unless told otherwise. */
+export function post(
+  exchange: PeerExchange,
+  changes: Partial<OutgoingRequest>,
+  settle: (outcome: RequestOutcome) => void,
+  isOneWay = false,
+): PendingRequest {
+  const request = { ...PLAIN, ...changes };
+  const pending = new TestRequest(request, settle, isOneWay);
+  exchange.post(pending, request.timeoutMs);
+  return pending;
+}
+
+/** How a request ended, in words. */
+export function inWords(outcome: RequestOutcome): string {
+  return outcome.kind === 'replied' ? 'replied' : `${outcome.reason} ${outcome.processed}`;
 }

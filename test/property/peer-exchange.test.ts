@@ -3,11 +3,11 @@ import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import type { InboundRequest } from '../../src/exchange/inbound-request.ts';
 import { PeerExchange, type StreamEnd } from '../../src/exchange/peer-exchange.ts';
-import { CallbackRequest } from '../../src/exchange/pending-request.ts';
 import { costOf, PRIORITY_INDEXES } from '../../src/exchange/record.ts';
 import { PRIORITIES, type RequestOutcome } from '../../src/exchange/request-route.ts';
 import type { BatchPipe, StreamExchange } from '../../src/exchange/stream-exchange.ts';
 import type { StreamGuard } from '../../src/rpc/stream-guard.ts';
+import { post as posted } from '../kit/exchange-pair.ts';
 
 const LIMITS = { maxMessageBytes: 150_000, queueBytes: 400_000, windowBytes: 20_000 };
 const SIZES = [5, 60, 900, 3_000, 30_000, 66_000, 140_000];
@@ -311,8 +311,7 @@ class Cluster {
     this.sent.push(sent);
     const payload = payloadOf(token, MANNERS.indexOf(manner), size);
     const request = { name: `kind-${token % 7}`, header: NOTHING, payload, priority, timeoutMs };
-    const pending = new CallbackRequest(request, outcome => void outcomes.push(outcome), isOneWay);
-    from.exchange.post(pending, timeoutMs);
+    const pending = posted(from.exchange, request, outcome => void outcomes.push(outcome), isOneWay);
     sent.giveUp = () => pending.cancel();
   }
 
