@@ -76,6 +76,8 @@ export class Connector {
   onWithdrawn: (connection: OutboundConnection, reason: RefusalReason) => void = () => {};
   /** Called at each call to a member, those of who retries himself left out. */
   onCalled: (nodeName: string) => void = () => {};
+  /** Called when calls to a member go over another connection than before. */
+  onConnected: (nodeName: string) => void = () => {};
 
   constructor(parts: ConnectorParts) {
     this.#parts = parts;
@@ -111,6 +113,7 @@ export class Connector {
       metrics,
       watcher: planned => this.#watch(nodeName, planned),
       called: () => this.onCalled(nodeName),
+      connected: () => this.onConnected(nodeName),
     });
     if (this.#isClosed) {
       channel.close();

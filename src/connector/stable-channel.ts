@@ -32,6 +32,8 @@ export interface StableChannelParts {
   readonly watcher: (planned: PlannedDial) => DialWatcher;
   /** Told of each call, those of {@link StableChannel.impatient} left out. Default: nobody. */
   readonly called?: () => void;
+  /** Told when calls go over another connection than before. Default: nobody. */
+  readonly connected?: () => void;
 }
 
 /**
@@ -294,6 +296,7 @@ export class StableChannel implements grpc.ChannelInterface {
     }
     this.#refusal.forget();
     if (!this.#paused) for (const call of this.#held.releaseAll()) this.#route(call);
+    this.#parts.connected?.();
   }
 
   #onFailure(dial: Dial): void {

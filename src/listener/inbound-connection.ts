@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import * as grpc from '@grpc/grpc-js';
 import { type EndReason, isRefusalReason, type RefusalReason } from '../errors/refusal-reason.ts';
 import type { Caller } from '../rpc/caller.ts';
@@ -72,6 +73,12 @@ export class InboundConnection {
   /** Of a call that would arrive now, as far as the standing is known. */
   get caller(): Caller {
     return this.calls.caller;
+  }
+
+  /** SHA-256 of the certificate that this node showed, lowercase hex; undefined where it showed none, or it is closed. */
+  get ownFingerprint256(): string | undefined {
+    if (!(this.#socket instanceof TLSSocket)) return undefined;
+    return this.#socket.getX509Certificate()?.fingerprint256.replaceAll(':', '').toLowerCase();
   }
 
   get activeCalls(): number {

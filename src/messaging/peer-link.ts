@@ -143,9 +143,14 @@ export class PeerLink {
     this.#parts.changed();
   }
 
-  /** To be called now and then: follows the channel, and lets go of what nobody needs. */
-  tend(): void {
+  /** Follows the channel, where that has another connection than the live stream. */
+  follow(): void {
     if (this.#renewal.follow(this.#live)) this.#dialler.later();
+  }
+
+  /** To be called now and then: follows the channel where that was in vain before, and lets go of what nobody needs. */
+  tend(): void {
+    this.follow();
     if (this.#parts.member() === undefined || this.#interest.isWanted()) return;
     const live = this.#live;
     if (live?.direction === 'outbound' && !live.peerWatches) void live.close('idle');

@@ -288,8 +288,12 @@ test('a plaintext stream gives way to mutual TLS as soon as that is possible, wi
   assert.equal((await a.metrics.plaintextPeers.get()).values[0]?.value, 0);
 });
 
-test('a stream that was dialled follows its channel to another connection, without a gap', async () => {
-  await using a = await LoopbackNode.start({ name: 'node-a' });
+test('a stream that was dialled follows its channel to another connection at once, without a gap', async () => {
+  // Nothing that is done now and then brings it about.
+  await using a = await LoopbackNode.start({
+    name: 'node-a',
+    options: { heartbeatIntervalMs: 600_000, heartbeatTimeoutMs: 1_800_000 },
+  });
   await using b = await LoopbackNode.start({ name: 'node-b' });
   const [first, second] = [mutualTls(), mutualTls()];
   a.outbound = b.inbound = first;
@@ -299,6 +303,7 @@ test('a stream that was dialled follows its channel to another connection, witho
   const states = new Set<string>();
   const unsubscribe = a.streams.peers.subscribe(peers => void states.add(peers[0]?.state ?? ''));
   a.outbound = second;
+  a.streams.follow('node-b');
   await until('the stream is on the new connection', () => a.peer('node-b')?.security === second);
   await until('the old one is over', () => a.logged('peer.stream_ended').length === 1);
   unsubscribe();

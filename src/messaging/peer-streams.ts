@@ -127,6 +127,11 @@ export class PeerStreams {
     this.#links.get(name)?.demand();
   }
 
+  /** The channel to a member has another connection: the stream that this node dialled follows it. */
+  follow(name: string): void {
+    this.#links.get(name)?.follow();
+  }
+
   /** Ends the streams whose security `select` picks. The peers learn why; both sides may dial again. */
   endWhere(select: (security: Security) => boolean, reason: EndReason): void {
     for (const stream of this.#links.live) if (select(stream.security)) void stream.close(reason);

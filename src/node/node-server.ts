@@ -112,6 +112,7 @@ export class NodeServer {
     parts.connector.onWithdrawn = ({ security }, reason) => this.#streams.endWhere(each => each === security, reason);
     // Who has calls with a member hears from it when it drains or shows another certificate.
     parts.connector.onCalled = name => this.#streams.demand(name);
+    parts.connector.onConnected = name => this.#streams.follow(name);
     const policy = derived(settings, listenerPolicyOf);
     const rules = callRulesOf(parts);
     this.#fabric = this.#listener(rules, policy, parts.admit, {

@@ -23,7 +23,7 @@ export interface StreamGuardsParts extends Omit<DialledPeerParts, 'onCallFailed'
 
 /** Of a stream, what says who is at its other end. */
 export type GuardedFacts = Pick<PeerStreamFacts, 'direction' | 'security' | 'identity' | 'connectionId'> & {
-  readonly introduction: Pick<PeerStreamFacts['introduction'], 'nodeName'>;
+  readonly introduction: Pick<PeerStreamFacts['introduction'], 'nodeName' | 'serverCertificateSha256'>;
 };
 
 /**
@@ -68,7 +68,8 @@ export class StreamGuards {
       direction === 'outbound'
         ? () => connector.securityOf(introduction.nodeName) === security
         : () => inbound !== undefined && inbound.closeReason === undefined;
-    return new LiveStreamWay(facts, inbound?.standing.chain, this.#parts, isStaying);
+    const shown = inbound && { chain: inbound.standing.chain, ownFingerprint256: inbound.ownFingerprint256 };
+    return new LiveStreamWay(facts, shown, this.#parts, isStaying);
   }
 
   close(): void {

@@ -38,13 +38,31 @@ test('with another certificate as a client than as a server the node makes no ca
   assert.deepEqual(way(), BOTH);
   dialled.set(await makeSnapshot(t, { authority }));
   assert.deepEqual(way(), MESSAGES);
-  trust.set(dialled.value);
-  assert.deepEqual(way(), BOTH, 'both are renewed');
+  dialled.set(shared);
+  assert.deepEqual(way(), BOTH);
   trust.set(undefined);
   assert.deepEqual(way(), MESSAGES);
   trust.set(shared);
-  dialled.set(shared);
   assert.deepEqual(way(), BOTH);
+});
+
+test('what one of the two showed before its rotation carries no call that begins after it', async t => {
+  const { way, wayOf, trust, dialled, authority } = await scene(t);
+  const before = dialled.value;
+  const rotate = (snapshot: TrustSnapshot) => {
+    trust.set(snapshot);
+    dialled.set(snapshot);
+  };
+  rotate(await makeSnapshot(t, { authority }));
+  assert.deepEqual(way(), MESSAGES, 'this node showed another certificate there');
+  assert.deepEqual((await wayOf({}))(), BOTH, 'the stream that follows shows it');
+  rotate(before);
+  assert.deepEqual(way(), BOTH);
+
+  const { renewed, way: rotating } = await scene(t);
+  assert.deepEqual(rotating(), BOTH);
+  renewed.set(await makeSnapshot(t));
+  assert.deepEqual(rotating(), MESSAGES, 'the peer shows another one now, as it says');
 });
 
 test('the profile of the address counts: its CA, its certificate and whom it expects', async t => {
@@ -119,6 +137,8 @@ async function scene(t: TestContext) {
   const own = await makeSnapshot(t, { authority });
   const trust = new MutableValue<TrustSnapshot | undefined>(own);
   const dialled = new MutableValue(own);
+  /** What the peer says that it shows now. */
+  const renewed = new MutableValue(own);
   const addresses = new MutableValue<readonly Address[]>([HTTPS]);
   const outbound = new MutableValue<OutboundPolicy>({
     mode: 'strict',
@@ -147,15 +167,16 @@ async function scene(t: TestContext) {
   }: Options) => {
     const chain = readChain(Buffer.from((await ca.issue(peer)).certPem));
     const shown = security.kind === 'mutual_tls' ? chain : undefined;
-    const facts = {
-      direction,
-      security,
-      identity: shown && readPeerIdentity(shown.leafDer),
-      introduction: { nodeName: 'node-1' },
-    };
-    const presented = direction === 'inbound' ? shown : undefined;
-    const way = new LiveStreamWay(facts, presented, { trust, outbound, directory }, () => true);
+    const identity = shown && readPeerIdentity(shown.leafDer);
+    const introduction = { nodeName: 'node-1', serverCertificateSha256: identity?.fingerprint256 };
+    const facts = { direction, security, identity, introduction };
+    renewed.subscribe(({ own: { identity: now } }) => {
+      facts.introduction = { ...introduction, serverCertificateSha256: now.fingerprint256 };
+    });
+    const presented = { chain: shown, ownFingerprint256: trust.value?.own.identity.fingerprint256 };
+    const shownThere = direction === 'inbound' ? presented : undefined;
+    const way = new LiveStreamWay(facts, shownThere, { trust, outbound, directory }, () => true);
     return () => ({ calls: way.takesCalls(), messages: way.takesMessages() });
   };
-  return { way: await wayOf({}), wayOf, trust, dialled, addresses, outbound, authority };
+  return { way: await wayOf({}), wayOf, trust, dialled, renewed, addresses, outbound, authority };
 }

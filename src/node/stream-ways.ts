@@ -25,8 +25,17 @@ export interface DialledMembers {
 }
 
 type SentFacts = Pick<PeerStreamFacts, 'direction' | 'security' | 'identity'> & {
-  readonly introduction: Pick<PeerStreamFacts['introduction'], 'nodeName'>;
+  /** As the peer last gave it. */
+  readonly introduction: Pick<PeerStreamFacts['introduction'], 'nodeName' | 'serverCertificateSha256'>;
 };
+
+/** What the two ends of an inbound connection showed each other. */
+export interface ShownCertificates {
+  /** Of the peer; undefined where it showed nothing. */
+  readonly chain: PeerChain | undefined;
+  /** Of this node: SHA-256, lowercase hex; undefined where it showed nothing. */
+  readonly ownFingerprint256: string | undefined;
+}
 
 interface Answer {
   readonly calls: boolean;
@@ -42,32 +51,38 @@ const NEITHER: Answer = { calls: false, messages: false, untilMs: Number.POSITIV
 /**
  * What may be sent over one peer stream.
  *
- * W1. No call takes a stream that an ordinary call would not have taken to this peer: over one that the peer dialled, its
- *     certificate must be good as that of the server that would be dialled, and the one that this node shows as a server
- *     the one that it would show as a client.
+ * W1. No call takes a stream that an ordinary call would not have taken to this peer. Over one that the peer dialled, its
+ *     certificate must be good as that of the server that would be dialled, and both sides must have shown there what they
+ *     would show each other then: so no call that begins after a rotation depends on a certificate from before it.
  * W2. No call is less protected than an ordinary one: a plaintext stream takes calls only where plaintext is dialled.
  * W3. No call takes a stream whose connection is about to go: an ordinary one would take the next connection.
  * W4. Answers are those of now; they are worked out anew when credentials, profiles or members are others.
  */
 export class LiveStreamWay implements StreamWay {
   readonly #facts: SentFacts;
-  /** Of the peer that dialled; it is judged as a server, beside and apart from the verdict on the client. */
-  readonly #chain: PeerChain | undefined;
+  /** The chain of the peer that dialled is judged as that of a server, beside and apart from the verdict on the client. */
+  readonly #shownThere: ShownCertificates | undefined;
   readonly #parts: StreamWayParts;
   readonly #isStaying: () => boolean;
   #answer: Answer | undefined;
+  #introduction: SentFacts['introduction'] | undefined;
   #shown: TrustSnapshot | undefined;
   #outbound: OutboundPolicy | undefined;
   #members: unknown;
   #dialled: TrustSnapshot | undefined;
 
   /**
-   * @param chain what the peer of an inbound connection presented.
+   * @param shownThere over the connection under it, where the peer dialled that.
    * @param isStaying whether the connection under the stream is one on which new calls begin.
    */
-  constructor(facts: SentFacts, chain: PeerChain | undefined, parts: StreamWayParts, isStaying: () => boolean) {
+  constructor(
+    facts: SentFacts,
+    shownThere: ShownCertificates | undefined,
+    parts: StreamWayParts,
+    isStaying: () => boolean,
+  ) {
     this.#facts = facts;
-    this.#chain = chain && { ...chain };
+    this.#shownThere = shownThere && { ...shownThere, chain: shownThere.chain && { ...shownThere.chain } };
     this.#parts = parts;
     this.#isStaying = isStaying;
   }
@@ -85,6 +100,7 @@ export class LiveStreamWay implements StreamWay {
     const last = this.#answer;
     if (
       last !== undefined &&
+      this.#introduction === this.#facts.introduction &&
       this.#shown === trust.value &&
       this.#outbound === outbound.value &&
       this.#members === directory.members.value &&
@@ -94,6 +110,7 @@ export class LiveStreamWay implements StreamWay {
       return last;
     const answer = this.#ask();
     this.#answer = answer;
+    this.#introduction = this.#facts.introduction;
     this.#shown = trust.value;
     this.#outbound = outbound.value;
     this.#members = directory.members.value;
@@ -118,9 +135,15 @@ export class LiveStreamWay implements StreamWay {
     const { trust: dialled, expectation, denied = [] } = first.security;
     const { host } = first.target.address;
     const messages = identity !== undefined && unexpectedServer(expectation, identity, host) === undefined;
-    const shown = trust.value?.own.identity.fingerprint256;
-    if (shown !== dialled.value.own.identity.fingerprint256) return { ...NEITHER, messages, dialled };
-    const verdict = judgeServer(this.#chain, { trust: dialled.value, expectation, denied, host }, new Date());
+    const own = dialled.value.own.identity.fingerprint256;
+    const { chain, ownFingerprint256 } = this.#shownThere ?? {};
+    const { serverCertificateSha256 = identity?.fingerprint256 } = introduction;
+    const isOfNow =
+      own === trust.value?.own.identity.fingerprint256 &&
+      own === ownFingerprint256 &&
+      identity?.fingerprint256 === serverCertificateSha256;
+    if (!isOfNow) return { ...NEITHER, messages, dialled };
+    const verdict = judgeServer(chain, { trust: dialled.value, expectation, denied, host }, new Date());
     const untilMs = verdict.ok ? verdict.validUntilMs : Number.POSITIVE_INFINITY;
     return { calls: verdict.ok, messages, untilMs, dialled };
   }

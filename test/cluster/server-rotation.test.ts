@@ -40,7 +40,8 @@ test('a CA is replaced, and nothing that began after the switch was seen everywh
     const networking = { ...options.networking, bindAddress: members[NAMES.indexOf(name)]?.[1] ?? '' };
     const log: LogLine[] = [];
     const node = await FabricNode.start(
-      { ...options, networking: { ...networking, heartbeatIntervalMs: 100 } },
+      // Nothing that is done at each heartbeat brings it about.
+      { ...options, networking: { ...networking, heartbeatIntervalMs: 300_000, heartbeatTimeoutMs: 900_000 } },
       {
         logger: createLogger({ level: 'debug', write: line => log.push(JSON.parse(line)) }),
         services: [{ definition: echoDefinition, implementation: echoImplementation }],

@@ -152,11 +152,23 @@ export async function guardedStream(t: TestContext, options: GuardedStreamOption
 function outboundFacts({ connections }: ReturnType<typeof startConnector>['connector']): GuardedFacts {
   const [connection = assert.fail('it was not dialled')] = connections;
   const { security, identity, nodeName } = connection;
-  return { direction: 'outbound', security, identity, connectionId: undefined, introduction: { nodeName } };
+  return {
+    direction: 'outbound',
+    security,
+    identity,
+    connectionId: undefined,
+    introduction: { nodeName, serverCertificateSha256: identity?.fingerprint256 },
+  };
 }
 
 function inboundFacts({ connections }: Awaited<ReturnType<typeof startListener>>['listener']): GuardedFacts {
   const [connection = assert.fail('it did not come in')] = connections;
   const { security, identity, connectionId } = connection.caller;
-  return { direction: 'inbound', security, identity, connectionId, introduction: { nodeName: 'node-1' } };
+  return {
+    direction: 'inbound',
+    security,
+    identity,
+    connectionId,
+    introduction: { nodeName: 'node-1', serverCertificateSha256: identity?.fingerprint256 },
+  };
 }
