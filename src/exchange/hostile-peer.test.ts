@@ -100,6 +100,27 @@ test('a peer that says that more has arrived than was sent, or takes a grant bac
   assert.throws(() => send(grant(0, 4_999)), MalformedBatch);
 });
 
+test('of a peer that reads no answers only so many are held in mind, then it is not heard further', async () => {
+  let served = 0;
+  const limits = { windowBytes: 100_000_000, queueBytes: 100_000_000 };
+  const { send, written } = attacked(incoming => {
+    served += 1;
+    incoming.reply(NOTHING, NOTHING);
+  }, limits);
+  send(grant(0, 1));
+  const MANY = 8_192;
+  const flood = async () => {
+    for (let first = 1; ; first += MANY) {
+      for (let id = first; id < first + MANY; id += 1) send(request(id));
+      const seen = written.length;
+      for (let turn = 0; turn < 20 || written.length > seen + turn; turn += 1)
+        await new Promise(resolve => setImmediate(resolve));
+    }
+  };
+  await assert.rejects(flood, MalformedBatch);
+  assert.ok(served >= 65_536 && served <= 65_536 + MANY, `${served}`);
+});
+
 test('of two requests with one id the first is nobodys any more', () => {
   const cancelled: Buffer[] = [];
   const running: InboundRequest[] = [];

@@ -134,7 +134,7 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   detach(stream: StreamExchange, end: StreamEnd): void {
     if (!this.#streams.includes(stream)) return;
     const { isCurrent, hasLeft, isGranted, isPeerGone } = stream;
-    // The peer fails what it sent over the stream that it uses, and nothing else.
+    // The peer fails what it sent over the stream that it uses, and nothing else: that it waits for.
     const isPeersCurrent = this.#streams.find(each => each.isPeers) === stream;
     stream.end();
     this.#streams = this.#streams.filter(each => each !== stream);
@@ -144,7 +144,7 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
     if (isPeersCurrent) {
       for (const request of [...this.#running.values()]) request.cancel();
       if (isCurrent) this.queue.dropAnswers();
-    }
+    } else for (const failure of stream.takeLostAnswers()) this.queue.push(failure);
     this.#next();
   }
 

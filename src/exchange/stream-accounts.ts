@@ -5,7 +5,7 @@ import { type OutgoingRecord, PRIORITY_INDEXES, type PriorityIndex } from './rec
 /** Records that may have arrived here without the other side being told. */
 const MOST_UNTOLD = 256;
 
-/** Requests and messages that may be written without word that they arrived, whatever the other side grants. */
+/** Requests and messages, or answers, that may be written without word that they arrived, whatever the other side grants. */
 const MOST_UNDERWAY = 65_536;
 
 /** All that the other side sent and that is held, whatever stream it came over. */
@@ -26,6 +26,8 @@ class Account {
   acknowledged = 0;
   /** The requests and messages that were written and are not known to have arrived. */
   readonly underway = new Fifo<OutgoingRecord>();
+  /** Place and id of each reply and failure that was. */
+  readonly answers = new Fifo<number>();
   /** What has arrived here: how many, their cost, and the cost of those that are dealt with. */
   received = 0;
   receivedCost = 0;
@@ -45,7 +47,7 @@ class Account {
  *     them, and any size can be sent.
  * A2. What is acknowledged has arrived, in the order it was written.
  * A3. What is held of what was written is bounded, also where the other side acknowledges nothing: of answers only their
- *     number.
+ *     numbers, and from who leaves very many of them without word nothing more is taken.
  * A4. What came over other streams and is still held counts against the window of this one: who opens one stream after
  *     the other gets no more than who has one.
  */
@@ -73,9 +75,13 @@ export class StreamAccounts {
   onWritten(record: OutgoingRecord): void {
     const account = this.#accounts[record.priority];
     account.written = (account.written + 1) >>> 0;
-    if (!record.needsGrant) return;
-    record.place = account.written;
-    account.underway.push(record);
+    if (record.needsGrant) {
+      record.place = account.written;
+      account.underway.push(record);
+    } else {
+      account.answers.push(account.written);
+      account.answers.push(record.id);
+    }
   }
 
   /** The other side was told that nothing more comes. */
@@ -91,6 +97,11 @@ export class StreamAccounts {
   /** Requests and messages that were written and are not known to have arrived, in their order. */
   takeUnderway(priority: PriorityIndex): readonly OutgoingRecord[] {
     return this.#accounts[priority].underway.drain();
+  }
+
+  /** Ids of the replies and failures that were written and are not known to have arrived. */
+  takeAnswers(priority: PriorityIndex): readonly number[] {
+    return this.#accounts[priority].answers.drain().filter((_, index) => index % 2 === 1);
   }
 
   /**
@@ -110,6 +121,12 @@ export class StreamAccounts {
       record.onArrived();
       record = account.underway.peek();
     }
+    let place = account.answers.peek();
+    while (place !== undefined && !isBefore(received, place)) {
+      account.answers.shift();
+      account.answers.shift();
+      place = account.answers.peek();
+    }
     return true;
   }
 
@@ -120,9 +137,10 @@ export class StreamAccounts {
     account.isTold = false;
   }
 
-  /** A request or message has arrived. @returns false where it was not granted. */
+  /** A request or message has arrived. @returns false where it was not granted, or the other side hears no answers. */
   onReceivedCost(priority: PriorityIndex, cost: number): boolean {
     const account = this.#accounts[priority];
+    if (account.answers.size >= 2 * MOST_UNDERWAY) return false;
     if (!isBefore(account.receivedCost, this.#grantable(priority))) return false;
     if (this.#held.isFull(priority)) return false;
     account.receivedCost = (account.receivedCost + cost) >>> 0;

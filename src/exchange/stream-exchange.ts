@@ -7,7 +7,9 @@ import { type InboundOwner, InboundRequest } from './inbound-request.ts';
 import {
   costOf,
   FIXED_BYTES,
-  type OutgoingRecord,
+  failureBytes,
+  OutgoingRecord,
+  PRIORITY_INDEXES,
   type PriorityIndex,
   RECORD,
   type RecordType,
@@ -50,7 +52,7 @@ export class StreamExchange implements RecordListener, InboundOwner {
   #state: 'waiting' | 'active' | 'leaving' | 'left' | 'ended' = 'waiting';
   #wasActive = false;
   #isGranted = false;
-  /** Something of the peer came that it may wait for. */
+  /** A request or message of the peer came. */
   #isHeard = false;
   #peerLeft = false;
   /** Whether requests and messages may be begun in the present batch. */
@@ -103,9 +105,9 @@ export class StreamExchange implements RecordListener, InboundOwner {
     return this.#isGranted;
   }
 
-  /** Whether the peer may be sending over it. */
+  /** Whether the peer sends over it. */
   get isPeers(): boolean {
-    return (this.#isGranted || this.#isHeard) && !this.#peerLeft;
+    return this.#isHeard && !this.#peerLeft;
   }
 
   /** Whether a newer stream is open. */
@@ -120,9 +122,10 @@ export class StreamExchange implements RecordListener, InboundOwner {
 
   /** It is the one that takes from the queue now. */
   activate(): void {
-    if (this.#state !== 'waiting') return;
-    this.#state = 'active';
-    this.#wasActive = true;
+    if (this.#state === 'waiting') {
+      this.#state = 'active';
+      this.#wasActive = true;
+    }
     this.schedule();
   }
 
@@ -162,6 +165,16 @@ export class StreamExchange implements RecordListener, InboundOwner {
   /** What was written and is not known to have arrived, in its order. Where the peer closed the stream, it has not. */
   takeUnderway(priority: PriorityIndex): readonly OutgoingRecord[] {
     return this.#accounts.takeUnderway(priority);
+  }
+
+  /** For each answer that was written and is not known to have arrived, that it is lost. */
+  takeLostAnswers(): readonly OutgoingRecord[] {
+    const failure = failureBytes('stream_lost', 'maybe');
+    return PRIORITY_INDEXES.flatMap(priority =>
+      this.#accounts
+        .takeAnswers(priority)
+        .map(id => new OutgoingRecord(RECORD.failure, priority, id, '', NOTHING, NOTHING, failure)),
+    );
   }
 
   /** Writes what is ready at the end of this turn. */
