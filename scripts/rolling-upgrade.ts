@@ -4,6 +4,7 @@
 //   npm run rolling-upgrade                  both ways of changing the mode
 //   npm run rolling-upgrade -- --by edit     by editing the config of running nodes
 //   npm run rolling-upgrade -- --by restart  by restarting them with drain
+//   npm run rolling-upgrade -- --up          to strict, and not back
 //
 // Ends with a table, and with exit code 1 if any call failed.
 import { setTimeout as wait } from 'node:timers/promises';
@@ -14,6 +15,7 @@ import { until } from './kit/until.ts';
 import { type Mode, UpgradeCluster } from './kit/upgrade-cluster.ts';
 
 const LADDER: readonly Mode[] = ['optional', 'strict', 'optional', 'plain'];
+const RUNGS_UP = 2;
 /** Load runs at least this long between two changes. */
 const BETWEEN_MS = 500;
 
@@ -30,22 +32,23 @@ interface Row {
 }
 
 let failedCalls = 0;
-for (const way of waysAskedFor()) failedCalls += await upgrade(way);
+const { ways, ladder } = asked();
+for (const way of ways) failedCalls += await upgrade(way, ladder);
 process.exit(failedCalls === 0 ? 0 : 1);
 
-function waysAskedFor(): readonly Way[] {
+function asked(): { readonly ways: readonly Way[]; readonly ladder: readonly Mode[] } {
   try {
-    const { by } = parseArgs({ options: { by: { type: 'string' } } }).values;
-    const asked = WAYS.filter(way => by === undefined || by === way);
-    if (asked.length > 0) return asked;
+    const { by, up } = parseArgs({ options: { by: { type: 'string' }, up: { type: 'boolean' } } }).values;
+    const ways = WAYS.filter(way => by === undefined || by === way);
+    if (ways.length > 0) return { ways, ladder: up === true ? LADDER.slice(0, RUNGS_UP) : LADDER };
   } catch {
     // Said below, like every other way to call it wrongly.
   }
-  console.error('usage: npm run rolling-upgrade [-- --by edit|restart]');
+  console.error('usage: npm run rolling-upgrade [-- [--by edit|restart] [--up]]');
   process.exit(2);
 }
 
-async function upgrade(way: Way): Promise<number> {
+async function upgrade(way: Way, ladder: readonly Mode[]): Promise<number> {
   console.log(
     `\nRolling upgrade by ${way === 'edit' ? 'editing the config of running nodes' : 'restarting nodes with drain'}`,
   );
@@ -56,7 +59,7 @@ async function upgrade(way: Way): Promise<number> {
     await until('the cluster to connect', () => everybodyConnected(cluster));
     await wait(BETWEEN_MS);
     rows.push(await rowOf(cluster, 'all plain'));
-    for (const [index, mode] of LADDER.entries()) {
+    for (const [index, mode] of ladder.entries()) {
       for (const node of cluster.nodes) {
         // A plain node without [networking.tls] has no credentials to be asked about yet.
         if (node.mode !== 'plain')
@@ -70,8 +73,8 @@ async function upgrade(way: Way): Promise<number> {
       }
       await until(`the connections of ${mode}`, async () => isSettled(mode, await statuses(cluster)));
       // The last row is that of all calls, so the load ends before it.
-      if (index === LADDER.length - 1) await cluster.stopLoad();
-      rows.push(await rowOf(cluster, `all ${mode}${index > 1 ? ' again' : ''}`));
+      if (index === ladder.length - 1) await cluster.stopLoad();
+      rows.push(await rowOf(cluster, `all ${mode}${index >= RUNGS_UP ? ' again' : ''}`));
     }
   } finally {
     admin.stop();

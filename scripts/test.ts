@@ -9,8 +9,10 @@ import { PROGRAMS_VARIABLE } from './kit/programs.ts';
 
 /** What needs more than Node.js: each has a script of its own in package.json. */
 const SEPARATE = [join('test', 'interop'), join('test', 'faults')];
-/** Their files share a process: to start one takes longer than most of them. */
-const IN_ONE_PROCESS = ['src', join('test', 'docs'), join('test', 'property'), join('test', 'architecture')];
+/** Their files wait much and are begun first: the others fill the gaps that they leave. */
+const WAITING = ['cluster', 'integration', 'contract'].map(folder => join('test', folder));
+/** Most files of a folder that share a process, as to start one takes longer than most of them; fewer where they are long. */
+const MOST_IN_A_PROCESS = { short: 60, waiting: 4 };
 
 const wanted = process.argv.slice(2);
 const roots = wanted.length > 0 ? wanted : ['src', 'test'];
@@ -47,22 +49,24 @@ function testFilesBelow(root: string): string[] {
     .sort();
 }
 
-/** Files to start, those of one folder of {@link IN_ONE_PROCESS} as one that imports them. */
+/** Files to start, one for each process; those that share one are imported by it. */
 function processesFor(tests: readonly string[]): string[] {
-  const folders = new Map<string, string[]>();
-  const alone: string[] = [];
-  for (const file of tests) {
-    if (isBelow(file, IN_ONE_PROCESS)) folders.set(dirname(file), [...(folders.get(dirname(file)) ?? []), file]);
-    else alone.push(file);
-  }
-  const shared = [...folders].map(([folder, members]) => {
-    const suite = join(suites, `${folder.replaceAll(sep, '-')}.test.mts`);
-    writeFileSync(
-      suite,
-      members.map(file => `import ${JSON.stringify(pathToFileURL(resolve(file)).href)};\n`).join(''),
-    );
-    return suite;
+  const waiting = tests.filter(file => isBelow(file, WAITING));
+  const alone = tests.filter(file => isBelow(file, SEPARATE));
+  const short = tests.filter(file => !waiting.includes(file) && !alone.includes(file));
+  return [...sharedBy(waiting, MOST_IN_A_PROCESS.waiting), ...alone, ...sharedBy(short, MOST_IN_A_PROCESS.short)];
+}
+
+/** Files that import the tests of one folder each, no more than `most`. */
+function sharedBy(tests: readonly string[], most: number): string[] {
+  return [...new Set(tests.map(file => dirname(file)))].flatMap(folder => {
+    const members = tests.filter(file => dirname(file) === folder);
+    const shares = Math.ceil(members.length / most);
+    return Array.from({ length: shares }, (_, share) => {
+      const suite = join(suites, `${folder.replaceAll(sep, '-')}-${share + 1}.test.mts`);
+      const imported = members.filter((_, index) => index % shares === share).map(file => pathToFileURL(resolve(file)));
+      writeFileSync(suite, imported.map(({ href }) => `import ${JSON.stringify(href)};\n`).join(''));
+      return suite;
+    });
   });
-  // Those that wait for programs first: the others fill the gaps that they leave.
-  return [...alone, ...shared];
 }

@@ -39,8 +39,8 @@ const CUT_REASONS: readonly (CloseReason | RefusalReason)[] = [
   'unknown_ca',
 ];
 
-const MESSAGES = 20;
-const PAUSE_MS = 40;
+const MESSAGES = 10;
+const PAUSE_MS = 80;
 const DEADLINE_MS = 60_000;
 
 /** An echo of each kind of call. */

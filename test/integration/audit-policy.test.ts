@@ -60,7 +60,7 @@ test('records cannot go to a file and to a function', async t => {
 
 async function optionsOf(t: TestContext, audit_condition: string): Promise<FabricNodeOptions> {
   const directory = await mkdtemp(join(tmpdir(), 'selvedge-audit-policy-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  t.after(() => rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
   const policyFile = join(directory, 'policy.json');
   const allow_rules = [
     { name: 'echo', source: { principals: ['role:anonymous'] }, request: { paths: ['/test.Echo/Echo'] } },

@@ -102,7 +102,7 @@ class Scene {
 
   static async make(t: TestContext): Promise<Scene> {
     const directory = await mkdtemp(join(tmpdir(), 'selvedge-deadline-'));
-    t.after(() => rm(directory, { recursive: true, force: true }));
+    t.after(() => rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
     const store: CertStore = await initCertStore(join(directory, 'certs'), { clusterName: 'dev' });
     const ports = { 'node-1': await closedPort(), 'node-2': await closedPort() };
     for (const nodeName of Object.keys(ports)) await store.issueNode({ nodeName, hosts: [], localhost: true });

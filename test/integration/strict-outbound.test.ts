@@ -49,7 +49,7 @@ test('the same member is dialled in plaintext by a node in optional: the recorde
 
 async function start(t: TestContext, mode: 'optional' | 'strict') {
   const directory = await mkdtemp(join(tmpdir(), 'selvedge-outbound-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  t.after(() => rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
   const path = (name: string) => join(directory, name);
   const store = await initCertStore(path('certs'), { clusterName: 'dev' });
   await store.issueNode({ nodeName: 'node-1', hosts: [], localhost: true });

@@ -41,7 +41,7 @@ class Scene {
     const scene = new Scene(t, directory, { dev, red, blue });
     for (const family of ['dev', 'red', 'blue'] as const)
       await writeFile(scene.#path(`${family}-ca.pem`), scene.#authorities[family].anchorsPem);
-    t.after(() => rm(directory, { recursive: true, force: true }));
+    t.after(() => rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
     return scene;
   }
 

@@ -92,7 +92,7 @@ class Scene {
 
   static async start(t: TestContext): Promise<Scene> {
     const directory = await mkdtemp(join(tmpdir(), 'selvedge-typed-'));
-    t.after(() => rm(directory, { recursive: true, force: true }));
+    t.after(() => rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
     const store = await initCertStore(join(directory, 'certs'), { clusterName: 'dev' });
     const ports = [await closedPort(), await closedPort()];
     for (const nodeName of NAMES) await store.issueNode({ nodeName, hosts: [], localhost: true });

@@ -74,7 +74,7 @@ class Scene {
 
   static async make(t: TestContext): Promise<Scene> {
     const directory = await mkdtemp(join(tmpdir(), 'selvedge-watched-'));
-    t.after(() => rm(directory, { recursive: true, force: true }));
+    t.after(() => rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
     const store = await initCertStore(join(directory, 'certs'), { clusterName: 'dev' });
     const ports: Record<string, number> = {};
     for (const name of NAMES) {
