@@ -145,7 +145,8 @@ export class PeerLink {
 
   /** Follows the channel, where that has another connection than the live stream. */
   follow(): void {
-    if (this.#renewal.follow(this.#live)) this.#dialler.later();
+    if (this.#renewal.isOutOfMode(this.#live)) void this.#live?.retire('mode_changed');
+    else if (this.#renewal.follow(this.#live)) this.#dialler.later();
   }
 
   /** To be called now and then: follows the channel where that was in vain before, and lets go of what nobody needs. */

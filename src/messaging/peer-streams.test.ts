@@ -13,6 +13,9 @@ async function connected(a: LoopbackNode, b: LoopbackNode): Promise<void> {
   );
 }
 
+/** What happens is brought about by nothing that is done now and then. */
+const NEVER_BEATS = { heartbeatIntervalMs: 600_000, heartbeatTimeoutMs: 1_800_000 };
+
 test('two nodes that dial each other at once end with one stream, and the loser is not dialled again', async () => {
   await using a = await LoopbackNode.start({ name: 'node-a' });
   await using b = await LoopbackNode.start({ name: 'node-b' });
@@ -289,11 +292,7 @@ test('a plaintext stream gives way to mutual TLS as soon as that is possible, wi
 });
 
 test('a stream that was dialled follows its channel to another connection at once, without a gap', async () => {
-  // Nothing that is done now and then brings it about.
-  await using a = await LoopbackNode.start({
-    name: 'node-a',
-    options: { heartbeatIntervalMs: 600_000, heartbeatTimeoutMs: 1_800_000 },
-  });
+  await using a = await LoopbackNode.start({ name: 'node-a', options: NEVER_BEATS });
   await using b = await LoopbackNode.start({ name: 'node-b' });
   const [first, second] = [mutualTls(), mutualTls()];
   a.outbound = b.inbound = first;
@@ -308,6 +307,24 @@ test('a stream that was dialled follows its channel to another connection at onc
   await until('the old one is over', () => a.logged('peer.stream_ended').length === 1);
   unsubscribe();
   assert.deepEqual([...states], ['connected']);
+});
+
+test('a node that turned plain while it dialled leaves the stream over TLS once its channel has a connection without', async () => {
+  await using a = await LoopbackNode.start({ name: 'node-a', options: NEVER_BEATS });
+  await using b = await LoopbackNode.start({ name: 'node-b' });
+  a.outbound = b.inbound = mutualTls();
+  a.knows(b).streams.start();
+  b.knows(a);
+  a.self.set({ ...a.self.value, mode: 'plain' });
+  await until('it has a stream', () => a.peer('node-b')?.security?.kind === 'mutual_tls');
+  a.streams.follow('node-b');
+  assert.equal(a.peer('node-b')?.security?.kind, 'mutual_tls', 'there is no other connection yet');
+  a.outbound = b.inbound = PLAINTEXT;
+  a.streams.follow('node-b');
+  await until('both are without TLS', () =>
+    [a.peer('node-b'), b.peer('node-a')].every(peer => peer?.state === 'connected' && peer.security?.kind === 'none'),
+  );
+  assert.equal(a.logged('peer.disconnected')[0]?.reason, 'mode_changed');
 });
 
 test('the stream over one inbound connection can be ended with a reason, and is dialled again', async () => {

@@ -71,6 +71,8 @@ export class StreamIntake {
     exchanges.attach(stream);
     stream.open();
     directory.learn(link.name, introduction, isProven(stream));
+    // The channel may have moved while it was dialled.
+    link.follow();
     if (isDraining()) void stream.announceDraining();
   }
 

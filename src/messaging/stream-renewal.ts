@@ -36,6 +36,16 @@ export class StreamRenewal {
     return true;
   }
 
+  /**
+   * Whether the live stream has no place on a node that turned plain while it was dialled: the peer would not let a stream
+   * without TLS displace it, so it is to end first.
+   */
+  isOutOfMode(live: PeerStream | undefined): boolean {
+    if (live?.direction !== 'outbound' || live.security.kind === 'none' || this.#parts.self().mode !== 'plain')
+      return false;
+    return this.#parts.connector.securityOf(this.#parts.name)?.kind === 'none';
+  }
+
   /** The live stream is another one now, or none, or the peer keeps the one there is. */
   settle(): void {
     this.#hasMoved = false;
