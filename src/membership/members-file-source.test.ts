@@ -18,7 +18,9 @@ test('a changed file is taken without a restart', async t => {
   await write(TWO);
   await until('the new member is there', () => names().length === 2);
   assert.deepEqual(names(), ['node-2', 'node-3']);
-  assert.ok(log.some(line => line.event === 'membership.changed'));
+  const changed = log.find(line => line.event === 'membership.changed');
+  assert.deepEqual([changed?.members, changed?.joined], [2, ['node-3']]);
+  assert.ok(changed !== undefined && !('left' in changed) && !('moved' in changed));
   await source.close();
 });
 
@@ -35,6 +37,18 @@ test('a broken file and a rejected one leave the members alone and are logged; a
   assert.deepEqual(names(), ['node-2']);
   await write(ONE.replaceAll('node-2', 'node-4'));
   await until('the good file is taken', () => names()[0] === 'node-4');
+  const changed = log.find(line => line.event === 'membership.changed');
+  assert.deepEqual([changed?.joined, changed?.left], [['node-4'], ['node-2']]);
+});
+
+test('a file that says again what it said before it was broken is no change', async t => {
+  const { write, log } = await open(t, ONE);
+  const events = () => log.map(({ event }) => event);
+  await write('[[member]\n');
+  await until('it is reported', () => events().includes('membership.reload_failed'));
+  await write(ONE);
+  await until('it is good again', () => events().includes('membership.reload_recovered'));
+  assert.ok(!events().includes('membership.changed'));
 });
 
 test('the first read fails when the file is broken, or rejected', async t => {

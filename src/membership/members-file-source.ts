@@ -1,9 +1,9 @@
-import { isDeepStrictEqual } from 'node:util';
 import { isSelvedgeError, messageOf } from '../errors/selvedge-error.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import { openWatchedFile } from '../lifecycle/watched-file.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Member } from './member.ts';
+import { changesOfMembers } from './member-changes.ts';
 import { loadMembersFile } from './members-file.ts';
 
 /** A membership source: who exists, and at which hosts. */
@@ -22,24 +22,30 @@ export interface MembersFileSourceOptions {
 }
 
 /**
- * Members from a watched file. A broken file never replaces the members that were read before; it is logged once as
- * `membership.reload_failed`.
+ * Members from a watched file. What changed is logged as `membership.changed`, by name. A broken file never replaces the
+ * members that were read before; it is logged once as `membership.reload_failed`, and as `membership.reload_recovered` when
+ * it says again what it said before.
  * @throws config_invalid when the first read fails.
  */
 export async function openMembersFile(options: MembersFileSourceOptions): Promise<MembershipSource> {
   const { file, check, logger, onReload } = options;
+  let known: readonly Member[] | undefined;
   const watched = await openWatchedFile({
     file,
     load: async () => {
       const members = await loadMembersFile(file);
       check(members);
+      known ??= members;
       return members;
     },
-    isSame: isDeepStrictEqual,
+    isSame: (next, present) => changesBetween(present, next).length === 0,
     onReload: reading => {
       if ('content' in reading) {
         onReload?.(undefined);
-        return logger.info('membership.changed', { members: reading.content.map(({ name }) => name) });
+        const changes = changesBetween(known ?? [], reading.content);
+        known = reading.content;
+        if (changes.length === 0) return logger.info('membership.reload_recovered', { file });
+        return logger.info('membership.changed', { members: known.length, ...Object.fromEntries(changes) });
       }
       const { error } = reading;
       onReload?.(messageOf(error));
@@ -48,4 +54,9 @@ export async function openMembersFile(options: MembersFileSourceOptions): Promis
     },
   });
   return { members: watched.content, close: () => watched.close() };
+}
+
+/** The lists that are not empty, each with what is in it. */
+function changesBetween(previous: readonly Member[], next: readonly Member[]): readonly [string, readonly string[]][] {
+  return Object.entries(changesOfMembers(previous, next)).filter(([, names]) => names.length > 0);
 }
