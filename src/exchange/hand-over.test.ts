@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { exchangePair, post } from '../../test/kit/exchange-pair.ts';
+import { exchangePair, inWords, post } from '../../test/kit/exchange-pair.ts';
 import { until } from '../../test/kit/until.ts';
 import type { StreamGuard } from '../rpc/stream-guard.ts';
 import { InboundRequest } from './inbound-request.ts';
@@ -52,4 +52,24 @@ test('of two requests with one id the older one is cancelled, for the peer canno
   for (const name of ['first', 'second'])
     pair.b.arrived(new InboundRequest(stream, 1, 7, name, NOTHING, NOTHING, 0, false), GUARD);
   assert.deepEqual(cancelled, ['first']);
+});
+
+test('a request that fails since its stream was lost is served no further, also where the peer did not know that stream in use', async () => {
+  const cancelled: number[] = [];
+  const pair = exchangePair({
+    b: request => request.onCancel(() => void cancelled.push(request.id)),
+  });
+  const first = pair.connect();
+  const outcomes: string[] = [];
+  post(pair.a, {}, outcome => outcomes.push(inWords(outcome)));
+  await until('it is served', () => pair.b.takeTraffic());
+  const second = pair.connect();
+  await until('both have left the older stream', () => first.a.hasLeft && first.b.hasLeft);
+  first.end('closed');
+  second.end('lost');
+  await until('it fails', () => outcomes.length === 1);
+  assert.deepEqual([outcomes, cancelled], [['stream_lost maybe'], []]);
+  pair.connect();
+  await until('it is given up there', () => cancelled.length === 1);
+  await pair.b.idle;
 });

@@ -121,6 +121,45 @@ test('of a peer that reads no answers only so many are held in mind, then it is 
   assert.ok(served >= 65_536 && served <= 65_536 + MANY, `${served}`);
 });
 
+test('nor of one that reads none over the newer stream, and goes on asking over the older one', async () => {
+  let served = 0;
+  const limits = { windowBytes: 100_000_000, queueBytes: 100_000_000 };
+  const { exchange, stream, send, open } = attacked(incoming => {
+    served += 1;
+    incoming.reply(NOTHING, NOTHING);
+  }, limits);
+  const turns = async () => {
+    for (let turn = 0; turn < 20; turn += 1) await new Promise(resolve => setImmediate(resolve));
+  };
+  send(grant(0, 1));
+  send(request(1));
+  await turns();
+  const newer = open();
+  newer.send(grant(0, 1));
+  await turns();
+  // The reply, and of the priority 0 that nothing more of this node comes.
+  send(
+    grant(1, 1),
+    bytesOf([
+      [RECORD.grant, 1],
+      [8, 4],
+      [1, 4],
+      [0, 4],
+    ]),
+  );
+  await turns();
+  assert.ok(stream.hasLeft && newer.stream.isCurrent);
+  const flood = async () => {
+    for (let id = 2; ; id += 1) {
+      send(request(id));
+      if (id % 4_096 === 0) await turns();
+    }
+  };
+  await assert.rejects(flood, MalformedBatch);
+  assert.ok(served >= 65_536 && served <= 100_000, `${served}`);
+  exchange.detach(newer.stream, 'lost');
+});
+
 test('of two requests with one id the first is nobodys any more', () => {
   const cancelled: Buffer[] = [];
   const running: InboundRequest[] = [];

@@ -12,9 +12,11 @@ import {
   MAX_NAME_BYTES,
   OutgoingRecord,
   PRIORITY_INDEXES,
+  type PriorityIndex,
   RECORD,
   type readFailure,
 } from './record.ts';
+import { RequestIds } from './request-ids.ts';
 import type { OutgoingRequest, RequestOutcome, RequestRoute } from './request-route.ts';
 import { type BatchPipe, type ExchangeLimits, StreamExchange } from './stream-exchange.ts';
 import type { StreamOwner } from './stream-owner.ts';
@@ -31,8 +33,6 @@ export interface PeerExchangeParts {
 
 /** How a stream ended. `closed`: the peer said goodbye after its last word, so what has not arrived there never will. */
 export type StreamEnd = 'closed' | 'lost';
-
-const MOST_IDS = 2 ** 32;
 
 /** From so many running requests on each holds only its own bytes: small ones must not keep a batch in memory each. */
 const MANY_RUNNING = 512;
@@ -66,8 +66,7 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   #current: StreamExchange | undefined;
   /** The newest stream over which the peer sent something. */
   #heardOver: InboundOwner | undefined;
-  #lastId = 0;
-  #hasWrapped = false;
+  readonly #ids = new RequestIds();
   #generation: number | undefined;
   #isClosed = false;
   #hadTraffic = false;
@@ -92,7 +91,7 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
    */
   post(pending: PendingRequest, timeoutMs: number | undefined): void {
     pending.owner = this;
-    pending.id = this.#nextId();
+    pending.id = this.#ids.next(id => this.#pending.has(id));
     const obstacle = this.#obstacle(pending);
     if (obstacle !== undefined) {
       // It never was in the queue.
@@ -124,6 +123,10 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   /** The peer has taken a stream up. */
   granted(stream: StreamExchange): void {
     for (const older of this.#streams.slice(0, this.#streams.indexOf(stream))) older.leave();
+  }
+
+  isDeaf(priority: PriorityIndex): boolean {
+    return this.#streams.some(stream => stream.isDeaf(priority));
   }
 
   isReplaced(stream: StreamExchange): boolean {
@@ -275,8 +278,12 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   /** All but what was written on streams that are still in use: what was written on others is answered on those. */
   #failWritten(): void {
     const open: ReadonlySet<object> = new Set(this.#streams.flatMap(each => (each.hasLeft ? [] : each.sender)));
-    for (const pending of [...this.#pending.values()])
-      if (pending.writtenOn !== undefined && !open.has(pending.writtenOn)) pending.fail('stream_lost', 'maybe');
+    for (const pending of [...this.#pending.values()]) {
+      if (pending.writtenOn === undefined || open.has(pending.writtenOn)) continue;
+      pending.fail('stream_lost', 'maybe');
+      // Where the peer cannot know that the stream was in use here, it would serve it on.
+      if (pending.type === RECORD.request) this.revoke(pending);
+    }
   }
 
   /** The process of the peer is gone. Another one knows nothing of what it asked and was asked, and counts ids anew. */
@@ -292,7 +299,8 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
     this.#current = this.#streams.find(stream => !stream.hasLeft);
     this.#current?.activate();
     this.#declineCalls();
-    if (this.#current === undefined && this.#pending.size > 0) this.#parts.demand();
+    const isWaiting = this.#pending.size > 0 || this.queue.hasAnswers;
+    if (this.#current === undefined && isWaiting) this.#parts.demand();
     this.#tellIdle();
   }
 
@@ -300,15 +308,6 @@ export class PeerExchange implements RequestRoute, StreamOwner, RequestOwner {
   #declineCalls(): void {
     if (this.#pending.size === 0 || this.#current?.way.takesCalls() === true) return;
     for (const pending of [...this.#pending.values()]) if (pending.name.startsWith('/')) pending.decline();
-  }
-
-  #nextId(): number {
-    this.#lastId += 1;
-    if (this.#lastId === MOST_IDS) this.#hasWrapped = true;
-    if (!this.#hasWrapped) return this.#lastId;
-    this.#lastId %= MOST_IDS;
-    while (this.#pending.has(this.#lastId)) this.#lastId = (this.#lastId + 1) % MOST_IDS;
-    return this.#lastId;
   }
 
   #tellIdle(): void {

@@ -47,7 +47,7 @@ class Account {
  *     them, and any size can be sent.
  * A2. What is acknowledged has arrived, in the order it was written.
  * A3. What is held of what was written is bounded, also where the other side acknowledges nothing: of answers only their
- *     numbers, and from who leaves very many of them without word nothing more is taken.
+ *     numbers, and from who leaves very many of them without word (`isDeaf`) nothing more is taken over any stream.
  * A4. What came over other streams and is still held counts against the window of this one: who opens one stream after
  *     the other gets no more than who has one.
  */
@@ -130,6 +130,11 @@ export class StreamAccounts {
     return true;
   }
 
+  /** Whether the other side leaves very many answers without word. */
+  isDeaf(priority: PriorityIndex): boolean {
+    return this.#accounts[priority].answers.size >= 2 * MOST_UNDERWAY;
+  }
+
   /** A reply, failure or `last` has arrived. */
   onReceived(priority: PriorityIndex): void {
     const account = this.#accounts[priority];
@@ -137,10 +142,9 @@ export class StreamAccounts {
     account.isTold = false;
   }
 
-  /** A request or message has arrived. @returns false where it was not granted, or the other side hears no answers. */
+  /** A request or message has arrived. @returns false where it was not granted. */
   onReceivedCost(priority: PriorityIndex, cost: number): boolean {
     const account = this.#accounts[priority];
-    if (account.answers.size >= 2 * MOST_UNDERWAY) return false;
     if (!isBefore(account.receivedCost, this.#grantable(priority))) return false;
     if (this.#held.isFull(priority)) return false;
     account.receivedCost = (account.receivedCost + cost) >>> 0;

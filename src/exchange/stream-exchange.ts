@@ -115,6 +115,11 @@ export class StreamExchange implements RecordListener, InboundOwner {
     return this.#owner.isReplaced(this);
   }
 
+  /** Whether the peer leaves very many answers without word that went over it. */
+  isDeaf(priority: PriorityIndex): boolean {
+    return this.#accounts.isDeaf(priority);
+  }
+
   /** Whether the peer said that it sends no more over it. */
   get isPeerGone(): boolean {
     return this.#peerLeft;
@@ -274,6 +279,7 @@ export class StreamExchange implements RecordListener, InboundOwner {
 
   #arrived(request: InboundRequest): void {
     if (this.#peerLeft) throw new MalformedBatch('a request after the last one');
+    if (this.#owner.isDeaf(request.index)) throw new MalformedBatch('answers that are not acknowledged');
     if (!this.#accounts.onReceivedCost(request.index, request.cost)) throw new MalformedBatch('more than was granted');
     this.#isHeard = true;
     this.#owner.held.took(request);

@@ -180,7 +180,10 @@ export class PeerLink {
     stream.watch(this.#interest.watches);
     this.#status.connected(stream, old);
     this.#parts.changed();
-    if (old !== undefined) this.#lost.superseded(old, stream);
+    if (old !== undefined) {
+      if (this.#hasLived(old)) this.#backoff.reset();
+      this.#lost.superseded(old, stream);
+    }
     this.consider();
   }
 
@@ -225,7 +228,7 @@ export class PeerLink {
     if (this.#isNeeded()) this.#status.connecting(reason, detail);
     else this.#status.idle();
     this.#parts.changed();
-    const lived = performance.now() - stream.openedAtMs >= this.#parts.options.heartbeatIntervalMs;
+    const lived = this.#hasLived(stream);
     if (lived) this.#backoff.reset();
     if (reason === 'idle' || (lived && !LEAVING.includes(reason))) this.#dialler.wake();
     else this.#dialler.later();
@@ -245,6 +248,10 @@ export class PeerLink {
     const now = introduction.serverCertificateSha256;
     if (now === undefined || now === before || security.kind !== 'mutual_tls') return;
     this.#parts.connector.renewOthers(this.name, now);
+  }
+
+  #hasLived({ openedAtMs }: PeerStream): boolean {
+    return performance.now() - openedAtMs >= this.#parts.options.heartbeatIntervalMs;
   }
 
   #wanted(): boolean {

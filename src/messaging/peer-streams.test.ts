@@ -309,6 +309,23 @@ test('a stream that was dialled follows its channel to another connection at onc
   assert.deepEqual([...states], ['connected']);
 });
 
+test('a stream follows the tenth rotation as soon as the first', async () => {
+  // Were the waits to grow from one to the next, the last would be minutes.
+  const options = { heartbeatIntervalMs: 1, reconnectMaxDelayMs: 600_000 };
+  await using a = await LoopbackNode.start({ name: 'node-a', options });
+  await using b = await LoopbackNode.start({ name: 'node-b' });
+  a.outbound = b.inbound = mutualTls();
+  a.knows(b).streams.start();
+  b.knows(a);
+  await connected(a, b);
+  for (let rotation = 0; rotation < 16; rotation += 1) {
+    const next = mutualTls();
+    a.outbound = b.inbound = next;
+    a.streams.follow('node-b');
+    await until('the stream is on the new connection', () => a.peer('node-b')?.security === next);
+  }
+});
+
 test('a node that turned plain while it dialled leaves the stream over TLS once its channel has a connection without', async () => {
   await using a = await LoopbackNode.start({ name: 'node-a', options: NEVER_BEATS });
   await using b = await LoopbackNode.start({ name: 'node-b' });

@@ -65,7 +65,6 @@ export class LiveStreamWay implements StreamWay {
   readonly #parts: StreamWayParts;
   readonly #isStaying: () => boolean;
   #answer: Answer | undefined;
-  #introduction: SentFacts['introduction'] | undefined;
   #shown: TrustSnapshot | undefined;
   #outbound: OutboundPolicy | undefined;
   #members: unknown;
@@ -88,11 +87,18 @@ export class LiveStreamWay implements StreamWay {
   }
 
   takesCalls(): boolean {
-    return this.#isStaying() && this.#now().calls;
+    return this.#isStaying() && this.#isShownStill() && this.#now().calls;
   }
 
   takesMessages(): boolean {
     return this.#now().messages;
+  }
+
+  /** A peer that dialled may have renewed its certificate since. Not part of the answer: it says so as often as it likes. */
+  #isShownStill(): boolean {
+    const { direction, identity, introduction } = this.#facts;
+    const { serverCertificateSha256 = identity?.fingerprint256 } = introduction;
+    return direction === 'outbound' || identity === undefined || identity.fingerprint256 === serverCertificateSha256;
   }
 
   #now(): Answer {
@@ -100,7 +106,6 @@ export class LiveStreamWay implements StreamWay {
     const last = this.#answer;
     if (
       last !== undefined &&
-      this.#introduction === this.#facts.introduction &&
       this.#shown === trust.value &&
       this.#outbound === outbound.value &&
       this.#members === directory.members.value &&
@@ -110,7 +115,6 @@ export class LiveStreamWay implements StreamWay {
       return last;
     const answer = this.#ask();
     this.#answer = answer;
-    this.#introduction = this.#facts.introduction;
     this.#shown = trust.value;
     this.#outbound = outbound.value;
     this.#members = directory.members.value;
@@ -137,12 +141,8 @@ export class LiveStreamWay implements StreamWay {
     const messages = identity !== undefined && unexpectedServer(expectation, identity, host) === undefined;
     const own = dialled.value.own.identity.fingerprint256;
     const { chain, ownFingerprint256 } = this.#shownThere ?? {};
-    const { serverCertificateSha256 = identity?.fingerprint256 } = introduction;
-    const isOfNow =
-      own === trust.value?.own.identity.fingerprint256 &&
-      own === ownFingerprint256 &&
-      identity?.fingerprint256 === serverCertificateSha256;
-    if (!isOfNow) return { ...NEITHER, messages, dialled };
+    const isOwnOfNow = own === trust.value?.own.identity.fingerprint256 && own === ownFingerprint256;
+    if (!isOwnOfNow) return { ...NEITHER, messages, dialled };
     const verdict = judgeServer(chain, { trust: dialled.value, expectation, denied, host }, new Date());
     const untilMs = verdict.ok ? verdict.validUntilMs : Number.POSITIVE_INFINITY;
     return { calls: verdict.ok, messages, untilMs, dialled };
