@@ -1,20 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LoopbackNode, loopback, mutualTls, PLAINTEXT } from '../../test/kit/loopback-node.ts';
+import { connected, LoopbackNode, loopback, mutualTls, PLAINTEXT } from '../../test/kit/loopback-node.ts';
 import { until } from '../../test/kit/until.ts';
-
-async function connected(a: LoopbackNode, b: LoopbackNode): Promise<void> {
-  await until(
-    `${a.name} and ${b.name} agree on one stream`,
-    () =>
-      a.peer(b.name)?.state === 'connected' &&
-      b.peer(a.name)?.state === 'connected' &&
-      a.peer(b.name)?.direction !== b.peer(a.name)?.direction,
-  );
-}
-
-/** What happens is brought about by nothing that is done now and then. */
-const NEVER_BEATS = { heartbeatIntervalMs: 600_000, heartbeatTimeoutMs: 1_800_000 };
 
 test('two nodes that dial each other at once end with one stream, and the loser is not dialled again', async () => {
   await using a = await LoopbackNode.start({ name: 'node-a' });
@@ -289,59 +276,6 @@ test('a plaintext stream gives way to mutual TLS as soon as that is possible, wi
   unsubscribe();
   assert.deepEqual([...states], ['connected']);
   assert.equal((await a.metrics.plaintextPeers.get()).values[0]?.value, 0);
-});
-
-test('a stream that was dialled follows its channel to another connection at once, without a gap', async () => {
-  await using a = await LoopbackNode.start({ name: 'node-a', options: NEVER_BEATS });
-  await using b = await LoopbackNode.start({ name: 'node-b' });
-  const [first, second] = [mutualTls(), mutualTls()];
-  a.outbound = b.inbound = first;
-  a.knows(b).streams.start();
-  b.knows(a);
-  await connected(a, b);
-  const states = new Set<string>();
-  const unsubscribe = a.streams.peers.subscribe(peers => void states.add(peers[0]?.state ?? ''));
-  a.outbound = second;
-  a.streams.follow('node-b');
-  await until('the stream is on the new connection', () => a.peer('node-b')?.security === second);
-  await until('the old one is over', () => a.logged('peer.stream_ended').length === 1);
-  unsubscribe();
-  assert.deepEqual([...states], ['connected']);
-});
-
-test('a stream follows the tenth rotation as soon as the first', async () => {
-  // Were the waits to grow from one to the next, the last would be minutes.
-  const options = { heartbeatIntervalMs: 1, reconnectMaxDelayMs: 600_000 };
-  await using a = await LoopbackNode.start({ name: 'node-a', options });
-  await using b = await LoopbackNode.start({ name: 'node-b' });
-  a.outbound = b.inbound = mutualTls();
-  a.knows(b).streams.start();
-  b.knows(a);
-  await connected(a, b);
-  for (let rotation = 0; rotation < 16; rotation += 1) {
-    const next = mutualTls();
-    a.outbound = b.inbound = next;
-    a.streams.follow('node-b');
-    await until('the stream is on the new connection', () => a.peer('node-b')?.security === next);
-  }
-});
-
-test('a node that turned plain while it dialled leaves the stream over TLS once its channel has a connection without', async () => {
-  await using a = await LoopbackNode.start({ name: 'node-a', options: NEVER_BEATS });
-  await using b = await LoopbackNode.start({ name: 'node-b' });
-  a.outbound = b.inbound = mutualTls();
-  a.knows(b).streams.start();
-  b.knows(a);
-  a.self.set({ ...a.self.value, mode: 'plain' });
-  await until('it has a stream', () => a.peer('node-b')?.security?.kind === 'mutual_tls');
-  a.streams.follow('node-b');
-  assert.equal(a.peer('node-b')?.security?.kind, 'mutual_tls', 'there is no other connection yet');
-  a.outbound = b.inbound = PLAINTEXT;
-  a.streams.follow('node-b');
-  await until('both are without TLS', () =>
-    [a.peer('node-b'), b.peer('node-a')].every(peer => peer?.state === 'connected' && peer.security?.kind === 'none'),
-  );
-  assert.equal(a.logged('peer.disconnected')[0]?.reason, 'mode_changed');
 });
 
 test('the stream over one inbound connection can be ended with a reason, and is dialled again', async () => {

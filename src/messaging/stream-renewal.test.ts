@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as grpc from '@grpc/grpc-js';
-import { LoopbackNode, loopback, mutualTls } from '../../test/kit/loopback-node.ts';
+import { connected, LoopbackNode, loopback, mutualTls, PLAINTEXT } from '../../test/kit/loopback-node.ts';
 import { introductionOf, rawAcceptor } from '../../test/kit/raw-peer.ts';
 import { until } from '../../test/kit/until.ts';
 import type { Frame } from './frame.ts';
+
+/** What happens is brought about by nothing that is done now and then. */
+const NEVER_BEATS = { heartbeatIntervalMs: 600_000, heartbeatTimeoutMs: 1_800_000 };
 
 type Call = grpc.ServerDuplexStream<Frame, Frame>;
 
@@ -61,4 +64,57 @@ test('a renewal that is refused is said at once, while the stream is still open'
   assert.equal(a.logged('peer.refused')[0]?.level, 'warn');
   assert.equal(a.logged('peer.refused')[0]?.reason, 'permission_denied');
   assert.equal(a.peer('node-b')?.state, 'connected');
+});
+
+test('a stream that was dialled follows its channel to another connection at once, without a gap', async () => {
+  await using a = await LoopbackNode.start({ name: 'node-a', options: NEVER_BEATS });
+  await using b = await LoopbackNode.start({ name: 'node-b' });
+  const [first, second] = [mutualTls(), mutualTls()];
+  a.outbound = b.inbound = first;
+  a.knows(b).streams.start();
+  b.knows(a);
+  await connected(a, b);
+  const states = new Set<string>();
+  const unsubscribe = a.streams.peers.subscribe(peers => void states.add(peers[0]?.state ?? ''));
+  a.outbound = second;
+  a.streams.follow('node-b');
+  await until('the stream is on the new connection', () => a.peer('node-b')?.security === second);
+  await until('the old one is over', () => a.logged('peer.stream_ended').length === 1);
+  unsubscribe();
+  assert.deepEqual([...states], ['connected']);
+});
+
+test('a stream follows the tenth rotation as soon as the first', async () => {
+  // Were the waits to grow from one to the next, the last would be minutes.
+  const options = { heartbeatIntervalMs: 1, reconnectMaxDelayMs: 600_000 };
+  await using a = await LoopbackNode.start({ name: 'node-a', options });
+  await using b = await LoopbackNode.start({ name: 'node-b' });
+  a.outbound = b.inbound = mutualTls();
+  a.knows(b).streams.start();
+  b.knows(a);
+  await connected(a, b);
+  for (let rotation = 0; rotation < 16; rotation += 1) {
+    const next = mutualTls();
+    a.outbound = b.inbound = next;
+    a.streams.follow('node-b');
+    await until('the stream is on the new connection', () => a.peer('node-b')?.security === next);
+  }
+});
+
+test('a node that turned plain while it dialled leaves the stream over TLS once its channel has a connection without', async () => {
+  await using a = await LoopbackNode.start({ name: 'node-a', options: NEVER_BEATS });
+  await using b = await LoopbackNode.start({ name: 'node-b' });
+  a.outbound = b.inbound = mutualTls();
+  a.knows(b).streams.start();
+  b.knows(a);
+  a.self.set({ ...a.self.value, mode: 'plain' });
+  await until('it has a stream', () => a.peer('node-b')?.security?.kind === 'mutual_tls');
+  a.streams.follow('node-b');
+  assert.equal(a.peer('node-b')?.security?.kind, 'mutual_tls', 'there is no other connection yet');
+  a.outbound = b.inbound = PLAINTEXT;
+  a.streams.follow('node-b');
+  await until('both are without TLS', () =>
+    [a.peer('node-b'), b.peer('node-a')].every(peer => peer?.state === 'connected' && peer.security?.kind === 'none'),
+  );
+  assert.equal(a.logged('peer.disconnected')[0]?.reason, 'mode_changed');
 });

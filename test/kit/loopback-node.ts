@@ -16,6 +16,7 @@ import { bindCaller, type Caller } from '../../src/rpc/caller.ts';
 import type { Security } from '../../src/rpc/security.ts';
 import type { LogFields, Logger } from '../../src/telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts';
+import { until } from './until.ts';
 
 export const PLAINTEXT: Security = { kind: 'none', reason: 'plaintext_peer' };
 export const mutualTls = (): Security => ({ kind: 'mutual_tls', protocol: 'TLSv1.3', cipher: 'test' });
@@ -302,4 +303,15 @@ function collectingLogger(lines: LogLine[]): Logger {
   const [debug, info, warn, error] = [at('debug'), at('info'), at('warn'), at('error')];
   const logger: Logger = { debug, info, warn, error, child: () => logger, setLevel: () => {} };
   return logger;
+}
+
+/** Resolves when both have the same one stream. */
+export async function connected(a: LoopbackNode, b: LoopbackNode): Promise<void> {
+  await until(
+    `${a.name} and ${b.name} agree on one stream`,
+    () =>
+      a.peer(b.name)?.state === 'connected' &&
+      b.peer(a.name)?.state === 'connected' &&
+      a.peer(b.name)?.direction !== b.peer(a.name)?.direction,
+  );
 }

@@ -396,7 +396,7 @@ test('nothing is lost over streams that take the place of one another', t => {
   const steps = fc.array(fc.oneof(...calm), { minLength: 5, maxLength: 60, size: 'max' });
   fc.assert(
     fc.property(steps, each => run(world, each, true)),
-    { numRuns: Number(process.env.RUNS ?? 60) },
+    { numRuns: Number(process.env.RUNS ?? 100) },
   );
 });
 
@@ -421,6 +421,6 @@ test('over streams that break, close, pause and are replaced, every request is s
   const steps = fc.array(fc.oneof(...rough), { minLength: 5, maxLength: 80, size: 'max' });
   fc.assert(
     fc.property(steps, each => run(world, each, false)),
-    { numRuns: Number(process.env.RUNS ?? 100), examples: [[replyOverLostStream()]] },
+    { numRuns: Number(process.env.RUNS ?? 200), examples: [[replyOverLostStream()]] },
   );
 });
