@@ -23,6 +23,7 @@ export const REFUSAL_REASONS = [
   // of a Hello, decided by the peer streams
   'cluster_mismatch',
   'not_a_member',
+  'member_removed',
   'stale_generation',
   'protocol_version',
   'downgrade_refused',

@@ -24,6 +24,9 @@ export interface ErrorFacts {
   file_exists: { readonly file: string };
   listen_failed: { readonly address: string; readonly problem: string };
   member_unknown: { readonly node: string };
+  member_removed: { readonly node: string };
+  membership_not_writable: { readonly source: string };
+  membership_unavailable: { readonly source: string; readonly problem: string };
   message_failed: {
     readonly node: string;
     readonly kind: string;
@@ -34,6 +37,7 @@ export interface ErrorFacts {
   };
   no_ready_member: { readonly selector: string };
   node_closed: { readonly node: string };
+  node_name_held: { readonly node: string };
   node_name_invalid: { readonly name: string };
   pattern_invalid: { readonly pattern: string; readonly problem: string };
   refused: { readonly reason: RefusalReason; readonly by: 'us' | 'peer'; readonly detail: string };
@@ -55,9 +59,13 @@ export const ERROR_SUMMARIES: { readonly [Code in ErrorCode]: string } = {
   file_exists: 'A file would be overwritten, which was not asked for.',
   listen_failed: 'The operating system refused to listen on the address.',
   member_unknown: 'The membership source lists no node of that name.',
+  member_removed: 'The node was removed from the cluster; it may come back when it is added again.',
+  membership_not_writable: 'The membership source cannot be changed through a node; the message says what to edit.',
+  membership_unavailable: 'The membership source does not answer, and nothing is known from before.',
   message_failed: 'A message to another node was not answered, or is not known to have arrived.',
   no_ready_member: 'No member that matches the selector is ready.',
   node_closed: 'The node is closed or draining and takes nothing new.',
+  node_name_held: 'Another process holds the name of this node in the membership source.',
   node_name_invalid: 'A node name is not of the form the contract gives.',
   pattern_invalid: 'A subject-name pattern does not follow the grammar.',
   refused: 'A connection, a Hello or a dial was refused; the facts carry the reason code.',

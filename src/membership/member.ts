@@ -1,11 +1,23 @@
 import type { Address } from '../identity/address.ts';
 
+/** What a member is given where nothing is said of its weight. */
+export const DEFAULT_WEIGHT = 1;
+
+/** As in SRV records (RFC 2782). */
+export const MAX_WEIGHT = 65_535;
+
 /** One node that the membership source says exists. */
 export interface Member {
   readonly name: string;
   /** Where it can be dialled, the preferred first; without a scheme until more is learned. Never empty. */
   readonly addresses: readonly Address[];
   readonly labels: Readonly<Record<string, string>>;
+  /** What fails together with it, such as an availability zone. Undefined: the source does not say. */
+  readonly zone?: string;
+  /** Its share of the calls among those that are picked from, 0 to 65,535 (0: only where all have it). Undefined: the source does not say. */
+  readonly weight?: number;
+  /** It is to be given nothing new by those who pick among members. */
+  readonly isDraining?: true;
   /** It spoke TLS, and a step down is refused: no call to it goes over plaintext. */
   readonly tlsOnly?: true;
 }
