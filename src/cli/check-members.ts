@@ -42,7 +42,7 @@ async function tryLoadMembers(
   file: string,
 ): Promise<{ list: readonly Member[] } | { problems: readonly ConfigProblem[] }> {
   try {
-    return { list: await loadMembersFile(file) };
+    return { list: (await loadMembersFile(file)).members };
   } catch (error) {
     if (!isSelvedgeError(error, 'config_invalid')) throw error;
     return { problems: error.facts.problems };

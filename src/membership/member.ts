@@ -1,10 +1,6 @@
 import type { Address } from '../identity/address.ts';
 
-/** What a member is given where nothing is said of its weight. */
-export const DEFAULT_WEIGHT = 1;
-
-/** As in SRV records (RFC 2782). */
-export const MAX_WEIGHT = 65_535;
+export { DEFAULT_WEIGHT, MAX_WEIGHT } from '../identity/node-labels.ts';
 
 /** One node that the membership source says exists. */
 export interface Member {

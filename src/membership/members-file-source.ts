@@ -33,7 +33,7 @@ export async function openMembersFile(options: MembersFileSourceOptions): Promis
   const watched = await openWatchedFile({
     file,
     load: async () => {
-      const members = await loadMembersFile(file);
+      const { members } = await loadMembersFile(file);
       check(members);
       known ??= members;
       return members;

@@ -8,7 +8,7 @@ import { formatAddress } from '../identity/address.ts';
 import { loadMembersFile, parseMembers } from './members-file.ts';
 
 test('names, addresses and labels are read in the order of the file', () => {
-  const members = parseMembers(
+  const { members } = parseMembers(
     `
     [[member]]
     name = "node-2"
@@ -31,6 +31,57 @@ test('names, addresses and labels are read in the order of the file', () => {
       { name: 'node-3', addresses: ['node-3.example:5122', 'unix:/run/node-3.sock'], labels: { role: 'worker' } },
     ],
   );
+});
+
+test('zone, weight and draining are read, and the names that were removed are sorted', () => {
+  const { members, removed } = parseMembers(
+    `
+    removed = ["node-9", "node-7"]
+    [[member]]
+    name = "node-2"
+    address = "a"
+    zone = "eu-1a"
+    weight = 0
+    draining = true
+    [[member]]
+    name = "node-3"
+    address = "b"
+    draining = false
+    `,
+    'members.toml',
+  );
+  assert.deepEqual(
+    members.map(({ addresses, labels, ...rest }) => rest),
+    [{ name: 'node-2', zone: 'eu-1a', weight: 0, isDraining: true }, { name: 'node-3' }],
+  );
+  assert.deepEqual(removed, ['node-7', 'node-9']);
+});
+
+test('what is said of removed names is checked, and none of them may be a member', () => {
+  const member = '[[member]]\nname = "node-2"\naddress = "a"\n';
+  const listed = problemsOf(`removed = ["node-2", "Node 3", 4, "node-5", "node-5"]\n${member}`);
+  assert.deepEqual(
+    listed.map(({ key }) => key),
+    ['removed[0]', 'removed[1]', 'removed[2]', 'removed[4]'],
+  );
+  assert.match(listed[0]?.problem ?? '', /node-2 is removed, and a member too/);
+  assert.deepEqual(
+    problemsOf(`removed = "node-7"\n${member}`).map(({ key }) => key),
+    ['removed'],
+  );
+  assert.match(problemsOf('removed = ["node-2"]\n')[0]?.problem ?? '', /no member is listed/);
+});
+
+test('zone, weight and draining that are none are mistakes', () => {
+  const mistakes = ['zone = ""', 'zone = 3', `zone = "${'x'.repeat(129)}"`, 'weight = 65536', 'weight = -1']
+    .concat(['weight = 0.5', 'weight = "1"', 'draining = "yes"'])
+    .map(line => problemsOf(`[[member]]\nname = "node-2"\naddress = "a"\n${line}\n`))
+    .map(problems => problems.map(({ key }) => key));
+  assert.deepEqual(mistakes, [
+    ...Array.from({ length: 3 }, () => ['member[0].zone']),
+    ...Array.from({ length: 4 }, () => ['member[0].weight']),
+    ['member[0].draining'],
+  ]);
 });
 
 test('an empty file is a mistake: it never means that everybody left', () => {
