@@ -45,6 +45,7 @@ export {
   type ReloadReport,
 } from './node/fabric-node.ts';
 export type { MemberChange, MemberStatus, Members } from './node/members.ts';
+export type * from './node/membership-options.ts';
 export type * from './node/node-options.ts';
 export { type Bearer, type Caller, callerOf, type Role } from './rpc/caller.ts';
 export type { PlaintextReason, Security, SecurityKind } from './rpc/security.ts';

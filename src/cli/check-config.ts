@@ -73,7 +73,7 @@ async function problemsOfNamedFiles({ file, env }: ConfigSources, now: Date): Pr
   if (membersFile === undefined) return [...problems, ...policyProblems, ...bearer.problems];
   // Of the members only what holds for every node: whether this one could reach them depends on the mistakes.
   const members = await checkMembers({
-    membership: { source: 'file', membersFile },
+    membership: { sources: [{ kind: 'file', membersFile }] },
     mode: 'plain',
     nodeName: '',
     tls: undefined,

@@ -19,8 +19,9 @@ export async function checkMembers({
   nodeName,
   tls,
 }: Pick<NodeSettings, 'membership' | 'mode' | 'nodeName' | 'tls'>): Promise<MembersReport> {
-  if (membership === undefined) return { problems: [], warnings: [], names: undefined };
-  const file = membership.membersFile;
+  const source = membership?.sources.find(each => each.kind === 'file');
+  if (source === undefined) return { problems: [], warnings: [], names: undefined };
+  const file = source.membersFile;
   const members = await tryLoadMembers(file);
   if ('problems' in members) return { problems: members.problems, warnings: [], names: undefined };
 

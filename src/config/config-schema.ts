@@ -4,12 +4,12 @@ import {
   type AuthorizationOptions,
   type FabricNodeOptions,
   type JwtOptions,
-  type MembershipOptions,
   type NetworkingOptions,
   type ObservabilityOptions,
 } from '../node/node-options.ts';
 import { LOG_LEVELS } from '../telemetry/logger.ts';
 import { type Field, table, value } from './field.ts';
+import { membership } from './membership-schema.ts';
 import { tls } from './tls-schema.ts';
 import {
   addressList,
@@ -110,17 +110,6 @@ const networking = table<NetworkingOptions>('networking', {
     default: '"3s"',
   }),
   tls,
-});
-
-const membership = table<MembershipOptions>('membership', {
-  source: value('source', oneOf(['file'], ['dns', 'etcd']), {
-    meaning: 'Where the list of members comes from.',
-    otherwise: 'required in this table',
-  }),
-  membersFile: value('members-file', path, {
-    meaning: 'TOML with `[[member]]` tables; watched, and taken while running.',
-    otherwise: 'required in this table',
-  }),
 });
 
 const jwt = table<JwtOptions>('jwt', {
@@ -234,6 +223,15 @@ export const CONFIG_SCHEMA: Field<FabricNodeOptions> = table<FabricNodeOptions>(
   labels: value('labels', textMap, {
     meaning: 'Told to peers; clients can ask for any ready member with a label.',
     default: '{}',
+  }),
+  zone: value('zone', text, {
+    meaning: 'What fails together with this node, such as an availability zone. Told to peers; at most 128 characters.',
+    otherwise: 'none',
+  }),
+  weight: value('weight', count, {
+    meaning:
+      'Its share of the calls of clients that pick among members, 0 to 65535; 0: only where all have 0. Told to peers.',
+    default: '1',
   }),
   logLevel: value('log-level', oneOf(LOG_LEVELS), {
     meaning: 'Less than this is not logged.',

@@ -1,4 +1,5 @@
-import type { CredentialOptions, FabricNodeOptions } from '../node/node-options.ts';
+import type { MembershipOptions } from '../node/membership-options.ts';
+import type { CredentialOptions, FabricNodeOptions, TlsOptions } from '../node/node-options.ts';
 import type { KeyPath } from './field.ts';
 import { isTable } from './value-types.ts';
 
@@ -12,22 +13,25 @@ export function withEndpointSocket(
 ): FabricNodeOptions {
   const socket = env[ENDPOINT_SOCKET];
   const tls = options.networking?.tls;
-  if (socket === undefined || socket === '' || tls === undefined) return options;
+  const etcd = options.membership?.etcd;
+  if (socket === undefined || socket === '') return options;
   const filled = <T extends CredentialOptions>(table: T): T =>
     (table.source === 'spiffe' || table.source === 'auto') && table.workloadApiSocket === undefined
       ? { ...table, workloadApiSocket: socket }
       : table;
-  const { client, profiles } = tls;
   return {
     ...options,
-    networking: {
-      ...options.networking,
-      tls: {
-        ...filled(tls),
-        ...(client === undefined ? {} : { client: filled(client) }),
-        ...(profiles === undefined ? {} : { profiles: profiles.map(filled) }),
-      },
-    },
+    ...(tls === undefined ? {} : { networking: { ...options.networking, tls: filledTls(tls, filled) } }),
+    ...(etcd === undefined ? {} : { membership: { ...options.membership, etcd: filled(etcd) } as MembershipOptions }),
+  };
+}
+
+function filledTls(tls: TlsOptions, filled: <T extends CredentialOptions>(table: T) => T): TlsOptions {
+  const { client, profiles } = tls;
+  return {
+    ...filled(tls),
+    ...(client === undefined ? {} : { client: filled(client) }),
+    ...(profiles === undefined ? {} : { profiles: profiles.map(filled) }),
   };
 }
 

@@ -45,16 +45,9 @@ test('anything else needs a restart, and is named', () => {
     ...withTls({ mode: 'strict' }),
     nodeName: 'node-2',
     labels: { role: 'edge' },
-    membership: { source: 'file', membersFile: '/members.toml' },
     observability: { bindAddress: '127.0.0.1:9464' },
   };
-  assert.deepEqual(liveChange(NODE, next).restartRequired, [
-    'node-name',
-    'labels',
-    'membership.source',
-    'membership.members-file',
-    'observability.bind-address',
-  ]);
+  assert.deepEqual(liveChange(NODE, next).restartRequired, ['node-name', 'labels', 'observability.bind-address']);
   assert.deepEqual(liveChange(next, NODE).restartRequired, liveChange(NODE, next).restartRequired);
 });
 

@@ -5,7 +5,7 @@ import { CONFIG_KEYS, type ConfigKey } from './config-keys.ts';
 import { isTable } from './value-types.ts';
 
 /** Keys that are taken while the node runs; a table stands for all its keys. Everything else needs a restart. */
-export const LIVE_KEYS: readonly string[] = ['log-level', 'networking.tls', 'authorization'];
+export const LIVE_KEYS: readonly string[] = ['log-level', 'networking.tls', 'membership', 'authorization'];
 
 export interface LiveChange {
   /** Changed keys that are only taken at start, such as `networking.bind-address`. Not empty: reject the reload. */

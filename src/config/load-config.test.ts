@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type ConfigProblem, isSelvedgeError } from '../errors/selvedge-error.ts';
+import { parseAddress } from '../identity/address.ts';
 import { type LoadedConfig, loadConfig } from './load-config.ts';
 
 const NODE = `cluster-name = "dev"
@@ -67,7 +68,9 @@ test('relative paths begin at the directory of the file', async t => {
   const directory = dirname(file);
   assert.equal(settings.dataDir, join(directory, 'data'));
   assert.equal(settings.adminSocket, join(directory, 'run/admin.sock'));
-  assert.equal(settings.membership?.membersFile, join(directory, 'members.toml'));
+  assert.deepEqual(settings.membership, {
+    sources: [{ kind: 'file', membersFile: join(directory, 'members.toml') }],
+  });
   assert.deepEqual(settings.tls?.serverCredentials, {
     kind: 'files',
     certFile: join(directory, 'certs/node.pem'),
@@ -140,7 +143,7 @@ source = "dns"
     'node.toml:19:55 networking.tls.allowed-subject-names',
     'node.toml:24:17 networking.tls.profile[1].destinations',
     'node.toml:25:25 networking.tls.profile[1].server-subject-names',
-    'node.toml:27:1 membership.members-file',
+    'node.toml:27:1 membership.dns.names',
     'node.toml:28:1 membership.source',
   ]);
 });
@@ -178,14 +181,55 @@ test('a known key in the wrong table names the right one', async t => {
   assert.match(problem?.remedy ?? '', /networking\.drain-timeout/);
 });
 
-test('what this version does not support is refused, never ignored', async t => {
-  for (const unsupported of ['[membership]\nsource = "dns"\n', '[membership]\nsource = "etcd"\n']) {
-    const problems = await problemsOf(t, NODE + unsupported);
-    assert.ok(
-      problems.some(({ problem }) => problem.includes('not supported in this version')),
-      unsupported,
-    );
-  }
+test('sources of members are read with their tables, and what no source uses is a problem', async t => {
+  const dns = '[membership.dns]\nnames = "Fabric.prod."\nservers = ["10.0.0.1", "[::1]:5353"]\n';
+  const etcd = '[membership.etcd]\nendpoints = ["http://127.0.0.1:2379"]\n';
+  const { settings } = await load(t, `${NODE}[membership]\nsource = ["dns", "etcd"]\n${dns}${etcd}`);
+  assert.deepEqual(settings.membership?.sources, [
+    {
+      kind: 'dns',
+      names: ['fabric.prod'],
+      recordType: 'address',
+      port: 5122,
+      servers: ['10.0.0.1:53', '[::1]:5353'],
+      minTtlMs: 5_000,
+      maxTtlMs: 300_000,
+      timeoutMs: 5_000,
+    },
+    {
+      kind: 'etcd',
+      endpoints: [parseAddress('http://127.0.0.1:2379')],
+      prefix: '/selvedge/dev/',
+      leaseTtlMs: 30_000,
+      leave: 'when-removed',
+      requestTimeoutMs: 5_000,
+      credentials: undefined,
+      allowUnguarded: false,
+    },
+  ]);
+  assert.deepEqual(await placesOf(t, `${NODE}[membership]\nsource = "etcd"\n${dns}${etcd}`), [
+    'node.toml:6:1 membership.dns',
+  ]);
+  assert.deepEqual(await placesOf(t, `${NODE}[membership]\nsource = "dns"\n`), ['node.toml:4:1 membership.dns.names']);
+  assert.deepEqual(await placesOf(t, `${NODE}${TLS}[membership]\nsource = "dns"\n${dns}`), [
+    'node.toml:10:1 membership.source',
+  ]);
+});
+
+test('the credentials for etcd are those with which the node dials, where it says no others', async t => {
+  const etcd = '[membership]\nsource = "etcd"\n[membership.etcd]\nendpoints = "https://10.0.0.1:2379"\n';
+  const { file, settings } = await load(t, `${NODE}${TLS}${etcd}ca-file = "etcd-ca.pem"\n`);
+  const [source] = settings.membership?.sources ?? [];
+  const { clientCredentials } = settings.tls ?? assert.fail('no TLS');
+  assert.ok(source?.kind === 'etcd' && clientCredentials.kind === 'files');
+  assert.deepEqual(source.credentials, { ...clientCredentials, caFiles: [join(dirname(file), 'etcd-ca.pem')] });
+  const broken =
+    '[membership]\nsource = "etcd"\n[membership.etcd]\nendpoints = ["https://a:1", "http://b:2", "c:3"]\nlease-ttl = "2s"\n';
+  assert.deepEqual(await placesOf(t, `${NODE}${TLS}${broken}`), [
+    'node.toml:12:1 membership.etcd.endpoints',
+    'node.toml:12:43 membership.etcd.endpoints',
+    'node.toml:13:1 membership.etcd.lease-ttl',
+  ]);
 });
 
 test('a value where a table is expected, and a table where a list is, are said so', async t => {

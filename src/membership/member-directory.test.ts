@@ -4,6 +4,7 @@ import { formatAddress, parseAddress } from '../identity/address.ts';
 import { MutableValue } from '../lifecycle/observable-value.ts';
 import type { Member } from './member.ts';
 import { type BeliefPolicy, MemberDirectory } from './member-directory.ts';
+import type { MembershipView } from './membership-source.ts';
 import { type MemberWord, NO_MEMORY, type TlsMemory } from './tls-memory.ts';
 
 test('the members are those of the source but this node', t => {
@@ -99,7 +100,7 @@ test('a changed entry of the source forgets what was learned of that member, and
 test('a member that left and came back is not remembered', t => {
   const { directory, source, addresses } = setUp(t, { 'node-2': 'node-2.example' });
   directory.learn('node-2', said('https://node-2.example:7000'), true);
-  source.set([]);
+  source.set({ members: [], removed: [] });
   assert.equal(directory.member('node-2'), undefined);
   source.set(members({ 'node-2': 'node-2.example' }));
   assert.deepEqual(addresses('node-2'), ['node-2.example:5122']);
@@ -140,7 +141,7 @@ test('what one member says leaves the entries of all others as they are', t => {
 test('a closed directory follows its source no more', t => {
   const { directory, source } = setUp(t, { 'node-2': 'node-2.example' });
   directory.close();
-  source.set([]);
+  source.set({ members: [], removed: [] });
   assert.equal(directory.members.value.length, 1);
 });
 
@@ -156,7 +157,7 @@ function setUp(
     source,
     policy,
     self: 'node-1',
-    lists: true,
+    lists: () => true,
     memory,
   });
   t.after(() => directory.close());
@@ -166,8 +167,13 @@ function setUp(
   return { directory, source, policy, changes: seen, addresses };
 }
 
-function members(entries: Readonly<Record<string, string>>): readonly Member[] {
-  return Object.entries(entries).map(([name, address]) => ({ name, addresses: [parseAddress(address)], labels: {} }));
+function members(entries: Readonly<Record<string, string>>): MembershipView {
+  const listed = Object.entries(entries).map(([name, address]) => ({
+    name,
+    addresses: [parseAddress(address)],
+    labels: {},
+  }));
+  return { members: listed, removed: [] };
 }
 
 function said(...texts: readonly string[]): MemberWord {

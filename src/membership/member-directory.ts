@@ -3,6 +3,7 @@ import type { Address, TcpAddress } from '../identity/address.ts';
 import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
 import { knownAddresses, tlsAddresses } from './known-addresses.ts';
 import type { Member } from './member.ts';
+import type { MembershipView } from './membership-source.ts';
 import { afterEntries, afterWord, type MemberWord, NO_MEMORY, type TlsMemory, wouldDowngrade } from './tls-memory.ts';
 
 /** What may be believed of what members say, by the node's own mode. */
@@ -31,7 +32,7 @@ interface Learned {
  *     nobody is. Of a member that is refused plaintext nothing is believed that did not come over mutual TLS.
  */
 export class MemberDirectory {
-  readonly #source: ObservableValue<readonly Member[]>;
+  readonly #source: ObservableValue<MembershipView>;
   readonly #policy: ObservableValue<BeliefPolicy>;
   readonly #self: string;
   readonly #memory: MutableValue<TlsMemory>;
@@ -39,32 +40,44 @@ export class MemberDirectory {
   readonly #members: MutableValue<readonly Member[]>;
   #byName: ReadonlyMap<string, Member>;
   readonly #unsubscribe: () => void;
-  /** Whether the source names the members, so that a stranger's name is refused. */
-  readonly lists: boolean;
+  readonly #lists: () => boolean;
 
   /**
-   * @param lists false where there is no membership source: then any node of the cluster may say Hello.
+   * @param lists false where no source names every member: then any node of the cluster may say Hello.
    * @param memory who spoke mutual TLS before; kept up to date. Default: nobody.
    */
   constructor(parts: {
-    source: ObservableValue<readonly Member[]>;
+    source: ObservableValue<MembershipView>;
     policy: ObservableValue<BeliefPolicy>;
     self: string;
-    lists: boolean;
+    lists: () => boolean;
     memory?: MutableValue<TlsMemory>;
   }) {
     this.#source = parts.source;
     this.#policy = parts.policy;
     this.#self = parts.self;
-    this.lists = parts.lists;
+    this.#lists = parts.lists;
     this.#memory = parts.memory ?? new MutableValue(NO_MEMORY);
     this.#followEntries();
     this.#members = new MutableValue(this.#effectiveMembers());
     this.#byName = byName(this.#members.value);
-    const stops = [parts.source, parts.policy].map(value => value.subscribe(() => this.#update()));
+    const stops = [
+      parts.source.subscribe((next, previous) => this.#update(!isDeepStrictEqual(next.removed, previous.removed))),
+      parts.policy.subscribe(() => this.#update(false)),
+    ];
     this.#unsubscribe = () => {
       for (const stop of stops) stop();
     };
+  }
+
+  /** Whether the sources name every member, so that a stranger's name is refused. */
+  get lists(): boolean {
+    return this.#lists();
+  }
+
+  /** Whether a name was taken out, and is refused until it is added again. */
+  isRemoved(name: string): boolean {
+    return this.#source.value.removed.includes(name);
   }
 
   /** Every member but this node, with the addresses to dial. */
@@ -125,16 +138,17 @@ export class MemberDirectory {
   }
 
   #configured(name: string): readonly Address[] | undefined {
-    return this.#source.value.find(member => member.name === name)?.addresses;
+    return this.#source.value.members.find(member => member.name === name)?.addresses;
   }
 
   #followEntries(): void {
-    const entries = new Map(this.#source.value.map(({ name, addresses }) => [name, addresses]));
+    const entries = new Map(this.#source.value.members.map(({ name, addresses }) => [name, addresses]));
     const isForgetting = this.#policy.value.mode === 'plain';
     this.#memory.set(isForgetting ? NO_MEMORY : afterEntries(this.#memory.value, entries));
   }
 
-  #update(): void {
+  /** @param isTold in any case, since somebody is refused now or is not any more. */
+  #update(isTold: boolean): void {
     this.#followEntries();
     for (const [name, learned] of this.#learned) {
       const isStale = !isDeepStrictEqual(this.#configured(name), learned.configured);
@@ -142,13 +156,13 @@ export class MemberDirectory {
       if (isStale || isUnproven) this.#learned.delete(name);
     }
     const next = this.#effectiveMembers();
-    if (!isDeepStrictEqual(next, this.#members.value)) this.#publish(next);
+    if (isTold || !isDeepStrictEqual(next, this.#members.value)) this.#publish(next);
   }
 
   /** What one member says changes no other one: in a large cluster all of them say something at once. */
   #take(name: string, learned: Learned): void {
     this.#learned.set(name, learned);
-    const entry = this.#source.value.find(member => member.name === name);
+    const entry = this.#source.value.members.find(member => member.name === name);
     const before = this.member(name);
     if (entry === undefined || before === undefined) return;
     const next = this.#effective(entry);
@@ -162,7 +176,7 @@ export class MemberDirectory {
   }
 
   #effectiveMembers(): readonly Member[] {
-    return this.#source.value.filter(({ name }) => name !== this.#self).map(member => this.#effective(member));
+    return this.#source.value.members.filter(({ name }) => name !== this.#self).map(member => this.#effective(member));
   }
 
   #effective(member: Member): Member {

@@ -9,6 +9,7 @@ import { writeFileAtomic } from '../lifecycle/atomic-write.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import type { Member } from './member.ts';
 import { openMembersFile } from './members-file-source.ts';
+import { CURRENT } from './membership-source.ts';
 
 const ONE = '[[member]]\nname = "node-2"\naddress = "node-2.example"\n';
 const TWO = `${ONE}[[member]]\nname = "node-3"\naddress = "node-3.example"\n`;
@@ -18,27 +19,26 @@ test('a changed file is taken without a restart', async t => {
   await write(TWO);
   await until('the new member is there', () => names().length === 2);
   assert.deepEqual(names(), ['node-2', 'node-3']);
-  const changed = log.find(line => line.event === 'membership.changed');
-  assert.deepEqual([changed?.members, changed?.joined], [2, ['node-3']]);
-  assert.ok(changed !== undefined && !('left' in changed) && !('moved' in changed));
+  assert.deepEqual([source.standing.value, log], [CURRENT, []]);
   await source.close();
 });
 
 test('a broken file and a rejected one leave the members alone and are logged; a good one is taken again', async t => {
-  const { write, names, log } = await open(t, ONE, members => {
+  const { source, write, names, log } = await open(t, ONE, members => {
     if (members.length === 2) throw new SelvedgeError('usage', 'two are too many', { problem: 'two' });
   });
   const failures = () => log.filter(line => line.event === 'membership.reload_failed');
   await write('[[member]\n');
   await until('the broken file is reported', () => failures().length >= 1);
+  const { standing } = source;
+  assert.match(standing.value.state === 'frozen' ? standing.value.problem : '', /is not TOML/);
   assert.deepEqual(names(), ['node-2']);
   await write(TWO);
   await until('the rejected file is reported', () => failures().some(line => line.problems === 'two are too many'));
   assert.deepEqual(names(), ['node-2']);
   await write(ONE.replaceAll('node-2', 'node-4'));
   await until('the good file is taken', () => names()[0] === 'node-4');
-  const changed = log.find(line => line.event === 'membership.changed');
-  assert.deepEqual([changed?.joined, changed?.left], [['node-4'], ['node-2']]);
+  await until('it is current again', () => standing.value.state === 'current');
 });
 
 test('a file that says again what it said before it was broken is no change', async t => {
@@ -71,5 +71,5 @@ async function open(t: TestContext, text: string, check: (members: readonly Memb
   const logger = createLogger({ write: line => log.push(JSON.parse(line)) });
   const source = await openMembersFile({ file, logger, check });
   t.after(() => source.close());
-  return { source, write, log, names: () => source.members.value.map(member => member.name) };
+  return { source, write, log, names: () => source.view.value.members.map(member => member.name) };
 }

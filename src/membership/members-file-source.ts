@@ -1,62 +1,67 @@
-import { isSelvedgeError, messageOf } from '../errors/selvedge-error.ts';
-import type { ObservableValue } from '../lifecycle/observable-value.ts';
+import { isSelvedgeError, messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
+import { MutableValue } from '../lifecycle/observable-value.ts';
 import { openWatchedFile } from '../lifecycle/watched-file.ts';
-import type { Logger } from '../telemetry/logger.ts';
+import { type Logger, printable } from '../telemetry/logger.ts';
 import type { Member } from './member.ts';
-import { changesOfMembers } from './member-changes.ts';
+import { isSameView } from './member-changes.ts';
 import { loadMembersFile } from './members-file.ts';
-
-/** A membership source: who exists, and at which hosts. */
-export interface MembershipSource {
-  readonly members: ObservableValue<readonly Member[]>;
-  close(): Promise<void>;
-}
+import { membersFileInstructions } from './members-file-instructions.ts';
+import type { MembershipEditor } from './membership-editor.ts';
+import { CURRENT, type MembershipSource, type SourceStanding } from './membership-source.ts';
 
 export interface MembersFileSourceOptions {
   readonly file: string;
   readonly logger: Logger;
   /** What must hold beyond the syntax, such as "strict cannot reach http alone". Throws to reject the set. */
   readonly check: (members: readonly Member[]) => void;
-  /** Told of every later reading: why it was rejected, or undefined. */
-  readonly onReload?: (problem: string | undefined) => void;
+  /** Told of every later reading: whether it was taken. */
+  readonly onReload?: (result: 'ok' | 'failed') => void;
 }
 
 /**
- * Members from a watched file. What changed is logged as `membership.changed`, by name. A broken file never replaces the
- * members that were read before; it is logged once as `membership.reload_failed`, and as `membership.reload_recovered` when
- * it says again what it said before.
+ * Members from a watched file. A broken file never replaces the members that were read before; it is logged once as
+ * `membership.reload_failed`, and as `membership.reload_recovered` when it is good again.
  * @throws config_invalid when the first read fails.
  */
 export async function openMembersFile(options: MembersFileSourceOptions): Promise<MembershipSource> {
   const { file, check, logger, onReload } = options;
-  let known: readonly Member[] | undefined;
+  const standing = new MutableValue<SourceStanding>(CURRENT);
   const watched = await openWatchedFile({
     file,
     load: async () => {
-      const { members } = await loadMembersFile(file);
-      check(members);
-      known ??= members;
-      return members;
+      const view = await loadMembersFile(file);
+      check(view.members);
+      return view;
     },
-    isSame: (next, present) => changesBetween(present, next).length === 0,
+    isSame: isSameView,
     onReload: reading => {
+      onReload?.('content' in reading ? 'ok' : 'failed');
       if ('content' in reading) {
-        onReload?.(undefined);
-        const changes = changesBetween(known ?? [], reading.content);
-        known = reading.content;
-        if (changes.length === 0) return logger.info('membership.reload_recovered', { file });
-        return logger.info('membership.changed', { members: known.length, ...Object.fromEntries(changes) });
+        if (standing.value.state === 'frozen') logger.info('membership.reload_recovered', { file });
+        return standing.set(CURRENT);
       }
       const { error } = reading;
-      onReload?.(messageOf(error));
+      const sinceMs = standing.value.state === 'frozen' ? standing.value.sinceMs : Date.now();
+      standing.set({ state: 'frozen', sinceMs, problem: printable(messageOf(error)) });
       const problems = isSelvedgeError(error, 'config_invalid') ? error.facts.problems : messageOf(error);
       logger.error('membership.reload_failed', { file, problems });
     },
   });
-  return { members: watched.content, close: () => watched.close() };
+  return {
+    kind: 'file',
+    view: watched.content,
+    standing,
+    lists: true,
+    editor: editorOf(file),
+    close: () => watched.close(),
+  };
 }
 
-/** The lists that are not empty, each with what is in it. */
-function changesBetween(previous: readonly Member[], next: readonly Member[]): readonly [string, readonly string[]][] {
-  return Object.entries(changesOfMembers(previous, next)).filter(([, names]) => names.length > 0);
+/** A file is on every node, and people edit it: a change is told, not made. */
+function editorOf(file: string): MembershipEditor {
+  return {
+    change: async change => {
+      throw new SelvedgeError('membership_not_writable', membersFileInstructions(file, change), { source: 'file' });
+    },
+  };
 }

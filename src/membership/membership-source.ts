@@ -10,6 +10,8 @@ export interface MembershipView {
   readonly members: readonly Member[];
   /** Names that were taken out by name: refused as `member_removed` until they are added again. Sorted; none of them is a member. */
   readonly removed: readonly string[];
+  /** Of these, whose process is asked to finish what runs and end. Sorted. */
+  readonly terminating?: readonly string[];
 }
 
 /** Whether a source hears what is true now. `frozen`: it does not, and says what it heard last. */
@@ -31,6 +33,7 @@ export const CURRENT: SourceStanding = { state: 'current' };
  * S1. What is broken, lost or slow never changes the view: the last good one stays, and the standing is `frozen`.
  * S2. An empty answer is no answer: nobody leaves by it.
  * S3. A view is taken as a whole, and only where it differs: the order in which members are told is no difference.
+ *     What changed is logged by {@link Membership}, not by the source.
  * S4. After `close` nothing changes any more.
  */
 export interface MembershipSource {
@@ -40,5 +43,7 @@ export interface MembershipSource {
   /** Whether it names every member, so that a stranger's name is refused as `not_a_member`. */
   readonly lists: boolean;
   readonly editor: MembershipEditor;
+  /** The node ends cleanly: where that is configured, what it registered goes with it. Before `close`. */
+  leave?(): Promise<void>;
   close(): Promise<void>;
 }

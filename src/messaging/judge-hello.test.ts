@@ -13,6 +13,7 @@ const CONTEXT: HelloContext = {
   withdrawal: undefined,
   lists: true,
   isMember: true,
+  isRemoved: false,
   proof: { ok: true },
   downgrade: false,
   knownGeneration: undefined,
@@ -29,6 +30,8 @@ test('a Hello is judged by cluster, name, membership, proof, generation and prot
   assert.equal(verdict({}), 'ok 1');
   assert.equal(verdict({ clusterName: 'other' }), 'cluster_mismatch');
   assert.equal(verdict({}, { isMember: false }), 'not_a_member');
+  assert.equal(verdict({}, { isMember: false, isRemoved: true }), 'member_removed');
+  assert.equal(verdict({}, { lists: false, isMember: false, isRemoved: true }), 'member_removed');
   assert.equal(verdict({}, { downgrade: true }), 'downgrade_refused');
   assert.equal(verdict({}, { downgrade: true, isMember: false }), 'not_a_member');
   assert.equal(verdict({}, { isMember: false, lists: false }), 'ok 1');

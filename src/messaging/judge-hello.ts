@@ -32,6 +32,8 @@ export interface HelloContext {
   /** Whether only names of the membership source are let in. */
   readonly lists: boolean;
   readonly isMember: boolean;
+  /** Whether the name was taken out of the cluster. */
+  readonly isRemoved: boolean;
   readonly proof: NodeProof;
   /** Whether this is a step down from mutual TLS that is refused. */
   readonly downgrade: boolean;
@@ -69,6 +71,7 @@ export function judgeHello(hello: Hello, context: HelloContext): HelloVerdict {
   if (!context.proof.ok)
     return refuse('node_identity_mismatch', context.proof.detail, `the certificate is not that of ${peer.nodeName}`);
   if (peer.nodeName === self.nodeName) return judgeNamesake(peer, self);
+  if (context.isRemoved) return refuse('member_removed', `${peer.nodeName} was removed from the cluster`);
   if (context.lists && !context.isMember) return refuse('not_a_member', `${peer.nodeName} is not a member`);
   if (context.downgrade) return refuse('downgrade_refused', DOWNGRADE);
   if (context.knownGeneration !== undefined && peer.generation < context.knownGeneration)

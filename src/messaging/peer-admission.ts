@@ -43,6 +43,7 @@ export class PeerAdmission {
       withdrawal: withdrawalOf(caller),
       lists: directory.lists,
       isMember: directory.member(name) !== undefined,
+      isRemoved: directory.isRemoved(name),
       proof: provesNode(name, caller.identity, caller.security),
       downgrade: downgrades.isRefused(name, caller.security),
       knownGeneration: this.knownGeneration(name, caller.security.kind === 'mutual_tls'),

@@ -39,7 +39,7 @@ export interface PeerLinkParts {
 }
 
 /** Ends after which the peer is on its way out: there is no hurry to dial it again. */
-const LEAVING: readonly string[] = ['node_draining', 'node_closed', 'not_a_member'];
+const LEAVING: readonly string[] = ['node_draining', 'node_closed', 'not_a_member', 'member_removed'];
 
 /**
  * Everything between this node and one other: the one stream that stays, the dialling for it, and why there is none.

@@ -5,7 +5,7 @@ import type { PeerStream } from './peer-stream.ts';
 import type { PeerEntry } from './peer-table.ts';
 
 export interface PeerLinksParts {
-  readonly directory: Pick<KnownMembers, 'member' | 'lists'>;
+  readonly directory: Pick<KnownMembers, 'member' | 'lists' | 'isRemoved'>;
   readonly make: (name: string) => PeerLink;
 }
 
@@ -73,6 +73,8 @@ export class PeerLinks {
       before.delete(name);
     }
     for (const name of before.keys()) this.#removeMember(name);
+    // Also strangers, who were no members before.
+    for (const { name } of this.all) if (this.#parts.directory.isRemoved(name)) this.#removeMember(name);
   }
 
   /** Forgets who is no member and has no stream. */
@@ -84,8 +86,10 @@ export class PeerLinks {
   #removeMember(name: string): void {
     const link = this.#links.get(name);
     if (link === undefined) return;
-    if (!this.#parts.directory.lists) return this.forgetStranger(link);
+    const { directory } = this.#parts;
+    const isRemoved = directory.isRemoved(name);
+    if (!directory.lists && !isRemoved) return this.forgetStranger(link);
     this.#links.delete(name);
-    void link.close('not_a_member');
+    void link.close(isRemoved ? 'member_removed' : 'not_a_member');
   }
 }

@@ -62,7 +62,7 @@ export class PeerLiveness {
 
   ended({ reason, by }: Closing): void {
     // Whether one lives that is no member here any more is nobody's question.
-    if (reason === 'not_a_member' && by === 'us') return;
+    if ((reason === 'not_a_member' || reason === 'member_removed') && by === 'us') return;
     this.#machine.ended(reason, by, this.#clock.now());
     this.#look();
   }

@@ -29,6 +29,8 @@ export interface KnownMembers {
   member(name: string): KnownMember | undefined;
   /** Whether the source lists names, so that a stranger is refused. */
   readonly lists: boolean;
+  /** Whether a name was taken out of the cluster, and is refused. */
+  isRemoved(name: string): boolean;
   learn(
     name: string,
     word: { readonly addresses: readonly TcpAddress[]; readonly mode: NodeMode; readonly generation: number },

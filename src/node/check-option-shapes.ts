@@ -8,6 +8,7 @@ const WORDS: Readonly<Record<Extract<OptionShape, string> | 'table' | 'tables', 
   number: 'a number',
   boolean: 'true or false',
   texts: 'a list of texts',
+  'text or texts': 'a text or a list of texts',
   labels: 'an object of texts',
   time: 'a Date or a text',
   object: 'an object',
@@ -58,6 +59,8 @@ function checkValue(given: unknown, shape: OptionShape | undefined, path: Option
       return isOf('object', isObject(given));
     case 'texts':
       return isOf('texts', Array.isArray(given)) && checkAll(given, 'text', path, context);
+    case 'text or texts':
+      return typeof given === 'string' || (isOf(shape, Array.isArray(given)) && checkAll(given, 'text', path, context));
     case 'labels':
       return isOf('labels', isObject(given)) && checkAll(given, 'text', path, context);
     default:

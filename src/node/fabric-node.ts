@@ -135,9 +135,9 @@ export class FabricNode implements AsyncDisposable {
   }
 
   /**
-   * Reads credentials again, and takes `next` options where they are given. Only `networking.tls`, `authorization` and
-   * `logLevel` can change; the members file is watched and needs no reload.
-   * @throws restart_required, config_invalid, credentials_invalid; then nothing was taken.
+   * Reads credentials again, and takes `next` options where they are given. Only `networking.tls`, `membership`,
+   * `authorization` and `logLevel` can change; the members file is watched and needs no reload.
+   * @throws restart_required, config_invalid, credentials_invalid, membership_unavailable; then nothing was taken.
    */
   reload(next?: FabricNodeOptions): Promise<ReloadReport> {
     return this.#inOrder(() => this.#reload(next ?? this.#options));

@@ -1,4 +1,5 @@
 import type { LogLevel } from '../telemetry/logger.ts';
+import type { MembershipOptions } from './membership-options.ts';
 
 /** How the fabric listener treats plaintext and TLS, and what the connector dials. See `docs/configuration.md`. */
 export const TLS_MODES = ['plain', 'optional', 'strict'] as const;
@@ -157,13 +158,6 @@ export interface NetworkingOptions {
   readonly tls?: TlsOptions;
 }
 
-export interface MembershipOptions {
-  /** Only `file` in this version. */
-  readonly source: 'file';
-  /** TOML with `[[member]]` tables; watched. */
-  readonly membersFile: string;
-}
-
 /** What may give a caller of the control services the roles `admin` and `observer`. */
 export const AUTH_METHODS = ['mtls', 'token', 'jwt'] as const;
 export type AuthMethod = (typeof AUTH_METHODS)[number];
@@ -238,6 +232,10 @@ export interface FabricNodeOptions {
   readonly adminSocket?: string;
   /** Told to peers; clients can ask for "any ready member with this label". Default none. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** What fails together with this node, such as an availability zone; told to peers, at most 128 characters. Default: none. */
+  readonly zone?: string;
+  /** Its share of the calls among those that a client picks from: 0 to 65,535, told to peers. 0: only where all have 0. Default 1. */
+  readonly weight?: number;
   readonly logLevel?: LogLevel;
   readonly networking?: NetworkingOptions;
   /** Default: no members but this node. */

@@ -6,28 +6,27 @@ import { type PreparedRules, WatchedBearerRules, type WatchedRulesParts } from '
 import type { TokenEntry } from '../authentication/token-file.ts';
 import { Connector } from '../connector/connector.ts';
 import type { OutboundPolicy } from '../connector/trust-profile.ts';
-import { messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
+import { messageOf } from '../errors/selvedge-error.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import { ClosingStack } from '../lifecycle/closing-stack.ts';
 import type { KeptValue } from '../lifecycle/kept-value.ts';
 import { derived, MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Admit } from '../listener/listener-policy.ts';
-import type { Member } from '../membership/member.ts';
 import { type BeliefPolicy, MemberDirectory } from '../membership/member-directory.ts';
-import { type MembershipSource, openMembersFile } from '../membership/members-file-source.ts';
 import type { TlsMemory } from '../membership/tls-memory.ts';
 import { openTlsMemory } from '../membership/tls-memory-file.ts';
-import { membersOutOfReach } from '../membership/unreachable-members.ts';
 import type { JudgeAdmission } from '../messaging/peer-parts.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { CallPolicies } from './call-policies.ts';
 import { Canary } from './canary.ts';
+import { checkReachable, membershipPlace } from './check-reachable.ts';
 import { CredentialSet, type CredentialTrial } from './credential-set.ts';
 import { type DataDirectory, openDataDirectory } from './data-directory.ts';
 import { judgeAdmission } from './judge-admission.ts';
 import { largestMessage } from './largest-message.ts';
 import { type ModeState, openModeState } from './mode-state.ts';
+import { NodeMembership, type PreparedSources } from './node-membership.ts';
 import { NodeProblems } from './node-problems.ts';
 import type { NodeSettings } from './node-settings.ts';
 import { openAudit, type TakeAuditRecord } from './open-audit.ts';
@@ -54,6 +53,8 @@ export class NodeParts {
   readonly policies: CallPolicies;
   /** Finds out who calls by the token of a call. */
   readonly bearers: BearerAuthenticator;
+  /** Where the list of members comes from. */
+  readonly members: NodeMembership;
   readonly directory: MemberDirectory;
   readonly connector: Connector;
   /** Decides on peers of the fabric listener; another function after each change of the settings. */
@@ -114,11 +115,8 @@ export class NodeParts {
       const onProblem: WatchedRulesParts['onProblem'] = (file, problem) => problems.set(file, problem);
       const bearerRules = closing.use('bearer rules', new WatchedBearerRules({ logger, metrics, onProblem }));
       await bearerRules.commit(await bearerRules.prepare(settings.authorization.bearer));
-      const onReload = (problem: string | undefined) => {
-        problems.set('members', problem);
-        metrics.membershipReloads.inc({ result: problem === undefined ? 'ok' : 'failed' });
-      };
-      const source = closing.use('members', await openMembers(current, logger, onReload));
+      const members = closing.use('members', new NodeMembership({ settings: current, problems, logger, metrics }));
+      await members.commit(await members.prepare(settings));
       const tlsMemory = closing.use(
         'memory of members',
         await openTlsMemory(join(settings.dataDir, 'members-with-tls.json'), logger),
@@ -134,7 +132,7 @@ export class NodeParts {
         canary,
         credentials,
         bearerRules,
-        source,
+        members,
         tlsMemory,
         modeState,
         closing,
@@ -156,7 +154,7 @@ export class NodeParts {
     canary: Canary;
     credentials: CredentialSet;
     bearerRules: WatchedBearerRules;
-    source: MembershipSource;
+    members: NodeMembership;
     tlsMemory: KeptValue<TlsMemory>;
     modeState: KeptValue<ModeState>;
     closing: ClosingStack;
@@ -174,6 +172,7 @@ export class NodeParts {
     this.#bearerRules = parts.bearerRules;
     this.bearers = closing.use('bearers', new BearerAuthenticator({ rules: parts.bearerRules.rules, logger, metrics }));
     this.closing = closing;
+    this.members = parts.members;
     this.memoryProblem = parts.tlsMemory.problem;
     this.modeState = parts.modeState.value;
     this.admit = derived(settings, admitUnder);
@@ -182,10 +181,10 @@ export class NodeParts {
     this.directory = closing.use(
       'directory',
       new MemberDirectory({
-        source: parts.source.members,
+        source: parts.members.membership.view,
         policy: this.#belief,
         self: settings.value.nodeName,
-        lists: settings.value.membership !== undefined,
+        lists: () => parts.members.membership.lists,
         memory: parts.tlsMemory.value,
       }),
     );
@@ -255,12 +254,13 @@ export class NodeParts {
   /** Takes what is configured anew, live settings only. @throws credentials_invalid, config_invalid, with nothing changed. */
   async adopt(configured: NodeSettings): Promise<void> {
     const next = effectiveSettings(configured, this.modeState.value.turnedAfterMs);
-    checkReachable(next, this.directory.members.value);
+    checkReachable(next, this.directory.members.value, membershipPlace(next));
     const policies = await this.policies.prepare(next.authorization);
     let bearerRules: PreparedRules | undefined;
+    let members: PreparedSources;
     try {
       bearerRules = await this.#bearerRules.prepare(next.authorization.bearer);
-      await this.credentials.adopt(next.tls);
+      members = await this.#adoptCredentials(next);
     } catch (error) {
       await policies.discard();
       if (bearerRules !== undefined) await this.#bearerRules.discard(bearerRules);
@@ -271,28 +271,18 @@ export class NodeParts {
     this.settings.set(next);
     policies.take();
     this.outbound.set(outboundPolicyOf(next, this.credentials));
+    await this.members.commit(members);
   }
-}
 
-async function openMembers(
-  settings: MutableValue<NodeSettings>,
-  logger: Logger,
-  onReload: (problem: string | undefined) => void,
-): Promise<MembershipSource> {
-  const { membership } = settings.value;
-  if (membership === undefined) return { members: new MutableValue<readonly Member[]>([]), close: async () => {} };
-  return openMembersFile({
-    file: membership.membersFile,
-    logger,
-    check: members => checkReachable(settings.value, members),
-    onReload,
-  });
-}
-
-/** @throws config_invalid when a node with these settings could never reach a member. */
-function checkReachable({ mode, nodeName, membership }: NodeSettings, members: readonly Member[]): void {
-  const problems = mode === 'strict' ? membersOutOfReach(members, nodeName, membership?.membersFile ?? '') : [];
-  if (problems.length === 0) return;
-  const lines = problems.map(({ place, key, problem, remedy }) => `${place}: ${key}: ${problem} ${remedy}`);
-  throw new SelvedgeError('config_invalid', lines.join('\n'), { problems });
+  /** Sources of members may dial with credentials that are new too: where they cannot be opened, those of before hold again. */
+  async #adoptCredentials(next: NodeSettings): Promise<PreparedSources> {
+    const { tls } = this.settings.value;
+    await this.credentials.adopt(next.tls);
+    try {
+      return await this.members.prepare(next);
+    } catch (error) {
+      await this.credentials.adopt(tls);
+      throw error;
+    }
+  }
 }

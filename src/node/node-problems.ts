@@ -3,7 +3,15 @@ import type { BearerFile } from '../authentication/bearer-rules.ts';
 /** The two policy files, as metrics, events and problems call them. */
 export type PolicyFileName = 'policy' | 'shadow_policy';
 
-export type ProblemSource = 'configuration' | 'members' | 'audit' | BearerFile | PolicyFileName;
+export type ProblemSource =
+  | 'configuration'
+  | 'members'
+  | 'dns'
+  | 'etcd'
+  | 'membership'
+  | 'audit'
+  | BearerFile
+  | PolicyFileName;
 
 /** Files whose newest content could not be taken or that cannot be written, each with why. The node runs on all the same. */
 export class NodeProblems {

@@ -5,6 +5,7 @@ import type { DeniedCertificate } from '../identity/denied-certificate.ts';
 import type { DestinationPattern } from '../identity/destination-pattern.ts';
 import type { SubjectNamePattern } from '../identity/subject-name-pattern.ts';
 import type { LogLevel } from '../telemetry/logger.ts';
+import type { MembershipSettings } from './membership-settings.ts';
 import type { TlsMode } from './node-options.ts';
 
 /** What a node is told, parsed: every default filled in, every path absolute, nothing left that could be wrong. */
@@ -15,6 +16,9 @@ export interface NodeSettings {
   /** At most 107 bytes, which is what a unix socket can be called. */
   readonly adminSocket: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Empty: none. */
+  readonly zone: string;
+  readonly weight: number;
   readonly logLevel: LogLevel;
   /** `plain` where there are no credentials. The same as `tls.mode` where there are. */
   readonly mode: TlsMode;
@@ -90,11 +94,6 @@ export interface TlsProfileSettings {
   readonly serverSubjectNames: readonly SubjectNamePattern[] | undefined;
   /** As that of the node, which it inherits; undefined: not checked for members at these destinations. */
   readonly nodeIdentity: string | undefined;
-}
-
-export interface MembershipSettings {
-  readonly source: 'file';
-  readonly membersFile: string;
 }
 
 export interface AuthorizationSettings {

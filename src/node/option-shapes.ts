@@ -1,11 +1,11 @@
 import type { FabricCredentialsOptions } from './fabric-credentials-options.ts';
+import type { DnsMembershipOptions, EtcdMembershipOptions, MembershipOptions } from './membership-options.ts';
 import type {
   AuditOptions,
   AuthorizationOptions,
   CredentialOptions,
   FabricNodeOptions,
   JwtOptions,
-  MembershipOptions,
   NetworkingOptions,
   ObservabilityOptions,
   TlsOptions,
@@ -18,27 +18,34 @@ export type OptionShape =
   | 'number'
   | 'boolean'
   | 'texts'
+  | 'text or texts'
   | 'labels'
   | 'time'
   | 'object'
   | { readonly kind: 'table' | 'tables'; readonly options: OptionShapes };
 export type OptionShapes = Readonly<Record<string, OptionShape>>;
 
-type ShapeOf<Value> = Value extends string
-  ? 'text'
-  : Value extends Date
-    ? 'time'
-    : Value extends number
-      ? 'number'
-      : Value extends boolean
-        ? 'boolean'
-        : Value extends readonly string[]
-          ? 'texts'
-          : Value extends readonly object[]
-            ? { readonly kind: 'tables'; readonly options: OptionShapes }
-            : string extends keyof Value
-              ? 'labels'
-              : 'object' | { readonly kind: 'table'; readonly options: OptionShapes };
+type ShapeOf<Value> = [Value] extends [string | readonly string[]]
+  ? [Value] extends [string]
+    ? 'text'
+    : [Value] extends [readonly string[]]
+      ? 'texts'
+      : 'text or texts'
+  : Value extends string
+    ? 'text'
+    : Value extends Date
+      ? 'time'
+      : Value extends number
+        ? 'number'
+        : Value extends boolean
+          ? 'boolean'
+          : Value extends readonly string[]
+            ? 'texts'
+            : Value extends readonly object[]
+              ? { readonly kind: 'tables'; readonly options: OptionShapes }
+              : string extends keyof Value
+                ? 'labels'
+                : 'object' | { readonly kind: 'table'; readonly options: OptionShapes };
 
 /** The compiler holds the options complete and of the right kind. */
 type ShapesOf<Options> = { readonly [Option in keyof Options]-?: ShapeOf<NonNullable<Options[Option]>> };
@@ -126,6 +133,29 @@ const AUTHORIZATION: ShapesOf<AuthorizationOptions> = {
   insecureAllowPlaintextTokens: 'boolean',
 };
 
+const MEMBERSHIP: ShapesOf<MembershipOptions> = {
+  source: 'text or texts',
+  membersFile: 'text',
+  dns: table<DnsMembershipOptions>({
+    names: 'texts',
+    recordType: 'text',
+    port: 'number',
+    servers: 'texts',
+    minTtlMs: 'number',
+    maxTtlMs: 'number',
+    timeoutMs: 'number',
+  }),
+  etcd: table<EtcdMembershipOptions>({
+    ...CREDENTIALS,
+    endpoints: 'texts',
+    prefix: 'text',
+    leaseTtlMs: 'number',
+    leave: 'text',
+    requestTimeoutMs: 'number',
+    allowUnguarded: 'boolean',
+  }),
+};
+
 /** Of a node. */
 export const NODE_OPTIONS: ShapesOf<FabricNodeOptions> = {
   clusterName: 'text',
@@ -133,9 +163,11 @@ export const NODE_OPTIONS: ShapesOf<FabricNodeOptions> = {
   dataDir: 'text',
   adminSocket: 'text',
   labels: 'labels',
+  zone: 'text',
+  weight: 'number',
   logLevel: 'text',
   networking: table<NetworkingOptions>(NETWORKING),
-  membership: table<MembershipOptions>({ source: 'text', membersFile: 'text' }),
+  membership: table<MembershipOptions>(MEMBERSHIP),
   authorization: table<AuthorizationOptions>(AUTHORIZATION),
   audit: table<AuditOptions>({ file: 'text', maxDenialsPerSecond: 'number', maxDenialsPerSecondPerSource: 'number' }),
   observability: table<ObservabilityOptions>({ bindAddress: 'text' }),

@@ -22,6 +22,7 @@ test('equal options are no change, however they were written', () => {
 const LIVE: Readonly<Record<string, FabricNodeOptions>> = {
   'networking.tls': { ...OPTIONS, networking: { ...OPTIONS.networking, tls: { mode: 'optional' } } },
   authorization: { ...OPTIONS, authorization: { adminSubjectNames: ['cn:ann'] } },
+  membership: { ...OPTIONS, membership: { source: 'file', membersFile: '/etc/other.toml' } },
   logLevel: { ...OPTIONS, logLevel: 'debug' },
 };
 for (const [key, next] of Object.entries(LIVE)) {
@@ -37,7 +38,6 @@ const AT_START: Readonly<Record<string, FabricNodeOptions>> = {
   'networking.bindAddress': { ...OPTIONS, networking: { ...OPTIONS.networking, bindAddress: '127.0.0.1:1' } },
   'networking.drainTimeoutMs': { ...OPTIONS, networking: { ...OPTIONS.networking, drainTimeoutMs: 2_000 } },
   'networking.maxConnections': { ...OPTIONS, networking: { ...OPTIONS.networking, maxConnections: 5 } },
-  membership: { ...OPTIONS, membership: { source: 'file', membersFile: '/etc/other.toml' } },
   observability: { ...OPTIONS, observability: { bindAddress: '127.0.0.1:1' } },
 };
 for (const [key, next] of Object.entries(AT_START)) {

@@ -33,7 +33,13 @@ export function checkLiveOnly(previous: FabricNodeOptions, next: FabricNodeOptio
 }
 
 function startOnly(options: FabricNodeOptions): Readonly<Record<string, unknown>> {
-  const { networking = {}, authorization: _authorization, logLevel: _logLevel, ...rest } = options;
+  const {
+    networking = {},
+    authorization: _authorization,
+    membership: _membership,
+    logLevel: _logLevel,
+    ...rest
+  } = options;
   const { tls: _tls, ...network } = networking;
   const flat = Object.entries(network).map(([key, value]) => [`networking.${key}`, value]);
   return { ...rest, ...Object.fromEntries(flat) };

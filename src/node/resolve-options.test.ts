@@ -50,6 +50,8 @@ test('defaults are those the documentation gives', () => {
     dataDir: '/data',
     adminSocket: '/data/admin.sock',
     labels: {},
+    zone: '',
+    weight: 1,
     logLevel: 'info',
     mode: 'plain',
     networking: {
@@ -153,14 +155,14 @@ test('what a program without types leaves out or misspells is a problem, never a
   assert.deepEqual(pathsOf(refused(untyped({ ...NODE, logLevel: 'loud', membership: {} }))), [
     'logLevel',
     'membership.source',
-    'membership.membersFile',
   ]);
   assert.deepEqual(
     pathsOf(refused(untyped({ ...NODE, networking: { tls: { ...TLS, mode: 'stict', minVersion: '1.1' } } }))),
     ['networking.tls.mode', 'networking.tls.minVersion'],
   );
   assert.deepEqual(pathsOf(refused(untyped({ ...NODE, membership: { source: 'dns', membersFile: 'x' } }))), [
-    'membership.source',
+    'membership.membersFile',
+    'membership.dns.names',
   ]);
 });
 

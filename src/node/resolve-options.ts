@@ -1,20 +1,16 @@
 import { join, resolve } from 'node:path';
 import { MAX_SOCKET_PATH_BYTES, parseAddress, type TcpAddress } from '../identity/address.ts';
 import { parseNodeName } from '../identity/node-name.ts';
+import { DEFAULT_WEIGHT, MAX_WEIGHT } from '../membership/member.ts';
 import { LOG_LEVELS } from '../telemetry/logger.ts';
 import { checkOptionShapes } from './check-option-shapes.ts';
 import { type FabricNodeOptions, TLS_MODES, type TlsMode, type TlsOptions } from './node-options.ts';
-import type {
-  AuthorizationSettings,
-  MembershipSettings,
-  NodeSettings,
-  ObservabilitySettings,
-  OptionProblem,
-} from './node-settings.ts';
+import type { AuthorizationSettings, NodeSettings, ObservabilitySettings, OptionProblem } from './node-settings.ts';
 import { OptionProblems } from './option-problems.ts';
 import { NODE_OPTIONS } from './option-shapes.ts';
 import { resolveAudit } from './resolve-audit.ts';
 import { resolveBearer } from './resolve-bearer.ts';
+import { resolveMembership } from './resolve-membership.ts';
 import { resolvePatterns } from './resolve-names.ts';
 import { resolveNetworking } from './resolve-networking.ts';
 import { judgeTurn } from './resolve-plaintext-deadline.ts';
@@ -47,8 +43,14 @@ export function resolveNodeOptions(options: FabricNodeOptions): ResolvedOptions 
     dataDir: resolve(found.required(['dataDir'], options.dataDir, 'where the node may keep its files')),
     adminSocket: resolveAdminSocket(options, found),
     labels: resolveLabels(options.labels ?? {}, found),
+    zone: resolveZone(options.zone ?? '', found),
+    weight: found.count(['weight'], options.weight ?? DEFAULT_WEIGHT, 0, MAX_WEIGHT),
     logLevel: found.oneOf(['logLevel'], options.logLevel ?? 'info', LOG_LEVELS) ?? 'info',
-    membership: resolveMembership(options, found),
+    membership: resolveMembership(
+      options.membership,
+      { clusterName: options.clusterName ?? '', tls: tlsOptions },
+      found,
+    ),
     authorization: resolveAuthorization(options, mode, found),
     audit: resolveAudit(options.audit ?? {}, found),
     observability: resolveObservability(options, found),
@@ -103,17 +105,10 @@ function resolveLabels(
   return labels;
 }
 
-function resolveMembership({ membership }: FabricNodeOptions, found: OptionProblems): MembershipSettings | undefined {
-  if (membership === undefined) return undefined;
-  const source: string | undefined = membership.source;
-  if (source === undefined) found.add(['membership', 'source'], 'This is missing.', 'Say "file".');
-  else if (source !== 'file')
-    found.add(['membership', 'source'], `"${source}" is not supported in this version.`, 'Use "file".');
-  const meaning = 'which TOML file lists the members';
-  return {
-    source: 'file',
-    membersFile: resolve(found.required(['membership', 'membersFile'], membership.membersFile, meaning)),
-  };
+function resolveZone(zone: string, found: OptionProblems): string {
+  if (zone.length > MAX_NAME_LENGTH || /\p{Cc}/u.test(zone))
+    found.add(['zone'], `A zone has at most ${MAX_NAME_LENGTH} characters, none of them a control character.`);
+  return zone;
 }
 
 function resolveAuthorization(

@@ -1,13 +1,29 @@
 import { parseDeniedCertificate } from '../identity/denied-certificate.ts';
 import { TLS_VERSIONS, type TlsMode, type TlsOptions } from './node-options.ts';
 import type { TlsSettings } from './node-settings.ts';
-import type { OptionProblems } from './option-problems.ts';
-import { NO_CREDENTIALS, namesCredentials, resolveCredentials } from './resolve-credentials.ts';
+import { OptionProblems } from './option-problems.ts';
+import {
+  NO_CREDENTIALS,
+  namesCredentials,
+  type ResolvedCredentials,
+  resolveCredentials,
+} from './resolve-credentials.ts';
 import { resolveNodeIdentity, resolvePatterns } from './resolve-names.ts';
 import { resolvePlaintextDeadline } from './resolve-plaintext-deadline.ts';
 import { resolveProfiles } from './resolve-profiles.ts';
 
 const TLS = ['networking', 'tls'];
+
+/** What this node dials with, beside its profiles, for those who inherit from it; what is wrong there is told by {@link resolveTls}. */
+export function outboundCredentials(options: TlsOptions): ResolvedCredentials {
+  const told = new OptionProblems();
+  return resolveCredentials(
+    [...TLS, 'client'],
+    options.client ?? {},
+    resolveCredentials(TLS, options, undefined, told),
+    told,
+  );
+}
 
 /** Undefined in `plain` mode without credentials; what else was said is judged all the same. */
 export function resolveTls(

@@ -1,6 +1,7 @@
 import { checkMode } from '../control/node-control.ts';
 import { membersOutOfReach } from '../membership/unreachable-members.ts';
 import { obstacleInWords } from '../rpc/mode-obstacles.ts';
+import { membershipPlace } from './check-reachable.ts';
 import { ModeWatch, type ModeWatchParts } from './mode-watch.ts';
 import type { NodeParts } from './node-parts.ts';
 import type { NodeServer } from './node-server.ts';
@@ -20,8 +21,8 @@ export function watchMode(
     ...node,
     state: modeState,
     obstacles: () => {
-      const { nodeName, membership } = settings.value;
-      const outOfReach = membersOutOfReach(directory.members.value, nodeName, membership?.membersFile ?? '');
+      const { nodeName } = settings.value;
+      const outOfReach = membersOutOfReach(directory.members.value, nodeName, membershipPlace(settings.value));
       return [...inTheWay(false), ...outOfReach.map(({ key, problem }) => `${key}: ${problem}`)];
     },
     clients: () => inTheWay(true),

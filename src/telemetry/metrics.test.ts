@@ -40,6 +40,8 @@ const CONTRACT: readonly [string, 'gauge' | 'counter' | 'histogram', readonly st
   ['selvedge_tls_canary_total', 'counter', ['result']],
   ['selvedge_config_reload_total', 'counter', ['result']],
   ['selvedge_membership_reload_total', 'counter', ['result']],
+  ['selvedge_membership_source_current', 'gauge', ['source']],
+  ['selvedge_membership_members', 'gauge', []],
   ['selvedge_tls_expiring_certificates', 'gauge', ['usage', 'level']],
 ];
 
@@ -61,6 +63,7 @@ test('each metric takes the labels of the contract', async () => {
   metrics.tlsReloads.inc({ result: 'ok' });
   metrics.configReloads.inc({ result: 'ok' });
   metrics.membershipReloads.inc({ result: 'ok' });
+  metrics.membershipCurrent.set({ source: 'file' }, 1);
   metrics.tlsReloadFailing.set({ usage: 'server' }, 1);
   metrics.tlsReloadSuccess.set(1);
   metrics.tlsCanary.inc({ result: 'admitted' });

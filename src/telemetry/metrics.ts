@@ -17,6 +17,8 @@ export interface Metrics {
   readonly tlsMode: Gauge<'mode'>;
   readonly configReloads: Counter<'result'>;
   readonly membershipReloads: Counter<'result'>;
+  readonly membershipCurrent: Gauge<'source'>;
+  readonly membershipMembers: Gauge;
   readonly connections: Gauge<'direction' | 'security'>;
   readonly connectionsRefused: Counter<'reason'>;
   readonly connectionsClosed: Counter<'reason'>;
@@ -133,6 +135,17 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
       name: 'selvedge_membership_reload_total',
       help: 'Times a changed list of members was taken or rejected.',
       labelNames: ['result'],
+      registers,
+    }),
+    membershipCurrent: new Gauge({
+      name: 'selvedge_membership_source_current',
+      help: '1: what the membership source says is heard. 0: it is not, and the last known members stay.',
+      labelNames: ['source'],
+      registers,
+    }),
+    membershipMembers: new Gauge({
+      name: 'selvedge_membership_members',
+      help: 'Members that the membership sources list, this node included where they do.',
       registers,
     }),
     connections: new Gauge({

@@ -72,6 +72,8 @@ export class LoopbackNode implements AsyncDisposable {
   guards: (name: string) => Caller | undefined = () => PEER;
   /** Members that spoke mutual TLS. */
   readonly spokeTls: Set<string> = new Set();
+  /** Names that are refused. */
+  readonly removed: Set<string> = new Set();
   refusesDowngrade = false;
   readonly self: MutableValue<Introduction>;
   readonly members: MutableValue<readonly KnownMember[]> = new MutableValue<readonly KnownMember[]>([]);
@@ -152,6 +154,7 @@ export class LoopbackNode implements AsyncDisposable {
       directory: {
         members: this.members,
         lists: this.lists,
+        isRemoved: name => this.removed.has(name),
         member: name => this.members.value.find(member => member.name === name),
         learn: (name, { addresses }, overMutualTls) => void this.learned.push({ name, addresses, overMutualTls }),
         spokeTls: name => this.spokeTls.has(name),

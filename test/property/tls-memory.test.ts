@@ -5,6 +5,7 @@ import { parseAddress, type TcpAddress } from '../../src/identity/address.ts';
 import { MutableValue } from '../../src/lifecycle/observable-value.ts';
 import type { Member } from '../../src/membership/member.ts';
 import { MemberDirectory } from '../../src/membership/member-directory.ts';
+import type { MembershipView } from '../../src/membership/membership-source.ts';
 import { type MemberWord, NO_MEMORY } from '../../src/membership/tls-memory.ts';
 
 const ENTRIES = ['a:1', 'http://a:1', 'https://a:1', 'http://b:2', 'unix:/run/a.sock'];
@@ -73,10 +74,11 @@ function run(steps: readonly Step[]) {
     addresses: [parseAddress(text)],
     labels: {},
   });
-  const source = new MutableValue<readonly Member[]>([entry('node-2', 'a:1'), entry('node-3', 'http://a:1')]);
+  const listing = (members: readonly Member[]): MembershipView => ({ members, removed: [] });
+  const source = new MutableValue(listing([entry('node-2', 'a:1'), entry('node-3', 'http://a:1')]));
   const memory = new MutableValue(NO_MEMORY);
   const policy = new MutableValue({ mode: 'optional', refuseDowngrade: true } as const);
-  const directory = new MemberDirectory({ source, policy, self: 'node-1', lists: true, memory });
+  const directory = new MemberDirectory({ source, policy, self: 'node-1', lists: () => true, memory });
   const apply = (step: Step) => {
     switch (step.kind) {
       case 'proven':
@@ -86,8 +88,8 @@ function run(steps: readonly Step[]) {
       case 'refused_plaintext':
         return directory.learnTls(step.name);
       case 'listed': {
-        const others = source.value.filter(member => member.name !== step.name);
-        return source.set(step.entry === null ? others : [...others, entry(step.name, step.entry)]);
+        const others = source.value.members.filter(member => member.name !== step.name);
+        return source.set(listing(step.entry === null ? others : [...others, entry(step.name, step.entry)]));
       }
     }
   };
