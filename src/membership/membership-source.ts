@@ -1,6 +1,7 @@
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Member } from './member.ts';
 import type { MembershipEditor } from './membership-editor.ts';
+import type { OwnWord } from './own-word.ts';
 
 export type MembershipSourceKind = 'file' | 'dns' | 'etcd';
 
@@ -43,6 +44,12 @@ export interface MembershipSource {
   /** Whether it names every member, so that a stranger's name is refused as `not_a_member`. */
   readonly lists: boolean;
   readonly editor: MembershipEditor;
+  /**
+   * The node listens. Where members register themselves, it is registered when this resolves, and anew whenever what it says
+   * of itself changes. Called once.
+   * @throws member_removed, node_name_held
+   */
+  announce?(own: ObservableValue<OwnWord>): Promise<void>;
   /** The node ends cleanly: where that is configured, what it registered goes with it. Before `close`. */
   leave?(): Promise<void>;
   close(): Promise<void>;

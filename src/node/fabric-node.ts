@@ -104,6 +104,12 @@ export class FabricNode implements AsyncDisposable {
     this.#server = server;
     this.ready = ready;
     this.members = server.members;
+    parts.closing.defer(
+      'own standing',
+      parts.members.own.subscribe(standing => {
+        if (standing === 'terminating') void this.drain();
+      }),
+    );
     this.#mode = watchMode(parts, server, {
       configured: () => this.#configured,
       turn: () => this.#inOrder(() => this.#adopt(this.#configured)),
@@ -161,12 +167,12 @@ export class FabricNode implements AsyncDisposable {
 
   /** Resolves when all is closed. */
   drain(): Promise<void> {
-    this.#ending ??= this.#end(this.#parts.settings.value.networking.drainTimeoutMs);
+    this.#ending ??= this.#end(this.#parts.settings.value.networking.drainTimeoutMs, true);
     return this.#ending;
   }
 
   close(): Promise<void> {
-    this.#ending ??= this.#end(0);
+    this.#ending ??= this.#end(0, false);
     return this.#ending;
   }
 
@@ -198,12 +204,14 @@ export class FabricNode implements AsyncDisposable {
     this.#mode.look();
   }
 
-  async #end(graceMs: number): Promise<void> {
+  /** @param isLeaving its registrations go with it where that is configured. */
+  async #end(graceMs: number, isLeaving: boolean): Promise<void> {
     const { logger, settings } = this.#parts;
     this.#mode.close();
     logger.info('node.draining', { node: settings.value.nodeName, graceMs });
     try {
       await this.#server.stop(graceMs);
+      if (isLeaving) await this.#parts.members.membership.leave();
       await this.#parts.closing.close();
     } catch (error) {
       logger.error('node.close_failed', { problem: messageOf(error) });

@@ -4,6 +4,7 @@ import { derived, type ObservableValue } from '../lifecycle/observable-value.ts'
 import { joinedViews } from '../membership/joined-views.ts';
 import { Membership } from '../membership/membership.ts';
 import type { MembershipSource } from '../membership/membership-source.ts';
+import type { OwnWord } from '../membership/own-word.ts';
 import type { MembershipSourceSettings } from './membership-settings.ts';
 import type { NodeProblems } from './node-problems.ts';
 import type { NodeSettings } from './node-settings.ts';
@@ -36,6 +37,7 @@ export class NodeMembership {
   readonly own: ObservableValue<OwnStanding>;
   readonly #parts: NodeMembershipParts;
   #open: readonly OpenSource[] = [];
+  #own: ObservableValue<OwnWord> | undefined;
 
   constructor(parts: NodeMembershipParts) {
     this.#parts = parts;
@@ -46,7 +48,7 @@ export class NodeMembership {
     this.own.subscribe(standing => this.#tellOwn(standing));
   }
 
-  /** @throws config_invalid, membership_unavailable, member_removed; with nothing open that was not before. */
+  /** @throws config_invalid, membership_unavailable, member_removed, node_name_held; with nothing open that was not before. */
   async prepare({ membership, nodeName }: Pick<NodeSettings, 'membership' | 'nodeName'>): Promise<PreparedSources> {
     const isRunning = this.#open.length > 0;
     const opened: OpenSource[] = [];
@@ -58,6 +60,8 @@ export class NodeMembership {
         if (known === undefined) opened.push(open);
         all.push(open);
       }
+      const own = this.#own;
+      if (own !== undefined) await Promise.all(opened.map(({ source }) => source.announce?.(own)));
       if (isRunning && opened.length + this.#open.length > all.length) this.#checkNobodyLost(all);
       if (!isRunning) checkNotRemoved(all, nodeName);
       return { all, opened };
@@ -65,6 +69,12 @@ export class NodeMembership {
       await closeAll(opened);
       throw error;
     }
+  }
+
+  /** The node listens: what it says of itself, from now on. @throws member_removed, node_name_held */
+  async announce(own: ObservableValue<OwnWord>): Promise<void> {
+    this.#own = own;
+    await Promise.all(this.#open.map(({ source }) => source.announce?.(own)));
   }
 
   async commit({ all }: PreparedSources): Promise<void> {

@@ -108,6 +108,7 @@ export class NodeParts {
       closing.use('audit', audit);
       await credentials.adopt(settings.tls);
       const current = new MutableValue(settings);
+      const outbound = new MutableValue(outboundPolicyOf(settings, credentials));
       policies = closing.use(
         'policies',
         await CallPolicies.open({ settings: current, methods, logger, metrics, problems }),
@@ -115,7 +116,10 @@ export class NodeParts {
       const onProblem: WatchedRulesParts['onProblem'] = (file, problem) => problems.set(file, problem);
       const bearerRules = closing.use('bearer rules', new WatchedBearerRules({ logger, metrics, onProblem }));
       await bearerRules.commit(await bearerRules.prepare(settings.authorization.bearer));
-      const members = closing.use('members', new NodeMembership({ settings: current, problems, logger, metrics }));
+      const members = closing.use(
+        'members',
+        new NodeMembership({ settings: current, credentials, outbound, data, problems, logger, metrics }),
+      );
       await members.commit(await members.prepare(settings));
       const tlsMemory = closing.use(
         'memory of members',
@@ -131,6 +135,7 @@ export class NodeParts {
         data,
         canary,
         credentials,
+        outbound,
         bearerRules,
         members,
         tlsMemory,
@@ -153,6 +158,7 @@ export class NodeParts {
     data: DataDirectory;
     canary: Canary;
     credentials: CredentialSet;
+    outbound: MutableValue<OutboundPolicy>;
     bearerRules: WatchedBearerRules;
     members: NodeMembership;
     tlsMemory: KeptValue<TlsMemory>;
@@ -177,7 +183,7 @@ export class NodeParts {
     this.modeState = parts.modeState.value;
     this.admit = derived(settings, admitUnder);
     this.#belief = new MutableValue(beliefPolicyOf(settings.value));
-    this.outbound = new MutableValue(outboundPolicyOf(settings.value, credentials));
+    this.outbound = parts.outbound;
     this.directory = closing.use(
       'directory',
       new MemberDirectory({

@@ -26,6 +26,7 @@ import { movedMembers, type ProofStandard, proofOf, proofsDependOnAddresses } fr
 import { type ObservabilityServer, startObservabilityServer } from './observability-server.ts';
 import { operatorFacts } from './operator-facts.ts';
 import { OwnIntroduction } from './own-introduction.ts';
+import type { OwnStanding } from './own-standing.ts';
 import { listenerPolicyOf } from './policies.ts';
 import { readinessOf } from './readiness.ts';
 import { servedMethods } from './served-methods.ts';
@@ -52,6 +53,9 @@ export interface NodeReady {
 
 /** How long peers may take to say that they will send nothing more. */
 const DRAINING_ACKNOWLEDGED_MS = 2_000;
+
+/** Calls are for others then. */
+const OUT_OF_DUTY: ReadonlySet<OwnStanding> = new Set(['draining', 'removed', 'terminating']);
 
 const LOCAL: ReadonlySet<Role> = new Set<Role>(['local']);
 
@@ -164,7 +168,7 @@ export class NodeServer {
 
   /** Listens everywhere, then begins to dial the members. */
   async start(): Promise<NodeReady> {
-    const { settings, directory, outbound, closing, logger, metrics, data } = this.#parts;
+    const { settings, directory, members, outbound, closing, logger, metrics, data } = this.#parts;
     const { networking, adminSocket, observability, nodeName } = settings.value;
     const stopping = () => this.stop(0);
     closing.defer('server', stopping);
@@ -190,9 +194,12 @@ export class NodeServer {
         if (proofsDependOnAddresses(settings.value.tls)) this.#streams.judgeProofs(movedMembers(previous, members));
       }),
     );
+    await members.announce(this.#introduction.word);
     this.#streams.start();
     this.#state = 'ready';
-    this.#standard.setServing(true);
+    const tellServing = () => this.#standard.setServing(!OUT_OF_DUTY.has(members.own.value));
+    closing.defer('health', members.own.subscribe(tellServing));
+    tellServing();
     logger.debug('node.listening', { address: formatAddress(bound) });
     return {
       node: nodeName,
@@ -256,9 +263,11 @@ export class NodeServer {
     return { outbound: outbound.value, anchors: credentials.server.value?.anchors ?? [] };
   }
 
-  /** `degraded`: it serves, on files of which a newer content could not be taken, or as somebody whom others refuse. */
+  /** `draining` also while the members say so. `degraded`: it serves, on files of which a newer content could not be taken, or as somebody whom others refuse. */
   #stateNow(): NodeState {
-    return this.#state === 'ready' && statusProblems(this.#parts).length > 0 ? 'degraded' : this.#state;
+    if (this.#state !== 'ready') return this.#state;
+    if (this.#parts.members.own.value === 'draining') return 'draining';
+    return statusProblems(this.#parts).length > 0 ? 'degraded' : 'ready';
   }
 
   #listener(

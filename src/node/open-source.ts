@@ -1,3 +1,4 @@
+import type { OutboundPolicy } from '../connector/trust-profile.ts';
 import { SelvedgeError } from '../errors/selvedge-error.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import { openMembersFile } from '../membership/members-file-source.ts';
@@ -5,11 +6,16 @@ import type { MembershipSource } from '../membership/membership-source.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { checkReachable } from './check-reachable.ts';
+import type { CredentialSet } from './credential-set.ts';
+import type { DataDirectory } from './data-directory.ts';
 import type { MembershipSourceSettings } from './membership-settings.ts';
 import type { NodeSettings } from './node-settings.ts';
 
 /** What sources of members are made of. */
 export interface SourceParts {
+  readonly credentials: CredentialSet;
+  readonly outbound: ObservableValue<OutboundPolicy>;
+  readonly data: DataDirectory;
   readonly settings: ObservableValue<NodeSettings>;
   readonly logger: Logger;
   readonly metrics: Metrics;

@@ -1,5 +1,6 @@
 import type { Address, TcpAddress } from '../identity/address.ts';
-import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
+import { derived, MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
+import type { OwnWord } from '../membership/own-word.ts';
 import type { Introduction } from '../messaging/introduction.ts';
 import { advertisedAddresses } from './advertised-addresses.ts';
 import type { NodeParts } from './node-parts.ts';
@@ -31,6 +32,18 @@ export class OwnIntroduction {
     const { settings, hostName } = this.#parts;
     const { mode, networking } = settings.value;
     return advertisedAddresses({ mode, configured: networking.advertised, boundAddress: this.#boundAddress, hostName });
+  }
+
+  /** What those are told who keep the list of members, from now on. */
+  get word(): ObservableValue<OwnWord> {
+    const { zone, weight } = this.#parts.settings.value;
+    return derived(this.#value, ({ generation, addresses, labels }) => ({
+      generation,
+      addresses,
+      labels,
+      zone,
+      weight,
+    }));
   }
 
   /** The fabric listens there, with its real port. */

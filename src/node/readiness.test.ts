@@ -21,6 +21,18 @@ test('a failed reload is said, and the node stays ready on what it had', async t
   assert.deepEqual([ready, detail.split('\n')], [true, ['degraded', 'reload_failed members', 'reload_failed server']]);
 });
 
+test('a source of members that is not heard is said, and who was removed is not ready', () => {
+  const problems = new NodeProblems();
+  problems.set('etcd', 'no answer');
+  assert.deepEqual(readinessOf('degraded', parts({ problems })), {
+    ready: true,
+    detail: 'degraded\nmembership_frozen etcd',
+  });
+  problems.set('etcd', undefined);
+  problems.set('membership', 'this node was removed');
+  assert.deepEqual(readinessOf('degraded', parts({ problems })), { ready: false, detail: 'degraded\nmember_removed' });
+});
+
 test('a node that its own deny list names says so, without the entry', () => {
   const ownDenial = 'dns:node-1.example is the server certificate of this node itself';
   assert.deepEqual(readinessOf('degraded', parts({ ownDenial })), { ready: true, detail: 'degraded\nown_denied' });

@@ -45,17 +45,12 @@ export function resolveMembership(
   if (membership === undefined) return undefined;
   const kinds = sourcesOf(membership.source, found);
   checkUnused(membership, kinds, found);
-  const sources = kinds.map((kind): MembershipSourceSettings => {
-    switch (kind) {
-      case 'file':
-        return fileSource(membership.membersFile, found);
-      case 'dns':
-        return dnsSource(membership.dns, context, found);
-      case 'etcd':
-        return etcdSource(membership.etcd, context, found);
-    }
-  });
-  return { sources };
+  const resolved: { readonly [Kind in MembershipSourceName]: () => MembershipSourceSettings } = {
+    file: () => fileSource(membership.membersFile, found),
+    dns: () => dnsSource(membership.dns, context, found),
+    etcd: () => etcdSource(membership.etcd, context, found),
+  };
+  return { sources: kinds.map(kind => resolved[kind]()) };
 }
 
 function sourcesOf(
