@@ -27,7 +27,7 @@ export type { LivenessState } from './messaging/member-liveness.ts';
 export type { Message, MessageHandler } from './messaging/message-handlers.ts';
 export type { Delivery, MessageOptions, Messages } from './messaging/messages.ts';
 export type { Liveness } from './messaging/peer-liveness.ts';
-export type { PeerState } from './messaging/peer-table.ts';
+export type { MembershipState, PeerState } from './messaging/peer-table.ts';
 export type { CredentialsReload } from './node/credential-set.ts';
 export {
   type CredentialsInfo,

@@ -8,7 +8,7 @@ import { configCommand } from './commands/config.ts';
 import { connectionsCommand } from './commands/connections.ts';
 import { drainCommand } from './commands/drain.ts';
 import { healthCommand } from './commands/health.ts';
-import { nodesCommand } from './commands/nodes-list.ts';
+import { nodesCommand } from './commands/nodes.ts';
 import { statusCommand } from './commands/status.ts';
 import { tlsCommand } from './commands/tls.ts';
 import { tokenCommand } from './commands/token.ts';

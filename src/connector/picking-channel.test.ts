@@ -22,6 +22,13 @@ test('calls go to the ready members in turn, each as often as the others', t => 
   );
 });
 
+test('members get calls by their weight', t => {
+  const [light, heavy] = [stub(t, 'a'), stub(t, 'b', 3)];
+  const channel = picking({ ready: [light, heavy] });
+  for (let call = 0; call < 8; call += 1) channel.createCall(...ARGUMENTS);
+  assert.deepEqual([light.taken(), heavy.taken()], [2, 6]);
+});
+
 test('members that are not ready get no call while another one is', t => {
   const [ready, other] = [stub(t, 'a'), stub(t, 'b')];
   const channel = picking({ ready: [ready], others: [other] });
@@ -37,13 +44,10 @@ test('when none is ready the call waits for one that is not', t => {
 
 test('who matches is asked at each call', t => {
   const [one, two] = [stub(t, 'a'), stub(t, 'b')];
-  let ready = [one];
-  const channel = new PickingChannel({
-    selector: 'x',
-    candidates: () => ({ ready: ready.map(each => each.channel), others: [] }),
-  });
+  const ready = [one];
+  const channel = picking({ ready });
   channel.createCall(...ARGUMENTS);
-  ready = [two];
+  ready[0] = two;
   channel.createCall(...ARGUMENTS);
   assert.deepEqual([one.taken(), two.taken()], [1, 1]);
 });
@@ -77,12 +81,14 @@ test('it is ready while one member is; asked to connect it wakes those that are 
 });
 
 interface Stub {
+  readonly name: string;
+  readonly weight: number;
   readonly channel: StableChannel;
   taken(): number;
 }
 
 /** A channel to a member, which is never dialled and keeps its calls. */
-function stub(t: TestContext, name: string): Stub {
+function stub(t: TestContext, name: string, weight = 1): Stub {
   const channel = new StableChannel({
     name,
     plan: constant({ error: new SelvedgeError('member_unknown', name, { node: name }) }),
@@ -100,13 +106,18 @@ function stub(t: TestContext, name: string): Stub {
   });
   t.after(() => channel.close());
   const createCall = t.mock.method(channel, 'createCall', () => new FakeCall());
-  return { channel, taken: () => createCall.mock.callCount() };
+  return { name, weight, channel, taken: () => createCall.mock.callCount() };
 }
 
 function picking({ ready = [], others = [] }: { ready?: readonly Stub[]; others?: readonly Stub[] }): PickingChannel {
   return new PickingChannel({
     selector: 'role=worker',
-    candidates: () => ({ ready: ready.map(each => each.channel), others: others.map(each => each.channel) }),
+    candidates: () => ({ ready, others }),
+    channelTo: name => {
+      const found = [...ready, ...others].find(each => each.name === name);
+      assert.ok(found !== undefined);
+      return found.channel;
+    },
   });
 }
 

@@ -4,24 +4,23 @@ import type { Call, CallArguments } from '../rpc/grpc-call.ts';
 import { statusOf } from '../rpc/status.ts';
 import { FacadeCall } from './facade-call.ts';
 import { watchByPolling } from './watch-by-polling.ts';
+import { type Weighted, WeightedTurns } from './weighted-turns.ts';
 
 export interface PickingChannelParts {
   /** For messages: what was asked for, such as `role=worker`. */
   readonly selector: string;
-  /** Channels of the members that match now, the ready ones apart. Asked at each call. */
-  readonly candidates: () => {
-    readonly ready: readonly grpc.ChannelInterface[];
-    readonly others: readonly grpc.ChannelInterface[];
-  };
+  /** The members to pick from now, the ready ones apart. Asked at each call. */
+  readonly candidates: () => { readonly ready: readonly Weighted[]; readonly others: readonly Weighted[] };
+  readonly channelTo: (name: string) => grpc.ChannelInterface;
 }
 
 /**
- * A channel to any of several members: each call goes to the next ready one, in turn. When none is ready the call
- * waits for one that is not, as calls to a single member do; when none matches it fails with `no_ready_member`.
+ * A channel to any of several members: each call goes to the next ready one, in turn and by weight. When none is ready the
+ * call waits for one that is not, as calls to a single member do; when none matches it fails with `no_ready_member`.
  */
 export class PickingChannel implements grpc.ChannelInterface {
   readonly #parts: PickingChannelParts;
-  #turn = 0;
+  readonly #turns = new WeightedTurns();
   #closed = false;
 
   constructor(parts: PickingChannelParts) {
@@ -30,10 +29,8 @@ export class PickingChannel implements grpc.ChannelInterface {
 
   createCall(...args: CallArguments): Call {
     const { ready, others } = this.#parts.candidates();
-    const choices = ready.length > 0 ? ready : others;
-    this.#turn += 1;
-    const chosen = choices[this.#turn % choices.length];
-    if (chosen !== undefined && !this.#closed) return chosen.createCall(...args);
+    const chosen = this.#turns.next(ready.length > 0 ? ready : others);
+    if (chosen !== undefined && !this.#closed) return this.#parts.channelTo(chosen.name).createCall(...args);
     const call = new FacadeCall(args, { ended: () => {} });
     const { selector } = this.#parts;
     const error = new SelvedgeError('no_ready_member', `no member matches ${selector}`, { selector });
@@ -49,7 +46,7 @@ export class PickingChannel implements grpc.ChannelInterface {
     if (this.#closed) return grpc.connectivityState.SHUTDOWN;
     const { ready, others } = this.#parts.candidates();
     if (ready.length > 0) return grpc.connectivityState.READY;
-    if (tryToConnect) for (const channel of others) channel.getConnectivityState(true);
+    if (tryToConnect) for (const { name } of others) this.#parts.channelTo(name).getConnectivityState(true);
     return grpc.connectivityState.IDLE;
   }
 

@@ -1,3 +1,4 @@
+import { compareNames } from '../identity/compare-names.ts';
 import type {
   CaRoot,
   CaState,
@@ -8,7 +9,6 @@ import type {
   RootVerdict,
   Unreachable,
 } from '../rpc/control-messages.ts';
-import { compareNames } from './compare-names.ts';
 
 /**
  * What this node and the members said of their roots, folded into one entry for each root, and the verdicts of a CA

@@ -1,5 +1,6 @@
 import type * as grpc from '@grpc/grpc-js';
 import { seesTopology } from '../authorization/method-rules.ts';
+import { compareNames } from '../identity/compare-names.ts';
 import {
   type CaStatus,
   type CheckModeResponse,
@@ -14,7 +15,6 @@ import { failureInWords } from '../rpc/status.ts';
 import { whyNotCounted } from './ca-answer.ts';
 import { caStateOf } from './ca-state.ts';
 import { foldCaStates } from './ca-status.ts';
-import { compareNames } from './compare-names.ts';
 import { knownCertificates, withKnownNames } from './known-certificates.ts';
 import { peerMessage, selfAsPeer, statusOfNode } from './messages-of.ts';
 import { checkMode } from './node-control.ts';

@@ -89,6 +89,9 @@ test('a member that was never reached is told with empty fields, never with unde
     liveness: 'unknown',
     livenessReason: 'never_heard',
     livenessSinceMs: 2_000,
+    membershipState: 'active',
+    zone: '',
+    weight: 1,
   });
 });
 

@@ -69,6 +69,7 @@ export function selfAsPeer(node: NodeFacts): Peer {
     liveness: node.state() === 'draining' ? 'draining' : 'alive',
     livenessReason: '',
     livenessSinceMs: node.startedAt.getTime(),
+    ...node.membership(),
   };
 }
 
@@ -91,6 +92,9 @@ export function peerMessage(entry: PeerEntry): Peer {
     liveness: entry.liveness.state,
     livenessReason: entry.liveness.reason,
     livenessSinceMs: entry.liveness.since.getTime(),
+    membershipState: entry.membership,
+    zone: entry.zone ?? '',
+    weight: entry.weight,
   };
 }
 

@@ -3,7 +3,7 @@ import type { ShadowReport } from '../authorization/shadow-report.ts';
 import type { CredentialsStore } from '../credentials/credentials-store.ts';
 import type { ExpiringCertificate } from '../credentials/expiry.ts';
 import type { PeerEntry } from '../messaging/peer-table.ts';
-import type { Connection } from '../rpc/control-messages.ts';
+import type { Connection, Peer } from '../rpc/control-messages.ts';
 import type { ExplainResponse } from '../rpc/explain-messages.ts';
 import type { ExplainQuestion } from './explain-question.ts';
 
@@ -17,6 +17,8 @@ export interface NodeFacts {
   readonly version: string;
   readonly startedAt: Date;
   readonly labels: Readonly<Record<string, string>>;
+  /** How the node itself stands among the members; its own words where the membership source does not say. */
+  membership(): Pick<Peer, 'membershipState' | 'zone' | 'weight'>;
   state(): NodeState;
   /** What could not be taken of changed files; empty when all is well. */
   problems(): readonly string[];

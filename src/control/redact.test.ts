@@ -44,6 +44,9 @@ const peer: Required<Peer> = {
   liveness: 'suspect',
   livenessReason: 'silence',
   livenessSinceMs: 4,
+  membershipState: 'draining',
+  zone: SECRET,
+  weight: 5,
 };
 const counts: Required<ConnectionCounts> = {
   inboundMutualTls: 1,
@@ -206,7 +209,7 @@ test('what is of the node itself stays: its state, mode, generation, version, ce
     ],
   });
   assert.deepEqual(REDACTED.cluster.nodes, [REDACTED.status]);
-  assert.deepEqual(REDACTED.nodes.nodes, [{ ...self, detail: '', addresses: [], labels: {}, subject: '' }]);
+  assert.deepEqual(REDACTED.nodes.nodes, [{ ...self, detail: '', addresses: [], labels: {}, subject: '', zone: '' }]);
   assert.deepEqual(REDACTED.tls, { ...tls, allowedSubjectNames: [], credentials: [], addressesRedacted: true });
   assert.deepEqual(REDACTED.checkMode, {
     ...checkMode,

@@ -72,6 +72,10 @@ export function redactNodes(self: Peer): ListNodesResponse {
     liveness: self.liveness,
     livenessReason: self.livenessReason,
     livenessSinceMs: self.livenessSinceMs,
+    membershipState: self.membershipState,
+    // As labels.
+    zone: '',
+    weight: self.weight,
   };
   return { nodes: [redacted], addressesRedacted: true };
 }

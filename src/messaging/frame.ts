@@ -15,6 +15,10 @@ export interface WireIntroduction {
   readonly version: string;
   /** Empty where none is shown, and from a node that does not know the field. */
   readonly serverCertificateSha256: string;
+  /** Empty where it does not say. */
+  readonly zone: string;
+  /** Undefined from a node that does not know the field. */
+  readonly weight?: number;
 }
 
 export interface WireHello {

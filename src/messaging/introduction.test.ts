@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { introductionOf } from '../../test/kit/raw-peer.ts';
 import { isSelvedgeError } from '../errors/selvedge-error.ts';
 import { formatAddress } from '../identity/address.ts';
-import type { WireIntroduction } from './frame.ts';
+import { connectMethod, type WireIntroduction } from './frame.ts';
 import { introductionToWire, parseIntroduction } from './introduction.ts';
 
 test('an introduction that is read and written is the same', () => {
@@ -11,8 +11,18 @@ test('an introduction that is read and written is the same', () => {
     advertisedAddresses: ['https://node-b.example:5122', 'http://[::1]:1'],
     labels: { role: 'worker' },
     serverCertificateSha256: 'ab'.repeat(32),
+    zone: 'eu-1a',
+    weight: 0,
   });
   assert.deepEqual(introductionToWire(parseIntroduction(wire)), wire);
+});
+
+test('a weight of 0 comes over the wire, and one that is not said stays unsaid', () => {
+  const { weight: _, ...older } = introductionOf('node-b');
+  const overTheWire = (introduction: WireIntroduction) =>
+    connectMethod.requestDeserialize(connectMethod.requestSerialize({ advertisement: { introduction } })).advertisement;
+  assert.equal(overTheWire(introductionOf('node-b', { weight: 0 }))?.introduction?.weight, 0);
+  assert.equal(overTheWire(older)?.introduction?.weight, undefined);
 });
 
 test('addresses that only the machine of the peer can dial are left out, doubles too', () => {
@@ -26,6 +36,12 @@ test('a node that shows no certificate, or is too old to say which, says none', 
   const introduction = parseIntroduction(introductionOf('node-b', { serverCertificateSha256: '' }));
   assert.equal(introduction.serverCertificateSha256, undefined);
   assert.equal(introductionToWire(introduction).serverCertificateSha256, '');
+});
+
+test('a node that is too old to say its zone and weight has none, and weighs as much as one that says nothing', () => {
+  const { weight: _, ...older } = introductionOf('node-b', { zone: '' });
+  const { zone, weight } = parseIntroduction(older);
+  assert.deepEqual([zone, weight], [undefined, 1]);
 });
 
 test('a label called __proto__ is a label', () => {
@@ -57,6 +73,10 @@ test('what is not as it must be is refused without repeating it', async t => {
     'a label that is too long': { labels: { x: 'x'.repeat(129) } },
     'a control character in a label': { labels: { x: '\u0000' } },
     'a version that is too long': { version: 'x'.repeat(129) },
+    'a zone that is too long': { zone: 'x'.repeat(129) },
+    'a control character in a zone': { zone: 'x\n' },
+    'a zone of nothing but spaces': { zone: '  ' },
+    'a weight beyond those of SRV records': { weight: 65_536 },
     'a fingerprint that is too short': { serverCertificateSha256: 'ab' },
     'a fingerprint in capitals': { serverCertificateSha256: 'AB'.repeat(32) },
   };

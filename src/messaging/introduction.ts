@@ -1,5 +1,6 @@
 import { SelvedgeError } from '../errors/selvedge-error.ts';
 import { formatAddress, isWildcardHost, parseAddress, type TcpAddress } from '../identity/address.ts';
+import { DEFAULT_WEIGHT, problemOfWeight, problemOfZone } from '../identity/node-labels.ts';
 import { isNodeName } from '../identity/node-name.ts';
 import type { WireIntroduction } from './frame.ts';
 
@@ -26,6 +27,10 @@ export interface Introduction {
   readonly version: string;
   /** Fingerprint of the certificate that it shows now to those who dial it, lowercase hex; undefined where it does not say. */
   readonly serverCertificateSha256: string | undefined;
+  /** What fails together with it; undefined where it does not say. */
+  readonly zone: string | undefined;
+  /** Its share of the calls among those that are picked from, 0 to 65,535; 1 where it does not say. */
+  readonly weight: number;
 }
 
 /**
@@ -49,12 +54,14 @@ export function parseIntroduction(wire: WireIntroduction | null | undefined): In
     labels: parseLabels(wire.labels),
     version: wire.version,
     serverCertificateSha256: parseFingerprint(wire.serverCertificateSha256),
+    zone: parseZone(wire.zone),
+    weight: parseWeight(wire.weight),
   };
 }
 
 export function introductionToWire(introduction: Introduction): WireIntroduction {
-  const { addresses, serverCertificateSha256 = '', ...rest } = introduction;
-  return { ...rest, serverCertificateSha256, advertisedAddresses: addresses.map(formatAddress) };
+  const { addresses, serverCertificateSha256 = '', zone = '', ...rest } = introduction;
+  return { ...rest, serverCertificateSha256, zone, advertisedAddresses: addresses.map(formatAddress) };
 }
 
 /** The refusal of a peer that does not keep to the protocol; `problem` must not hold a text of the peer. */
@@ -111,6 +118,17 @@ function parseLabels(wire: Readonly<Record<string, string>>): Readonly<Record<st
     if (name === '' || !isPlainText(name) || !isPlainText(value)) throw malformed('a label is too long or no text');
   }
   return Object.fromEntries(labels);
+}
+
+function parseZone(text: string): string | undefined {
+  if (text === '') return undefined;
+  if (problemOfZone(text) !== undefined) throw malformed('the zone is too long or no text');
+  return text;
+}
+
+function parseWeight(weight = DEFAULT_WEIGHT): number {
+  if (problemOfWeight(weight) !== undefined) throw malformed('the weight is out of range');
+  return weight;
 }
 
 function isPlainText(text: string): boolean {

@@ -92,7 +92,6 @@ export class PeerLink {
 
   get entry(): PeerEntry {
     const live = this.#live;
-    const said = live?.introduction ?? (this.#status.rests ? this.#introduction : undefined);
     const { standing, liveness } = this.#status;
     return this.#line.of({
       standing,
@@ -100,7 +99,7 @@ export class PeerLink {
       member: this.#parts.member(),
       stream: live,
       known: this.#introduction,
-      labels: said?.labels,
+      said: live?.introduction ?? (this.#status.rests ? this.#introduction : undefined),
     });
   }
 

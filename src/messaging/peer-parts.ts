@@ -21,6 +21,11 @@ export interface KnownMember {
   readonly name: string;
   readonly addresses: readonly Address[];
   readonly labels: Readonly<Record<string, string>>;
+  /** Undefined, here and below: the membership source does not say. */
+  readonly zone?: string;
+  readonly weight?: number;
+  /** Nothing new is to be given to it. */
+  readonly isDraining?: true;
 }
 
 /** Who the members are; in a node, its member directory. */

@@ -2,16 +2,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PeerLine, type PeerLineParts } from './peer-table.ts';
 
+const PARTS: PeerLineParts = {
+  standing: { state: 'connecting', reason: undefined, detail: undefined, since: new Date() },
+  liveness: { state: 'unknown', reason: 'never_heard', generation: undefined, since: new Date() },
+  member: { labels: { zone: 'a' }, addresses: [] },
+  stream: undefined,
+  known: undefined,
+  said: undefined,
+};
+
 test('a line of the table is made anew when one of its parts is another, and only then', () => {
   const line = new PeerLine('node-2');
-  const parts: PeerLineParts = {
-    standing: { state: 'connecting', reason: undefined, detail: undefined, since: new Date() },
-    liveness: { state: 'unknown', reason: 'never_heard', generation: undefined, since: new Date() },
-    member: { labels: { zone: 'a' }, addresses: [] },
-    stream: undefined,
-    known: undefined,
-    labels: undefined,
-  };
+  const parts = PARTS;
   const first = line.of(parts);
   assert.equal(line.of({ ...parts }), first);
   const others: readonly Partial<PeerLineParts>[] = [
@@ -20,7 +22,7 @@ test('a line of the table is made anew when one of its parts is another, and onl
     { member: { labels: { zone: 'b' }, addresses: [] } },
     { stream: { security: { kind: 'mutual_tls' } as never, direction: 'inbound', identity: undefined } },
     { known: { generation: 7 } as never },
-    { labels: { zone: 'c' } },
+    { said: { labels: { zone: 'c' }, zone: undefined, weight: 1 } },
   ];
   const lines = others.map(other => line.of({ ...parts, ...other }));
   assert.deepEqual(
@@ -29,4 +31,17 @@ test('a line of the table is made anew when one of its parts is another, and onl
   );
   assert.deepEqual(lines[5]?.labels, { zone: 'c' });
   assert.deepEqual(line.of(parts), first);
+});
+
+test('zone and weight are those of the membership source, or else what the peer says of itself, or else none and 1', () => {
+  const said = { labels: {}, zone: 'b', weight: 65_535 };
+  const member = { labels: {}, addresses: [] };
+  const facts = (parts: Partial<PeerLineParts>) => {
+    const { membership, zone, weight } = new PeerLine('node-2').of({ ...PARTS, ...parts });
+    return [membership, zone, weight];
+  };
+  assert.deepEqual(facts({ said, member: { ...member, zone: 'a', weight: 0 } }), ['active', 'a', 0]);
+  assert.deepEqual(facts({ said, member: { ...member, isDraining: true } }), ['draining', 'b', 65_535]);
+  assert.deepEqual(facts({ said, member: undefined }), ['unlisted', 'b', 65_535]);
+  assert.deepEqual(facts({}), ['active', undefined, 1]);
 });

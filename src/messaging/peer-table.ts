@@ -1,8 +1,10 @@
 import type { Address } from '../identity/address.ts';
+import { DEFAULT_WEIGHT } from '../identity/node-labels.ts';
 import type { PeerIdentity } from '../identity/peer-identity.ts';
 import type { Security } from '../rpc/security.ts';
 import type { Introduction, NodeMode } from './introduction.ts';
 import type { Liveness } from './peer-liveness.ts';
+import type { KnownMember } from './peer-parts.ts';
 
 /**
  * `connected`: a stream is open. `draining`: it is, and the peer takes nothing new. `connecting`: none is, and no dial has
@@ -10,6 +12,12 @@ import type { Liveness } from './peer-liveness.ts';
  * needs none: it does not watch the member and has no traffic with it.
  */
 export type PeerState = 'connected' | 'connecting' | 'refused' | 'unreachable' | 'draining' | 'idle';
+
+/**
+ * What the membership source says of a peer. `active`: it is a member. `draining`: it is, and gets nothing new, by the word of
+ * an operator. `unlisted`: the source does not say that it is one.
+ */
+export type MembershipState = 'active' | 'draining' | 'unlisted';
 
 /** Whether calls may go to a peer in this state: its stream is open, or is dialled as soon as it is needed. */
 export function isFine(state: PeerState): boolean {
@@ -35,6 +43,11 @@ export interface PeerEntry {
   readonly version: string | undefined;
   /** Those of the membership source, overlaid by what the peer says of itself while it is connected, and after that for as long as it was only idle. */
   readonly labels: Readonly<Record<string, string>>;
+  readonly membership: MembershipState;
+  /** What fails together with it: by the membership source, or else as the peer says of itself while its labels count; undefined where neither says. */
+  readonly zone: string | undefined;
+  /** Its share of the calls among those that are picked from: by the membership source, or else as `zone`; 1 where neither says. */
+  readonly weight: number;
   /** When state or reason last changed. */
   readonly since: Date;
   /** Who the peer's verified certificate says it is; undefined without one and while not connected. */
@@ -47,12 +60,12 @@ export interface PeerEntry {
 export interface PeerLineParts {
   readonly standing: Pick<PeerEntry, 'state' | 'reason' | 'detail' | 'since'>;
   readonly liveness: Liveness;
-  readonly member: Pick<PeerEntry, 'labels' | 'addresses'> | undefined;
+  readonly member: Omit<KnownMember, 'name'> | undefined;
   readonly stream: Pick<PeerEntry, 'security' | 'direction' | 'identity'> | undefined;
   /** What the peer last said of itself. */
   readonly known: Introduction | undefined;
-  /** Those that it said of itself, where they still count. */
-  readonly labels: Introduction['labels'] | undefined;
+  /** The same, where what it said of its labels, zone and weight still counts. */
+  readonly said: Pick<Introduction, 'labels' | 'zone' | 'weight'> | undefined;
 }
 
 /** One line of the table. It is made anew only from other parts: in a large cluster the table is asked for very often. */
@@ -81,11 +94,11 @@ function sameParts(a: PeerLineParts, b: PeerLineParts): boolean {
     a.member === b.member &&
     a.stream === b.stream &&
     a.known === b.known &&
-    a.labels === b.labels
+    a.said === b.said
   );
 }
 
-function peerEntry(name: string, { standing, liveness, member, stream, known, labels }: PeerLineParts): PeerEntry {
+function peerEntry(name: string, { standing, liveness, member, stream, known, said }: PeerLineParts): PeerEntry {
   return {
     name,
     ...standing,
@@ -96,7 +109,10 @@ function peerEntry(name: string, { standing, liveness, member, stream, known, la
     generation: known?.generation,
     mode: known?.mode,
     version: known?.version,
-    labels: { ...member?.labels, ...labels },
+    labels: { ...member?.labels, ...said?.labels },
+    membership: member === undefined ? 'unlisted' : member.isDraining ? 'draining' : 'active',
+    zone: member?.zone ?? said?.zone,
+    weight: member?.weight ?? said?.weight ?? DEFAULT_WEIGHT,
     addresses: member?.addresses ?? [],
   };
 }

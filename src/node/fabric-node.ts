@@ -124,8 +124,10 @@ export class FabricNode implements AsyncDisposable {
    * restarts of the other side; a call waits for a connection up to its deadline or the hold timeout. Clients of one node
    * share a connection: closing one ends its further calls and nothing else. Unary calls go over the peer stream where one
    * is open that takes them, which costs about a tenth where many are in flight; see docs/messages.md.
-   * @param target the name of another node, or labels: then each call goes to a ready member that has them all, and to
-   * none that is suspect (see {@link members}) while there is another. Never this node itself.
+   * @param target the name of another node, or labels: then each call goes to a ready member that has them all, in turn and
+   * by weight; to none that is suspect (see {@link members}) while there is another, and to none that drains by the word of
+   * the membership source while there is another. `preferZone` keeps calls in a zone while one of its members is ready and
+   * not suspect. Never this node itself.
    */
   client<Client extends grpc.Client>(Constructor: ClientConstructor<Client>, target: string | MemberSelector): Client {
     const { connector } = this.#parts;

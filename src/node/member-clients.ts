@@ -13,9 +13,15 @@ export type ClientConstructor<Client extends grpc.Client> = new (
   options?: grpc.ClientOptions,
 ) => Client;
 
-/** Members that have all of these labels. */
+/** Which members calls may go to. */
 export interface MemberSelector {
+  /** Those that have all of these. Empty: every member. */
   readonly labels: Readonly<Record<string, string>>;
+  /**
+   * A zone to prefer, such as that of the caller: calls go to its members while one of them is ready and not suspect, and
+   * else to the others. Default: no zone is preferred.
+   */
+  readonly preferZone?: string;
 }
 
 /** A client whose calls go over `channel`; address and credentials are the channel's business. */
@@ -51,10 +57,15 @@ export interface Candidate {
   readonly ready: boolean;
   /** It may be gone. */
   readonly suspect: boolean;
+  /** By the word of the membership source. */
+  readonly draining: boolean;
+  readonly zone: string | undefined;
+  readonly weight: number;
 }
 
-export function candidateOf({ name, labels, state, liveness }: PeerEntry): Candidate {
-  return { name, labels, ready: isFine(state), suspect: mayBeGone(liveness.state) };
+export function candidateOf({ name, labels, state, liveness, membership, zone, weight }: PeerEntry): Candidate {
+  const draining = membership === 'draining';
+  return { name, labels, ready: isFine(state), suspect: mayBeGone(liveness.state), draining, zone, weight };
 }
 
 export interface SelectorParts {
@@ -77,24 +88,45 @@ export function selectorClient<Client extends grpc.Client>(
   });
 }
 
-/** Each call goes to the next member with the labels that is ready and not suspect, else to one that is ready. */
+/**
+ * Each call goes to a member with the labels, in turn and by weight: to one that is ready, not suspect and does not drain,
+ * else to one that is ready and does not drain, else to one that is ready, else to one that does not drain, else to any. The
+ * zone that is preferred narrows the first of these down, where it can.
+ */
 export function selectorChannel(
   channelTo: (name: string) => grpc.ChannelInterface,
   candidates: () => readonly Candidate[],
-  selector: MemberSelector,
+  { labels, preferZone }: MemberSelector,
 ): PickingChannel {
-  const wanted = Object.entries(selector.labels);
+  const wanted = Object.entries(labels);
   return new PickingChannel({
     selector: wanted.map(([label, value]) => `${label}=${value}`).join(','),
+    channelTo,
     candidates: () => {
-      const matching = candidates().filter(({ labels }) => wanted.every(([label, value]) => labels[label] === value));
-      const ready = matching.filter(candidate => candidate.ready);
-      const unsuspected = ready.filter(candidate => !candidate.suspect);
-      const channels = (chosen: readonly Candidate[]) => chosen.map(({ name }) => channelTo(name));
+      const matching = candidates().filter(each => wanted.every(([label, value]) => each.labels[label] === value));
+      const ready = orAll(
+        matching.filter(candidate => candidate.ready),
+        isNotDraining,
+      );
+      const weighty = orAll(orAll(ready, isNotSuspect), hasWeight);
+      const isNear = (each: Candidate) => each.zone === preferZone && isNotSuspect(each) && isNotDraining(each);
       return {
-        ready: channels(unsuspected.length > 0 ? unsuspected : ready),
-        others: channels(matching.filter(candidate => !candidate.ready)),
+        ready: preferZone === undefined ? weighty : orAll(weighty, isNear),
+        others: orAll(
+          matching.filter(candidate => !candidate.ready),
+          isNotDraining,
+        ),
       };
     },
   });
+}
+
+const isNotDraining = ({ draining }: Candidate): boolean => !draining;
+const isNotSuspect = ({ suspect }: Candidate): boolean => !suspect;
+const hasWeight = ({ weight }: Candidate): boolean => weight > 0;
+
+/** Those who are so, or all where none is. */
+function orAll(candidates: readonly Candidate[], isSo: (candidate: Candidate) => boolean): readonly Candidate[] {
+  const found = candidates.filter(isSo);
+  return found.length > 0 ? found : candidates;
 }

@@ -27,6 +27,9 @@ test('the members are a view of the table of peers as it is now', () => {
     liveness: ALIVE,
     stream: 'connected',
     labels: { a: 'b' },
+    membership: 'active',
+    zone: undefined,
+    weight: 1,
     version: '1',
   });
   assert.deepEqual(members.all, [members.get('node-2')]);

@@ -1,7 +1,7 @@
 import { messageOf } from '../errors/selvedge-error.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Liveness } from '../messaging/peer-liveness.ts';
-import type { PeerEntry, PeerState } from '../messaging/peer-table.ts';
+import type { MembershipState, PeerEntry, PeerState } from '../messaging/peer-table.ts';
 import type { Logger } from '../telemetry/logger.ts';
 
 /** Another node, as this one sees it. */
@@ -12,6 +12,12 @@ export interface MemberStatus {
   readonly stream: PeerState;
   /** Those of the membership source, overlaid by what the member says of itself while it is connected. */
   readonly labels: Readonly<Record<string, string>>;
+  /** What the membership source says of it; `draining`: a client for labels picks it only where nobody else is ready. */
+  readonly membership: MembershipState;
+  /** What fails together with it, such as an availability zone: by the membership source, or else as it says of itself. */
+  readonly zone: string | undefined;
+  /** Its share of the calls of clients for labels, 0 to 65,535: by the membership source, or else as it says of itself; 1 where neither says. */
+  readonly weight: number;
   /** Of the product, as the member last said; undefined before it was heard. */
   readonly version: string | undefined;
 }
@@ -89,8 +95,8 @@ export function membersOf(peers: ObservableValue<readonly PeerEntry[]>, logger: 
   };
 }
 
-function statusOf({ name, liveness, state, labels, version }: PeerEntry): MemberStatus {
-  return { name, liveness, stream: state, labels, version };
+function statusOf({ name, liveness, state, labels, membership, zone, weight, version }: PeerEntry): MemberStatus {
+  return { name, liveness, stream: state, labels, membership, zone, weight, version };
 }
 
 function* changesBetween(previous: readonly PeerEntry[], next: readonly PeerEntry[]): Iterable<MemberChange> {

@@ -41,6 +41,7 @@ export function operatorFacts(parts: OperatorFactsParts): NodeFacts {
     version: VERSION,
     startedAt: new Date(),
     labels,
+    membership: () => ({ membershipState: 'unlisted', zone: '', weight: 1 }),
     state,
     problems: () => statusProblems(node),
     notices: () => statusNotices(node, streams.downgrades.all),

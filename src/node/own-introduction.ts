@@ -61,7 +61,17 @@ export class OwnIntroduction {
     const { clusterName, nodeName, mode, labels } = settings.value;
     const serverCertificateSha256 = credentials.server.value?.own.identity.fingerprint256;
     const addresses = this.addresses.filter((address): address is TcpAddress => address.kind === 'tcp');
-    const { generation } = data;
-    return { clusterName, nodeName, generation, addresses, mode, labels, version: VERSION, serverCertificateSha256 };
+    return {
+      clusterName,
+      nodeName,
+      generation: data.generation,
+      addresses,
+      mode,
+      labels,
+      version: VERSION,
+      serverCertificateSha256,
+      zone: undefined,
+      weight: DEFAULT_WEIGHT,
+    };
   }
 }

@@ -53,6 +53,9 @@ const peer: Required<Peer> = {
   liveness: 'suspect',
   livenessReason: 'silence',
   livenessSinceMs: 1_700_000_000_789,
+  membershipState: 'draining',
+  zone: 'eu-1a',
+  weight: 65_535,
 };
 const connectionCounts: Required<ConnectionCounts> = {
   inboundMutualTls: 1,

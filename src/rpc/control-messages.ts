@@ -72,6 +72,10 @@ export interface Peer {
   readonly liveness: string;
   readonly livenessReason: string;
   readonly livenessSinceMs: number;
+  /** active, draining or unlisted; empty from older versions, of which zone and weight are not known. */
+  readonly membershipState: string;
+  readonly zone: string;
+  readonly weight: number;
 }
 
 export interface ConnectionCounts {

@@ -26,6 +26,9 @@ export function samplePeer(given: Partial<Peer> = {}): Peer {
     liveness: 'alive',
     livenessReason: 'connected',
     livenessSinceMs: NOW.getTime() - 4 * MINUTE_MS,
+    membershipState: 'active',
+    zone: 'eu-1a',
+    weight: 1,
     ...given,
   };
 }

@@ -13,6 +13,8 @@ export function introductionOf(nodeName: string, changes: Partial<WireIntroducti
     labels: {},
     version: '0.0.0',
     serverCertificateSha256: '',
+    zone: '',
+    weight: 1,
     ...changes,
   };
 }

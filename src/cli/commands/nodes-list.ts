@@ -1,25 +1,24 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { clusterControl, type Peer } from '../../rpc/control-messages.ts';
 import { labelsText, livenessCell, redactable, securityCell, timeCell, wordCell } from '../cells.ts';
 import { onlineCommand, sessionOf } from '../ctl-command.ts';
+import { addListOptions, isDraining, type ListOptions, listedNodes } from '../list-options.ts';
 import { redactionNote } from '../redaction-note.ts';
 import type { CommandContext } from '../run-program.ts';
-import { renderTable } from '../table.ts';
+import { type Cell, renderTable } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
 
-/** `selvedgectl nodes` */
-export function nodesCommand(context: CommandContext): Command {
-  return new Command('nodes').description('the members of the cluster').addCommand(nodesListCommand(context));
-}
-
-function nodesListCommand(context: CommandContext): Command {
+/** `selvedgectl nodes list` */
+export function nodesListCommand(context: CommandContext): Command {
   const command = onlineCommand('list', 'every member, and how the node that is asked is connected to it', [
     'selvedgectl nodes list --config node.toml',
+    'selvedgectl nodes list --label role=worker --zone eu-1a --sort weight --config node.toml',
     'selvedgectl nodes list -o json | jq -r \'.[] | select(.state == "refused") | .reason\'',
   ]);
-  return command.action(async () => {
+  return addListOptions(command).action(async (options: ListOptions) => {
     const session = sessionOf(command, context);
-    const { nodes, addressesRedacted } = await session.call(clusterControl, 'ListNodes', {});
+    const { nodes: all, addressesRedacted } = await session.call(clusterControl, 'ListNodes', {});
+    const nodes = listedNodes(all, options);
     session.print(
       nodes.map(node => ({ ...node, addressesRedacted })),
       () => renderPeers(nodes, addressesRedacted, context.terminal),
@@ -43,22 +42,33 @@ export function renderPeers(
     'SINCE',
     'VERSION',
     'ADDRESSES',
+    'ZONE',
+    'WEIGHT',
     'LABELS',
     'REASON',
   ];
   const rows = peers.map(peer => [
     redactable(peer.nodeName, isRedacted),
-    wordCell(peer.state),
+    stateCell(peer),
     livenessCell(peer.liveness, peer.livenessSinceMs, now()),
     securityCell(peer.security, peer.securityReason),
     peer.mode,
     timeCell(peer.sinceMs, now()),
     peer.version,
     redactable(peer.addresses.join(', '), isRedacted),
+    redactable(peer.zone, isRedacted),
+    // A node of an older version does not say.
+    peer.membershipState === '' ? '' : String(peer.weight),
     labelsText(peer.labels),
     whyCell(peer),
   ]);
   return renderTable(headings, rows, paint);
+}
+
+/** `connected`; of a member that drains by the word of the membership source `connected (draining)`. */
+function stateCell(peer: Peer): Cell {
+  if (!isDraining(peer) || peer.state === 'draining') return wordCell(peer.state);
+  return { text: `${peer.state} (draining)`, colour: 'warning' };
 }
 
 /** Of a stream that is open there is no more to say than why its member is not alive. */
