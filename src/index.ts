@@ -1,6 +1,6 @@
 // The public API of the package, all of it.
 
-export type { AuditedCall, AuditedConnection, AuditGap, AuditRecord } from './audit/audit-record.ts';
+export type { AuditedCall, AuditedConnection, AuditedMembership, AuditGap, AuditRecord } from './audit/audit-record.ts';
 export {
   FabricChannelCredentials,
   type FabricChannelCredentialsOptions,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { callerWith } from '../../test/kit/call-as.ts';
 import { peerIdentity } from '../../test/kit/peer-identity.ts';
-import { recordOfCall, recordOfGap, recordOfRefusal } from './audit-record.ts';
+import { recordOfCall, recordOfEdit, recordOfGap, recordOfRefusal } from './audit-record.ts';
 
 const ORIGIN = { nodeName: 'node-1', nodeGeneration: 7, trustGeneration: 3 };
 const AT_MS = Date.parse('2026-11-26T01:02:03.004Z');
@@ -35,6 +35,42 @@ test('who shows no certificate is its role, and has no fingerprint', () => {
   assert.equal(record.principal, 'role:anonymous');
   assert.equal('certificate_fingerprint' in record, false);
   assert.deepEqual(record.roles, ['anonymous']);
+});
+
+test('a change of members says what was given, and nothing of what was not', () => {
+  const caller = { ...callerWith('admin'), connectionId: 9, remoteAddress: '10.0.0.7:4711', identity: ADMIN };
+  const method = '/selvedge.control.v1.ClusterControl/AddNode';
+  const given = { addresses: ['https://node-7.example:5122'], labels: { role: 'a\u0007' }, zone: 'eu-1a', weight: 0 };
+  assert.deepEqual(recordOfEdit(caller, method, { change: 'add', member: 'node-7', ...given }, '', ORIGIN, AT_MS), {
+    timestamp: '2026-11-26T01:02:03.004Z',
+    kind: 'membership',
+    rpc_method: method,
+    principal: 'spiffe://dev/admin/ann',
+    authorized: true,
+    change: 'add',
+    member: 'node-7',
+    addresses: ['https://node-7.example:5122'],
+    labels: { role: 'a\\u0007' },
+    zone: 'eu-1a',
+    weight: 0,
+    error: '',
+    connection_id: 9,
+    remote_address: '10.0.0.7:4711',
+    certificate_fingerprint: '0'.repeat(64),
+    node: 'node-1',
+    node_generation: 7,
+    trust_generation: 3,
+  });
+  const failed = recordOfEdit(
+    callerWith('local'),
+    method,
+    { change: 'drain', member: 'node-7' },
+    'member_unknown',
+    ORIGIN,
+    AT_MS,
+  );
+  assert.equal(failed.error, 'member_unknown');
+  for (const field of ['addresses', 'labels', 'zone', 'weight']) assert.equal(field in failed, false, field);
 });
 
 test('a refusal has no method, its reason, and what the peer said in a form that is safe to print', () => {

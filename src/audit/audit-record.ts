@@ -14,8 +14,8 @@ interface Origin {
   readonly node_generation: number;
 }
 
-/** A decision, with the fields of gRFC A59 under the names that gRPC's own audit logger gives them. */
-interface AuditedDecision extends Origin {
+/** What somebody did, or tried. */
+interface AuditedAct extends Origin {
   /** `/package.Service/Method`; empty for a connection. */
   readonly rpc_method: string;
   /**
@@ -23,10 +23,6 @@ interface AuditedDecision extends Origin {
    * `role:anonymous`; empty where a connection proved nothing.
    */
   readonly principal: string;
-  /** `built-in`, or the name of the authorization policy. */
-  readonly policy_name: string;
-  /** Empty where no rule matched. */
-  readonly matched_rule: string;
   readonly authorized: boolean;
   /** The number that stands in logs and in `selvedgectl connections`; left out before a connection has one. */
   readonly connection_id?: number;
@@ -36,6 +32,14 @@ interface AuditedDecision extends Origin {
   readonly certificate_fingerprint?: string;
   /** Generation of the trust snapshot of the listener; 0 without credentials. */
   readonly trust_generation: number;
+}
+
+/** A decision, with the fields of gRFC A59 under the names that gRPC's own audit logger gives them. */
+interface AuditedDecision extends AuditedAct {
+  /** `built-in`, or the name of the authorization policy. */
+  readonly policy_name: string;
+  /** Empty where no rule matched. */
+  readonly matched_rule: string;
 }
 
 /** A call that was denied, or one that was allowed and is worth a record. */
@@ -55,6 +59,24 @@ export interface AuditedConnection extends AuditedDecision {
   readonly claimed_node?: string;
 }
 
+/** What a caller changes of who the members are: the name of a member, and of one that is added what was given. */
+export interface MembershipEdit {
+  readonly change: 'add' | 'drain' | 'remove' | 'terminate';
+  readonly member: string;
+  readonly addresses?: readonly string[];
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly zone?: string;
+  readonly weight?: number;
+}
+
+/** What an allowed call changed of who the members are; the call has a record of its own before this one. */
+export interface AuditedMembership extends AuditedAct, MembershipEdit {
+  readonly kind: 'membership';
+  readonly authorized: true;
+  /** Empty where the change is written; else the error code that says why it is not, or is not known to be. */
+  readonly error: string;
+}
+
 /** Where the trail is not whole: so many records before this one are not here. */
 export interface AuditGap extends Origin {
   readonly kind: 'gap';
@@ -66,8 +88,11 @@ export interface AuditGap extends Origin {
   readonly logged: number;
 }
 
+/** Of a host name, with scheme and port. */
+const MAX_ADDRESS_LENGTH = 300;
+
 /** One record of the audit trail, as it is written: names are as in the file. */
-export type AuditRecord = AuditedCall | AuditedConnection | AuditGap;
+export type AuditRecord = AuditedCall | AuditedConnection | AuditedMembership | AuditGap;
 
 /** What every record says of the node, at its moment. */
 export interface AuditOrigin {
@@ -83,7 +108,6 @@ export function recordOfCall(
   origin: AuditOrigin,
   nowMs: number,
 ): AuditedCall {
-  const { connectionId, remoteAddress, identity, roles } = caller;
   return {
     timestamp: timeOf(nowMs),
     kind: 'call',
@@ -92,10 +116,35 @@ export function recordOfCall(
     policy_name: printable(policy),
     matched_rule: printable(rule),
     authorized: allowed,
-    roles: [...roles],
-    connection_id: connectionId,
-    remote_address: remoteAddress,
-    ...fingerprintOf(identity),
+    roles: [...caller.roles],
+    ...connectionOf(caller),
+    ...whereOf(origin),
+  };
+}
+
+/** @param error empty where the change is written. */
+export function recordOfEdit(
+  caller: Caller,
+  methodPath: string,
+  { change, member, addresses, labels, zone, weight }: MembershipEdit,
+  error: string,
+  origin: AuditOrigin,
+  nowMs: number,
+): AuditedMembership {
+  return {
+    timestamp: timeOf(nowMs),
+    kind: 'membership',
+    rpc_method: printable(methodPath),
+    principal: callerPrincipal(caller),
+    authorized: true,
+    change,
+    member: printable(member),
+    ...(addresses === undefined ? {} : { addresses: addresses.map(address => printable(address, MAX_ADDRESS_LENGTH)) }),
+    ...(labels === undefined ? {} : { labels: printableLabels(labels) }),
+    ...(zone === undefined ? {} : { zone: printable(zone) }),
+    ...(weight === undefined ? {} : { weight }),
+    error,
+    ...connectionOf(caller),
     ...whereOf(origin),
   };
 }
@@ -139,6 +188,18 @@ export function recordOfGap(
 
 function timeOf(ms: number): string {
   return new Date(ms).toISOString();
+}
+
+function printableLabels(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(labels).map(([name, value]) => [printable(name), printable(value)]));
+}
+
+function connectionOf({
+  connectionId,
+  remoteAddress,
+  identity,
+}: Caller): Pick<AuditedAct, 'connection_id' | 'remote_address' | 'certificate_fingerprint'> {
+  return { connection_id: connectionId, remote_address: remoteAddress, ...fingerprintOf(identity) };
 }
 
 function fingerprintOf(identity: Caller['identity']): Pick<AuditedDecision, 'certificate_fingerprint'> {

@@ -70,6 +70,18 @@ test('what finds no room in the sink is dropped and told as soon as there is roo
   assert.equal(droppedIn(records), 2);
 });
 
+test('a change of members leaves a record whatever room there is, and counts as what was allowed', async () => {
+  const { trail, records, room, metrics } = setUp();
+  room.left = 0;
+  trail.edited(callerWith('admin'), DRAIN, { change: 'remove', member: 'node-7' }, '');
+  assert.deepEqual(
+    records.map(record => record.kind === 'membership' && [record.change, record.member]),
+    [['remove', 'node-7']],
+  );
+  const exposed = await metrics.expose();
+  assert.match(exposed, /^selvedge_audit_records_total\{kind="membership",decision="allow"\} 1$/m);
+});
+
 test('what is not told yet is told at the end', async () => {
   const { trail, records, clock, room } = setUp();
   room.left = 0;

@@ -4,7 +4,15 @@ import type { Decision } from '../rpc/decision.ts';
 import type { RefusedPeer } from '../rpc/refused-peer.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { callerPrincipal, refusedPrincipal } from './audit-principal.ts';
-import { type AuditOrigin, type AuditRecord, recordOfCall, recordOfGap, recordOfRefusal } from './audit-record.ts';
+import {
+  type AuditOrigin,
+  type AuditRecord,
+  type MembershipEdit,
+  recordOfCall,
+  recordOfEdit,
+  recordOfGap,
+  recordOfRefusal,
+} from './audit-record.ts';
 import type { AuditSink } from './audit-sink.ts';
 import { FloodLimit, type FloodLimits } from './flood-limit.ts';
 
@@ -38,7 +46,7 @@ export interface AuditTrailParts {
  * A1. A changing call that was allowed is always recorded. Every denial is, within the limits; what is beyond them is
  *     counted, and the count is told in a record of its own: written and told together are what was offered.
  * A2. Nothing here waits, throws or changes a decision.
- * A3. No record holds a header, a token or the content of a call.
+ * A3. No record holds a header, a token or the content of a call, but for what a call changed of who the members are.
  */
 export class AuditTrail {
   readonly #parts: AuditTrailParts;
@@ -69,6 +77,12 @@ export class AuditTrail {
     const now = this.#clock.now();
     const source = sourceOf(refusedPrincipal(peer.reason, peer.identity), peer.remoteAddress);
     this.#denied(source, () => recordOfRefusal(peer, this.#parts.origin(), now), now);
+  }
+
+  /** Takes what an allowed call changed of who the members are; `error` is the code of why it could not, empty where it did. */
+  edited(caller: Caller, methodPath: string, edit: MembershipEdit, error: string): void {
+    const now = this.#clock.now();
+    this.#write(recordOfEdit(caller, methodPath, edit, error, this.#parts.origin(), now), true, now);
   }
 
   reopen(): void {

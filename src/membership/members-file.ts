@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { parse, TomlError } from 'smol-toml';
 import { type ConfigProblem, messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
-import { type Address, isWildcardHost, parseAddress } from '../identity/address.ts';
+import type { Address } from '../identity/address.ts';
 import { problemOfWeight, problemOfZone } from '../identity/node-labels.ts';
 import { isNodeName } from '../identity/node-name.ts';
 import type { Member } from './member.ts';
+import { parseMemberAddress } from './member-address.ts';
 import type { MembershipView } from './membership-source.ts';
 
 /**
@@ -145,11 +146,7 @@ function readAddresses(value: unknown, key: string, report: Report): readonly Ad
   return texts.flatMap(text => {
     try {
       if (typeof text !== 'string') throw new TypeError('is not a text');
-      const address = parseAddress(text);
-      if (isWildcardHost(address) || (address.kind === 'tcp' && address.port === 0)) {
-        throw new TypeError(`${text} cannot be dialled: name the host and the port of the member`);
-      }
-      return [address];
+      return [parseMemberAddress(text)];
     } catch (error) {
       report(key, messageOf(error));
       return [];
