@@ -1,12 +1,11 @@
-import { isSelvedgeError, messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
+import { isSelvedgeError, messageOf } from '../errors/selvedge-error.ts';
 import { MutableValue } from '../lifecycle/observable-value.ts';
 import { openWatchedFile } from '../lifecycle/watched-file.ts';
 import { type Logger, printable } from '../telemetry/logger.ts';
 import type { Member } from './member.ts';
 import { isSameView } from './member-changes.ts';
 import { loadMembersFile } from './members-file.ts';
-import { membersFileInstructions } from './members-file-instructions.ts';
-import type { MembershipEditor } from './membership-editor.ts';
+import { membersFileEditor } from './members-file-instructions.ts';
 import { CURRENT, type MembershipSource, type SourceStanding } from './membership-source.ts';
 
 export interface MembersFileSourceOptions {
@@ -52,16 +51,7 @@ export async function openMembersFile(options: MembersFileSourceOptions): Promis
     view: watched.content,
     standing,
     lists: true,
-    editor: editorOf(file),
+    editor: membersFileEditor(file, () => watched.content.value),
     close: () => watched.close(),
-  };
-}
-
-/** A file is on every node, and people edit it: a change is told, not made. */
-function editorOf(file: string): MembershipEditor {
-  return {
-    change: async change => {
-      throw new SelvedgeError('membership_not_writable', membersFileInstructions(file, change), { source: 'file' });
-    },
   };
 }
