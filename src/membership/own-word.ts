@@ -6,7 +6,7 @@ export interface OwnWord {
   /** Where it can be dialled, with schemes, the preferred first. */
   readonly addresses: readonly TcpAddress[];
   readonly labels: Readonly<Record<string, string>>;
-  /** Empty: none. */
-  readonly zone: string;
+  /** Undefined: none. */
+  readonly zone: string | undefined;
   readonly weight: number;
 }

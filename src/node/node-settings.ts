@@ -16,8 +16,8 @@ export interface NodeSettings {
   /** At most 107 bytes, which is what a unix socket can be called. */
   readonly adminSocket: string;
   readonly labels: Readonly<Record<string, string>>;
-  /** Empty: none. */
-  readonly zone: string;
+  /** Undefined: none. */
+  readonly zone: string | undefined;
   readonly weight: number;
   readonly logLevel: LogLevel;
   /** `plain` where there are no credentials. The same as `tls.mode` where there are. */

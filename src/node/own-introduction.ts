@@ -36,8 +36,7 @@ export class OwnIntroduction {
 
   /** What those are told who keep the list of members, from now on. */
   get word(): ObservableValue<OwnWord> {
-    const { zone, weight } = this.#parts.settings.value;
-    return derived(this.#value, ({ generation, addresses, labels }) => ({
+    return derived(this.#value, ({ generation, addresses, labels, zone, weight }) => ({
       generation,
       addresses,
       labels,
@@ -58,7 +57,7 @@ export class OwnIntroduction {
 
   #introduce(): Introduction {
     const { settings, credentials, data } = this.#parts;
-    const { clusterName, nodeName, mode, labels } = settings.value;
+    const { clusterName, nodeName, mode, labels, zone, weight } = settings.value;
     const serverCertificateSha256 = credentials.server.value?.own.identity.fingerprint256;
     const addresses = this.addresses.filter((address): address is TcpAddress => address.kind === 'tcp');
     return {
@@ -70,8 +69,8 @@ export class OwnIntroduction {
       labels,
       version: VERSION,
       serverCertificateSha256,
-      zone: undefined,
-      weight: DEFAULT_WEIGHT,
+      zone,
+      weight,
     };
   }
 }

@@ -50,7 +50,7 @@ test('defaults are those the documentation gives', () => {
     dataDir: '/data',
     adminSocket: '/data/admin.sock',
     labels: {},
-    zone: '',
+    zone: undefined,
     weight: 1,
     logLevel: 'info',
     mode: 'plain',

@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import { MAX_SOCKET_PATH_BYTES, parseAddress, type TcpAddress } from '../identity/address.ts';
+import { DEFAULT_WEIGHT, MAX_WEIGHT, problemOfLabel, problemOfZone } from '../identity/node-labels.ts';
 import { parseNodeName } from '../identity/node-name.ts';
-import { DEFAULT_WEIGHT, MAX_WEIGHT } from '../membership/member.ts';
 import { LOG_LEVELS } from '../telemetry/logger.ts';
 import { checkOptionShapes } from './check-option-shapes.ts';
 import { type FabricNodeOptions, TLS_MODES, type TlsMode, type TlsOptions } from './node-options.ts';
@@ -43,7 +43,7 @@ export function resolveNodeOptions(options: FabricNodeOptions): ResolvedOptions 
     dataDir: resolve(found.required(['dataDir'], options.dataDir, 'where the node may keep its files')),
     adminSocket: resolveAdminSocket(options, found),
     labels: resolveLabels(options.labels ?? {}, found),
-    zone: resolveZone(options.zone ?? '', found),
+    zone: resolveZone(options.zone, found),
     weight: found.count(['weight'], options.weight ?? DEFAULT_WEIGHT, 0, MAX_WEIGHT),
     logLevel: found.oneOf(['logLevel'], options.logLevel ?? 'info', LOG_LEVELS) ?? 'info',
     membership: resolveMembership(
@@ -95,19 +95,15 @@ function resolveLabels(
   found: OptionProblems,
 ): Readonly<Record<string, string>> {
   for (const [name, value] of Object.entries(labels)) {
-    if (name.trim() === '') found.add(['labels', name], 'A label needs a name.');
-    if (name.length > MAX_NAME_LENGTH || value.length > MAX_NAME_LENGTH || /\p{Cc}/u.test(name + value))
-      found.add(
-        ['labels', name],
-        `The name and the value of a label have at most ${MAX_NAME_LENGTH} characters, none of them a control character.`,
-      );
+    const problem = problemOfLabel(name, value);
+    if (problem !== undefined) found.add(['labels', name], problem);
   }
   return labels;
 }
 
-function resolveZone(zone: string, found: OptionProblems): string {
-  if (zone.length > MAX_NAME_LENGTH || /\p{Cc}/u.test(zone))
-    found.add(['zone'], `A zone has at most ${MAX_NAME_LENGTH} characters, none of them a control character.`);
+function resolveZone(zone: string | undefined, found: OptionProblems): string | undefined {
+  const problem = zone === undefined ? undefined : problemOfZone(zone);
+  if (problem !== undefined) found.add(['zone'], problem);
   return zone;
 }
 
