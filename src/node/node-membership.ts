@@ -5,10 +5,10 @@ import { joinedViews } from '../membership/joined-views.ts';
 import { Membership } from '../membership/membership.ts';
 import type { MembershipSource } from '../membership/membership-source.ts';
 import type { OwnWord } from '../membership/own-word.ts';
-import type { MembershipSourceSettings } from './membership-settings.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { MembershipSettings, MembershipSourceSettings } from './membership-settings.ts';
 import type { NodeProblems } from './node-problems.ts';
-import type { NodeSettings } from './node-settings.ts';
-import { openSource, type SourceParts } from './open-source.ts';
 import { type OwnStanding, ownStandingIn } from './own-standing.ts';
 
 /** Sources that are open and not taken yet. */
@@ -22,7 +22,13 @@ interface OpenSource {
   readonly source: MembershipSource;
 }
 
-export type NodeMembershipParts = SourceParts & { readonly problems: NodeProblems };
+export interface NodeMembershipParts {
+  readonly nodeName: string;
+  readonly open: (source: MembershipSourceSettings) => Promise<MembershipSource>;
+  readonly problems: NodeProblems;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
 
 /**
  * The membership sources of a node, as its settings name them.
@@ -42,28 +48,27 @@ export class NodeMembership {
   constructor(parts: NodeMembershipParts) {
     this.#parts = parts;
     this.membership = new Membership(parts.logger, parts.metrics);
-    const { nodeName } = parts.settings.value;
-    this.own = derived(this.membership.view, view => ownStandingIn(view, nodeName));
+    this.own = derived(this.membership.view, view => ownStandingIn(view, parts.nodeName));
     this.membership.standings.subscribe(() => this.#tellProblems());
     this.own.subscribe(standing => this.#tellOwn(standing));
   }
 
   /** @throws config_invalid, membership_unavailable, member_removed, node_name_held; with nothing open that was not before. */
-  async prepare({ membership, nodeName }: Pick<NodeSettings, 'membership' | 'nodeName'>): Promise<PreparedSources> {
+  async prepare(membership: MembershipSettings | undefined): Promise<PreparedSources> {
     const isRunning = this.#open.length > 0;
     const opened: OpenSource[] = [];
     try {
       const all: OpenSource[] = [];
       for (const settings of membership?.sources ?? []) {
         const known = this.#open.find(each => isDeepStrictEqual(each.settings, settings));
-        const open = known ?? { settings, source: await openSource(settings, this.#parts) };
+        const open = known ?? { settings, source: await this.#parts.open(settings) };
         if (known === undefined) opened.push(open);
         all.push(open);
       }
       const own = this.#own;
       if (own !== undefined) await Promise.all(opened.map(({ source }) => source.announce?.(own)));
       if (isRunning && opened.length + this.#open.length > all.length) this.#checkNobodyLost(all);
-      if (!isRunning) checkNotRemoved(all, nodeName);
+      if (!isRunning) checkNotRemoved(all, this.#parts.nodeName);
       return { all, opened };
     } catch (error) {
       await closeAll(opened);

@@ -30,6 +30,7 @@ import { NodeMembership, type PreparedSources } from './node-membership.ts';
 import { NodeProblems } from './node-problems.ts';
 import type { NodeSettings } from './node-settings.ts';
 import { openAudit, type TakeAuditRecord } from './open-audit.ts';
+import { openSource } from './open-source.ts';
 import { ownDenial } from './own-denial.ts';
 import { ownNameProblems } from './own-names.ts';
 import { effectiveSettings } from './plaintext-deadline.ts';
@@ -118,9 +119,15 @@ export class NodeParts {
       await bearerRules.commit(await bearerRules.prepare(settings.authorization.bearer));
       const members = closing.use(
         'members',
-        new NodeMembership({ settings: current, credentials, outbound, data, problems, logger, metrics }),
+        new NodeMembership({
+          nodeName: settings.nodeName,
+          open: source => openSource(source, { settings: current, credentials, outbound, data, logger, metrics }),
+          problems,
+          logger,
+          metrics,
+        }),
       );
-      await members.commit(await members.prepare(settings));
+      await members.commit(await members.prepare(settings.membership));
       const tlsMemory = closing.use(
         'memory of members',
         await openTlsMemory(join(settings.dataDir, 'members-with-tls.json'), logger),
@@ -285,7 +292,7 @@ export class NodeParts {
     const { tls } = this.settings.value;
     await this.credentials.adopt(next.tls);
     try {
-      return await this.members.prepare(next);
+      return await this.members.prepare(next.membership);
     } catch (error) {
       await this.credentials.adopt(tls);
       throw error;

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { SelvedgeError } from '../errors/selvedge-error.ts';
+import { parseAddress } from '../identity/address.ts';
+import { constant, MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
+import { CURRENT, type MembershipView, type SourceStanding } from '../membership/membership-source.ts';
+import type { OwnWord } from '../membership/own-word.ts';
+import { createLogger } from '../telemetry/logger.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
+import type { MembershipSettings, MembershipSourceSettings } from './membership-settings.ts';
+import { NodeMembership } from './node-membership.ts';
+import { NodeProblems } from './node-problems.ts';
+
+test('a source whose settings stay goes on; one that is named no more is closed, and what is new is opened', async t => {
+  const scene = new Scene(t).says('old.toml', ['node-1', 'node-2']).says('new.toml', ['node-1', 'node-2', 'node-3']);
+  await scene.take(['old.toml']);
+  await scene.take(['old.toml', 'new.toml']);
+  assert.deepEqual(
+    [scene.opened, scene.closed, scene.names],
+    [['old.toml', 'new.toml'], [], ['node-1', 'node-2', 'node-3']],
+  );
+  await scene.take(['new.toml']);
+  assert.deepEqual(
+    [scene.opened, scene.closed, scene.names],
+    [['old.toml', 'new.toml'], ['old.toml'], ['node-1', 'node-2', 'node-3']],
+  );
+});
+
+test('sources by which somebody would be no member any more are refused, and nothing is changed by it', async t => {
+  const scene = new Scene(t).says('old.toml', ['node-1', 'node-2', 'node-3']).says('new.toml', ['node-1']);
+  await scene.take(['old.toml']);
+  for (const next of [['new.toml'], []])
+    await assert.rejects(scene.take(next), {
+      code: 'config_invalid',
+      message: /node-(1, node-)?2, node-3 would be no member any more/,
+    });
+  assert.deepEqual([scene.closed, scene.names], [['new.toml'], ['node-1', 'node-2', 'node-3']]);
+  // Who goes by name is not lost.
+  scene.says('new.toml', ['node-1', 'node-2'], ['node-3']);
+  await scene.take(['new.toml']);
+  assert.deepEqual(scene.names, ['node-1', 'node-2']);
+});
+
+test('one that cannot be opened changes nothing, and what was opened beside it is closed', async t => {
+  const scene = new Scene(t).says('old.toml', ['node-1']).says('new.toml', ['node-1']);
+  await scene.take(['old.toml']);
+  await assert.rejects(scene.take(['new.toml', 'missing.toml']), { code: 'membership_unavailable' });
+  assert.deepEqual([scene.closed, scene.names], [['new.toml'], ['node-1']]);
+});
+
+test('a node that was removed does not start; one that is removed later says so, and lives', async t => {
+  const scene = new Scene(t).says('a.toml', ['node-2'], ['node-1']);
+  await assert.rejects(scene.take(['a.toml']), { code: 'member_removed', message: /node-1 was removed/ });
+  assert.deepEqual(scene.closed, ['a.toml']);
+  scene.says('a.toml', ['node-1']);
+  await scene.take(['a.toml']);
+  assert.deepEqual([scene.members.own.value, scene.problems.all], ['member', []]);
+  scene.says('a.toml', ['node-2'], ['node-1']);
+  assert.equal(scene.members.own.value, 'removed');
+  assert.match(scene.problems.all.join(), /^membership: this node was removed/);
+  scene.says('a.toml', ['node-1', 'node-2']);
+  assert.deepEqual([scene.members.own.value, scene.problems.all], ['member', []]);
+});
+
+test('a source that is not heard is a problem for as long as that', async t => {
+  const scene = new Scene(t).says('a.toml', ['node-1']);
+  await scene.take(['a.toml']);
+  const standing = scene.standingOf('a.toml');
+  standing.set({ state: 'frozen', sinceMs: 1, problem: 'it is gone' });
+  assert.deepEqual(scene.problems.all, ['members: it is gone']);
+  standing.set(CURRENT);
+  assert.deepEqual(scene.problems.all, []);
+});
+
+test('sources hear what the node says of itself, also those that come later, before they are taken', async t => {
+  const scene = new Scene(t).says('a.toml', ['node-1']).says('b.toml', ['node-1']);
+  await scene.take(['a.toml']);
+  assert.deepEqual(scene.announced, []);
+  const word = { generation: 7, addresses: [], labels: {}, zone: undefined, weight: 1 };
+  await scene.members.announce(constant(word));
+  await scene.take(['a.toml', 'b.toml']);
+  assert.deepEqual(scene.announced, [
+    ['a.toml', 7],
+    ['b.toml', 7],
+  ]);
+  scene.refusesOwn = true;
+  scene.says('c.toml', ['node-1']);
+  await assert.rejects(scene.take(['c.toml']), { code: 'node_name_held' });
+  assert.deepEqual([scene.closed, scene.members.membership.sources.length], [['c.toml'], 2]);
+});
+
+class Scene {
+  readonly problems: NodeProblems = new NodeProblems();
+  readonly opened: string[] = [];
+  readonly closed: string[] = [];
+  readonly announced: [string, number][] = [];
+  readonly members: NodeMembership;
+  refusesOwn = false;
+  readonly #views = new Map<string, MutableValue<MembershipView>>();
+  readonly #standings = new Map<string, MutableValue<SourceStanding>>();
+
+  constructor(t: TestContext) {
+    this.members = new NodeMembership({
+      nodeName: 'node-1',
+      open: source => this.#open(source),
+      problems: this.problems,
+      logger: createLogger({ write: () => {} }),
+      metrics: createMetrics(),
+    });
+    t.after(() => this.members.close());
+  }
+
+  says(file: string, names: readonly string[], removed: readonly string[] = []): this {
+    const members = names.map(name => ({ name, addresses: [parseAddress(`http://${name}.example`)], labels: {} }));
+    const view = this.#views.get(file);
+    if (view === undefined) this.#views.set(file, new MutableValue<MembershipView>({ members, removed }));
+    else view.set({ members, removed });
+    return this;
+  }
+
+  async take(files: readonly string[]): Promise<void> {
+    const sources = files.map(membersFile => ({ kind: 'file', membersFile }) as const);
+    const settings: MembershipSettings | undefined = sources.length === 0 ? undefined : { sources };
+    await this.members.commit(await this.members.prepare(settings));
+  }
+
+  get names(): readonly string[] {
+    return this.members.membership.view.value.members.map(({ name }) => name).toSorted();
+  }
+
+  standingOf(file: string): MutableValue<SourceStanding> {
+    return this.#standings.get(file) ?? assert.fail(`${file} is not open`);
+  }
+
+  async #open(source: MembershipSourceSettings) {
+    const file = source.kind === 'file' ? source.membersFile : source.kind;
+    const view = this.#views.get(file);
+    if (view === undefined)
+      throw new SelvedgeError('membership_unavailable', 'gone', { source: 'file', problem: 'gone' });
+    const standing = new MutableValue<SourceStanding>(CURRENT);
+    this.#standings.set(file, standing);
+    this.opened.push(file);
+    return {
+      kind: 'file' as const,
+      view,
+      standing,
+      lists: true,
+      editor: { change: async () => {} },
+      announce: async (own: ObservableValue<OwnWord>) => {
+        if (this.refusesOwn) throw new SelvedgeError('node_name_held', 'held', { node: 'node-1' });
+        this.announced.push([file, own.value.generation]);
+      },
+      close: async () => {
+        this.closed.push(file);
+      },
+    };
+  }
+}
