@@ -4,6 +4,7 @@ import * as grpc from '@grpc/grpc-js';
 import { LoopbackNode, loopback } from '../../test/kit/loopback-node.ts';
 import { helloOf, introductionOf, RawDialler } from '../../test/kit/raw-peer.ts';
 import { until } from '../../test/kit/until.ts';
+import { introduceMethod, type WireIntroduction } from './frame.ts';
 
 const PEER = { name: 'node-b', address: loopback(9) };
 
@@ -99,3 +100,33 @@ test('a closed node takes no Hello', async () => {
   await until('it is turned away', () => peer.status !== undefined);
   assert.equal(peer.status?.code, grpc.status.UNAVAILABLE);
 });
+
+test('who would be let in is told all of this node, and who would not as little as anybody', async () => {
+  await using node = await LoopbackNode.start({
+    name: 'node-a',
+    provesNode: name => (name === 'node-c' ? { ok: false, detail: 'it does not' } : { ok: true }),
+  });
+  node.knows(PEER, { name: 'node-c', address: loopback(9) });
+  const asked = (name: string) => introduced(node.port, name);
+  const short = { clusterName: 'test', nodeName: 'node-a', generation: 1, mode: 'plain', version: '0.0.0' };
+  const { advertisedAddresses, labels } = await asked('node-b');
+  assert.deepEqual([advertisedAddresses, labels], [[`http://127.0.0.1:${node.port}`], { role: 'node-a' }]);
+  for (const name of ['', 'node-c', 'node-d', '{node-name}\n'])
+    assert.deepEqual(await asked(name), {
+      ...short,
+      advertisedAddresses: [],
+      labels: {},
+      serverCertificateSha256: '',
+    });
+});
+
+function introduced(port: number, nodeName: string): Promise<WireIntroduction> {
+  const client = new grpc.Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure());
+  const { path, requestSerialize, responseDeserialize } = introduceMethod;
+  return new Promise<WireIntroduction>((resolve, reject) => {
+    client.makeUnaryRequest(path, requestSerialize, responseDeserialize, { nodeName }, (error, answer) => {
+      if (answer === undefined) reject(error);
+      else resolve(answer);
+    });
+  }).finally(() => client.close());
+}

@@ -3,28 +3,47 @@ import { isSelvedgeError, SelvedgeError } from '../errors/selvedge-error.ts';
 import { type Caller, callerOf } from '../rpc/caller.ts';
 import { statusOf } from '../rpc/status.ts';
 import type { Downgrades } from './downgrades.ts';
-import { type Frame, TARGET_NODE_METADATA } from './frame.ts';
+import {
+  type Frame,
+  fabricDefinition,
+  TARGET_NODE_METADATA,
+  type WireIntroduceRequest,
+  type WireIntroduction,
+} from './frame.ts';
 import { FrameStream } from './frame-stream.ts';
-import { malformedFrame, parseIntroduction } from './introduction.ts';
+import { type Introduction, introductionToWire, malformedFrame, parseIntroduction } from './introduction.ts';
 import { type Hello, type HelloContext, judgeHello } from './judge-hello.ts';
 import type { RefusalLog } from './refusal-log.ts';
+
+/** What a server adds. Its calls must have a caller (see `callerOf`). */
+export interface FabricService {
+  readonly definition: grpc.ServiceDefinition;
+  readonly implementation: grpc.UntypedServiceImplementation;
+}
 
 export interface FabricServiceParts {
   readonly helloTimeoutMs: number;
   /** What counts for this Hello. @throws node_closed when no Hello is taken any more. */
   readonly contextOf: (hello: Hello, caller: Caller, target: string | undefined) => HelloContext;
+  /** What somebody who asks under this name is told of this node. */
+  readonly introductionFor: (name: string, caller: Caller) => Introduction;
   /** The Hello is fine: answers it and takes the stream. */
   readonly take: (hello: Hello, protocol: number, caller: Caller, frames: FrameStream) => void;
   readonly refusals: RefusalLog;
   readonly downgrades: Pick<Downgrades, 'refused'>;
 }
 
-/** The server's side of `Fabric.Connect`: waits for the Hello, judges it, and takes or refuses the stream. */
-export function implementFabric(parts: FabricServiceParts): grpc.UntypedServiceImplementation {
+/**
+ * The server's side of `Fabric`. `Connect` waits for the Hello, judges it, and takes or refuses the stream; `Introduce`
+ * says who this node is.
+ */
+export function implementFabric(parts: FabricServiceParts): FabricService {
   const connect: grpc.handleBidiStreamingCall<Frame, Frame> = call => {
     receiveHello(call, parts).catch(error => call.emit('error', statusOf(error)));
   };
-  return { Connect: connect };
+  const introduce: grpc.handleUnaryCall<WireIntroduceRequest, WireIntroduction> = (call, reply) =>
+    reply(null, introductionToWire(parts.introductionFor(call.request.nodeName, callerOf(call))));
+  return { definition: fabricDefinition, implementation: { Connect: connect, Introduce: introduce } };
 }
 
 async function receiveHello(call: grpc.ServerDuplexStream<Frame, Frame>, parts: FabricServiceParts): Promise<void> {

@@ -21,6 +21,11 @@ export interface WireIntroduction {
   readonly weight?: number;
 }
 
+export interface WireIntroduceRequest {
+  /** Of who asks. */
+  readonly nodeName: string;
+}
+
 export interface WireHello {
   readonly introduction?: WireIntroduction | null;
   readonly protocolMin: number;
@@ -65,13 +70,19 @@ export interface Frame {
 /** Most that a frame of the stream may take on the wire; gRPC must take as much, whatever an application sends. */
 export const MAX_FRAME_BYTES: number = MAX_BATCH_BYTES + 16;
 
+const fabric = serviceDefinition('selvedge.fabric.v1.Fabric');
+
 /** `Fabric.Connect`, for those who call it. */
-export const connectMethod: grpc.MethodDefinition<Frame, Frame> = withBatches(
-  methodOf(serviceDefinition('selvedge.fabric.v1.Fabric'), 'Connect'),
+export const connectMethod: grpc.MethodDefinition<Frame, Frame> = withBatches(methodOf(fabric, 'Connect'));
+
+/** `Fabric.Introduce`, for those who call it. */
+export const introduceMethod: grpc.MethodDefinition<WireIntroduceRequest, WireIntroduction> = methodOf(
+  fabric,
+  'Introduce',
 );
 
 /** The service definition to add to a server. */
-export const fabricDefinition: grpc.ServiceDefinition = { Connect: connectMethod };
+export const fabricDefinition: grpc.ServiceDefinition = { Connect: connectMethod, Introduce: introduceMethod };
 
 /**
  * Request metadata that names the node the dialler looks for, so that a dial to a wrong address is refused by the node
@@ -79,7 +90,10 @@ export const fabricDefinition: grpc.ServiceDefinition = { Connect: connectMethod
  */
 export const TARGET_NODE_METADATA = 'selvedge-target-node';
 
-function methodOf(definition: grpc.ServiceDefinition, name: string): grpc.MethodDefinition<Frame, Frame> {
+function methodOf<Request, Response>(
+  definition: grpc.ServiceDefinition,
+  name: string,
+): grpc.MethodDefinition<Request, Response> {
   const method = definition[name];
   if (method === undefined) throw new TypeError(`the fabric service has no method ${name}`);
   return method;

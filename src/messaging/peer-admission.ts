@@ -1,8 +1,10 @@
 import type { EndReason } from '../errors/refusal-reason.ts';
 import { SelvedgeError } from '../errors/selvedge-error.ts';
+import { isNodeName } from '../identity/node-name.ts';
 import type { Caller } from '../rpc/caller.ts';
 import type { AdmissionAnswer, AdmissionQuestion } from './admission-question.ts';
 import type { Downgrades } from './downgrades.ts';
+import type { Introduction } from './introduction.ts';
 import type { Hello, HelloContext } from './judge-hello.ts';
 import { KnownGenerations } from './known-generations.ts';
 import type { PeerStreamsParts } from './peer-parts.ts';
@@ -50,6 +52,19 @@ export class PeerAdmission {
     };
   }
 
+  /** What somebody who asks under this name is told of this node: all of it where a Hello would be taken, else as little as anybody. */
+  introductionFor(name: string, caller: Caller): Introduction {
+    const { self, directory, provesNode, withdrawalOf, downgrades } = this.#parts;
+    const { identity, security } = caller;
+    const isLetIn =
+      isNodeName(name) &&
+      (!directory.lists || directory.member(name) !== undefined) &&
+      provesNode(name, identity, security).ok &&
+      !downgrades.isRefused(name, security) &&
+      withdrawalOf(caller) === undefined;
+    return isLetIn ? self.value : inShort(self.value);
+  }
+
   /** Newest generation that counts against a peer whose connection proves who it is, or does not. */
   knownGeneration(name: string, proven: boolean): number | undefined {
     return this.#generations.newestAgainst(name, proven, this.#parts.live(name));
@@ -85,4 +100,9 @@ export class PeerAdmission {
   judge({ node, identity }: PeerStream, question: AdmissionQuestion): AdmissionAnswer {
     return this.#budget.take(node) ? this.#parts.judgeAdmission(node, identity, question) : { judged: false };
   }
+}
+
+function inShort({ clusterName, nodeName, generation, mode, version }: Introduction): Introduction {
+  const unsaid = { addresses: [], labels: {}, serverCertificateSha256: undefined };
+  return { clusterName, nodeName, generation, mode, version, ...unsaid };
 }

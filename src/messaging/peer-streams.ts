@@ -1,5 +1,4 @@
 import { isDeepStrictEqual } from 'node:util';
-import type * as grpc from '@grpc/grpc-js';
 import type { EndReason } from '../errors/refusal-reason.ts';
 import { atMost } from '../lifecycle/at-most.ts';
 import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
@@ -10,8 +9,7 @@ import { type AskOptions, askPeers, type PeerAnswer } from './ask-peers.ts';
 import { countLiveness } from './count-liveness.ts';
 import { dialPeer } from './dial-peer.ts';
 import { Downgrades } from './downgrades.ts';
-import { implementFabric } from './fabric-service.ts';
-import { fabricDefinition } from './frame.ts';
+import { type FabricService, implementFabric } from './fabric-service.ts';
 import { Heartbeats } from './heartbeats.ts';
 import type { Introduction } from './introduction.ts';
 import { livenessClock, startTicks } from './liveness-ticks.ts';
@@ -31,11 +29,8 @@ const ROTATION_PACE_MS = 10;
 
 /** The streams between this node and all others, and the table that says how each of them stands. */
 export class PeerStreams {
-  /** To be added to the server. Its calls must have a caller (see `callerOf`). */
-  readonly service: {
-    readonly definition: grpc.ServiceDefinition;
-    readonly implementation: grpc.UntypedServiceImplementation;
-  };
+  /** To be added to the server. */
+  readonly service: FabricService;
   /** Who takes a step down from mutual TLS. */
   readonly downgrades: Downgrades;
   /** What is sent to peers and by them beside the frames of the streams themselves. */
@@ -80,16 +75,14 @@ export class PeerStreams {
       isDraining: () => this.#state === 'draining',
       changed: () => this.#publish(),
     });
-    this.service = {
-      definition: fabricDefinition,
-      implementation: implementFabric({
-        helloTimeoutMs: parts.options.helloTimeoutMs ?? DEFAULT_HELLO_TIMEOUT_MS,
-        contextOf: (hello, caller, target) => this.#admission.contextOf(hello, caller, target),
-        take: (hello, protocol, caller, frames) => this.#intake.take(hello, protocol, caller, frames),
-        refusals: this.#refusals,
-        downgrades: this.downgrades,
-      }),
-    };
+    this.service = implementFabric({
+      helloTimeoutMs: parts.options.helloTimeoutMs ?? DEFAULT_HELLO_TIMEOUT_MS,
+      contextOf: (hello, caller, target) => this.#admission.contextOf(hello, caller, target),
+      introductionFor: (name, caller) => this.#admission.introductionFor(name, caller),
+      take: (hello, protocol, caller, frames) => this.#intake.take(hello, protocol, caller, frames),
+      refusals: this.#refusals,
+      downgrades: this.downgrades,
+    });
     this.#onMembers(parts.directory.members.value, []);
     this.#unsubscribe.push(
       parts.directory.members.subscribe((next, previous) => this.#onMembers(next, previous)),

@@ -11,6 +11,7 @@ const REQUESTS: Readonly<Record<string, (caller: { readonly claims: string }) =>
   'grpc.reflection.v1.ServerReflection/ServerReflectionInfo': () => REFLECTED,
   'grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo': () => REFLECTED,
   'selvedge.fabric.v1.Fabric/Connect': ({ claims }) => [helloAsDescribed(claims)],
+  'selvedge.fabric.v1.Fabric/Introduce': ({ claims }) => [{ nodeName: claims }, {}],
   'selvedge.control.v1.NodeControl/GetStatus': () => [{}],
   'selvedge.control.v1.NodeControl/ListConnections': () => [{}],
   'selvedge.control.v1.NodeControl/GetTlsState': () => [{}],
