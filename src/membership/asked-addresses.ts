@@ -1,0 +1,194 @@
+import { isDeepStrictEqual } from 'node:util';
+import { isSelvedgeError, messageOf } from '../errors/selvedge-error.ts';
+import { formatAddress } from '../identity/address.ts';
+import { Backoff } from '../lifecycle/backoff.ts';
+import type { Clock } from '../lifecycle/clock.ts';
+import { Fifo } from '../lifecycle/fifo.ts';
+import type { ObservableValue } from '../lifecycle/observable-value.ts';
+import { type Logger, printable } from '../telemetry/logger.ts';
+import { type AddressHolder, type Identify, isTwin, type OwnHolder } from './address-holder.ts';
+import type { FoundAddress } from './dns-answer.ts';
+
+/** Dials that are under way at once. */
+const MAX_AT_ONCE = 16;
+/** How often an address is asked again that has said who is there, and of which nobody says otherwise. */
+const ASK_AGAIN_MS = 300_000;
+/** Between two questions to one address, at least. */
+const LEAST_GAP_MS = 1_000;
+const RETRY = { initialMs: LEAST_GAP_MS, maxMs: 30_000 };
+/** An address of a node that starts answers nobody for a while. */
+export const SILENCE_MS = 10_000;
+
+export interface AskedAddressesParts {
+  readonly identify: Identify;
+  readonly self: OwnHolder;
+  /** Names of nodes that cannot be reached: who answers at their addresses now? */
+  readonly unreachable: ObservableValue<ReadonlySet<string>>;
+  /** Called when what is known changed, or a round of questions is over. */
+  readonly changed: () => void;
+  readonly clock: Clock;
+  readonly random?: () => number;
+  readonly logger: Logger;
+}
+
+interface Asked {
+  readonly text: string;
+  readonly found: FoundAddress;
+  readonly followedMs: number;
+  readonly backoff: Backoff;
+  holder: AddressHolder | undefined;
+  /** `resting`: until the time for which it is noted. */
+  state: 'waiting' | 'asked' | 'resting';
+  askedMs: number;
+  readonly end: AbortController;
+  callOff: () => void;
+  isTold: boolean;
+}
+
+/**
+ * Who answers at the addresses of an answer, found out by asking them.
+ *
+ * A1. Each address is asked until somebody says who it is; then seldom, and soon as long as the node there cannot be reached
+ *     or has another generation elsewhere: an address may have passed on to another node.
+ * A2. What was said counts until something else is said there, or the address is no longer followed; silence and a refusal
+ *     change nothing.
+ * A3. A bounded number of questions is under way, and one address is not asked twice at once nor twice in a second.
+ * A4. An address that stays silent, or where somebody answers who must not be believed, is logged once until it has said
+ *     who it is.
+ */
+export class AskedAddresses {
+  readonly #parts: AskedAddressesParts;
+  readonly #asked = new Map<string, Asked>();
+  readonly #waiting = new Fifo<Asked>();
+  #underWay = 0;
+  readonly #stop: () => void;
+
+  constructor(parts: AskedAddressesParts) {
+    this.#parts = parts;
+    this.#stop = parts.unreachable.subscribe((names, previous) => {
+      this.#doubt(({ name }) => names.has(name) && !previous.has(name));
+    });
+  }
+
+  /** These from now on: what is new is asked, what is gone is forgotten. */
+  follow(addresses: readonly FoundAddress[]): void {
+    const texts = new Set(addresses.map(({ address }) => formatAddress(address)));
+    for (const [text, asked] of this.#asked) if (!texts.has(text)) this.#forget(asked);
+    for (const found of addresses) {
+      const text = formatAddress(found.address);
+      if (this.#asked.has(text)) continue;
+      const asked: Asked = {
+        text,
+        found,
+        followedMs: this.#parts.clock.now(),
+        backoff: new Backoff({ ...RETRY, ...(this.#parts.random === undefined ? {} : { random: this.#parts.random }) }),
+        holder: undefined,
+        state: 'waiting',
+        askedMs: Number.NEGATIVE_INFINITY,
+        end: new AbortController(),
+        callOff: () => {},
+        isTold: false,
+      };
+      this.#asked.set(text, asked);
+      this.#waiting.push(asked);
+    }
+    this.#askNext();
+  }
+
+  holderOf({ address }: FoundAddress): AddressHolder | undefined {
+    return this.#asked.get(formatAddress(address))?.holder;
+  }
+
+  /** Whether no question is under way or about to be. */
+  get isIdle(): boolean {
+    return this.#underWay === 0 && this.#waiting.size === 0;
+  }
+
+  close(): void {
+    this.#stop();
+    for (const asked of this.#asked.values()) this.#forget(asked);
+  }
+
+  #forget(asked: Asked): void {
+    this.#asked.delete(asked.text);
+    asked.callOff();
+    asked.end.abort();
+    this.#waiting.keep(other => other !== asked);
+  }
+
+  #askNext(): void {
+    while (this.#underWay < MAX_AT_ONCE) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      void this.#ask(next);
+    }
+  }
+
+  async #ask(asked: Asked): Promise<void> {
+    const { identify, clock } = this.#parts;
+    const { signal } = asked.end;
+    asked.state = 'asked';
+    asked.askedMs = clock.now();
+    this.#underWay += 1;
+    try {
+      const holder = await identify(asked.found.address, signal);
+      if (!signal.aborted) this.#heard(asked, holder);
+    } catch (error) {
+      if (!signal.aborted) this.#heardNothing(asked, error);
+    }
+    this.#underWay -= 1;
+    if (!signal.aborted) this.#askAgainAt(asked, clock.now() + this.#waitOf(asked));
+    this.#askNext();
+    this.#parts.changed();
+  }
+
+  #heard(asked: Asked, holder: AddressHolder): void {
+    const before = asked.holder;
+    asked.holder = holder;
+    asked.isTold = false;
+    if (isDeepStrictEqual(holder, before)) return;
+    if (isTwin(holder, this.#parts.self))
+      this.#parts.logger.warn('membership.name_taken', {
+        address: asked.text,
+        node: holder.name,
+        problem: `generation ${holder.generation} there, ${this.#parts.self.generation} here`,
+      });
+    this.#doubt(other => other.name === holder.name && other.generation !== holder.generation);
+  }
+
+  #heardNothing(asked: Asked, error: unknown): void {
+    const isRefused = isSelvedgeError(error, 'refused') && error.facts.by === 'us';
+    const isSilent = asked.holder === undefined && this.#parts.clock.now() - asked.followedMs >= SILENCE_MS;
+    if (asked.isTold || !(isRefused || isSilent)) return;
+    asked.isTold = true;
+    this.#parts.logger.warn('membership.address_unidentified', {
+      address: asked.text,
+      problem: printable(messageOf(error)),
+    });
+  }
+
+  #waitOf({ holder, backoff }: Asked): number {
+    if (holder === undefined || this.#parts.unreachable.value.has(holder.name)) return backoff.nextMs();
+    backoff.reset();
+    return ASK_AGAIN_MS * (0.8 + 0.4 * (this.#parts.random ?? Math.random)());
+  }
+
+  /** Asks soon at the addresses of holders that are perhaps not there any more. */
+  #doubt(isDoubtful: (holder: AddressHolder) => boolean): void {
+    const nowMs = this.#parts.clock.now();
+    for (const asked of this.#asked.values()) {
+      if (asked.state !== 'resting' || asked.holder === undefined || !isDoubtful(asked.holder)) continue;
+      this.#askAgainAt(asked, Math.max(nowMs, asked.askedMs + LEAST_GAP_MS));
+    }
+  }
+
+  #askAgainAt(asked: Asked, atMs: number): void {
+    asked.callOff();
+    asked.state = 'resting';
+    asked.callOff = this.#parts.clock.at(atMs, () => {
+      asked.state = 'waiting';
+      this.#waiting.push(asked);
+      this.#askNext();
+    });
+  }
+}

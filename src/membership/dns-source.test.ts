@@ -1,0 +1,320 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { ManualClock } from '../../test/kit/manual-clock.ts';
+import { SelvedgeError } from '../errors/selvedge-error.ts';
+import { formatAddress, parseAddress, type TcpAddress } from '../identity/address.ts';
+import { MutableValue } from '../lifecycle/observable-value.ts';
+import { createLogger } from '../telemetry/logger.ts';
+import type { AddressHolder } from './address-holder.ts';
+import type { FoundAddress } from './dns-answer.ts';
+import { openDnsSource } from './dns-source.ts';
+import type { MembershipSource } from './membership-source.ts';
+
+const FLOOR_MS = 5_000;
+const CEILING_MS = 300_000;
+
+test('members are who says that it is at the addresses, this node too', async t => {
+  const scene = new Scene(t).at('10.0.0.1', 'node-1', 7).at('10.0.0.2', 'node-2').answers('10.0.0.2', '10.0.0.1');
+  await scene.open();
+  assert.deepEqual(scene.seen, { 'node-1': ['10.0.0.1:5122'], 'node-2': ['10.0.0.2:5122'] });
+  assert.deepEqual(
+    [scene.source.kind, scene.source.lists, scene.source.standing.value.state],
+    ['dns', false, 'current'],
+  );
+  assert.deepEqual(scene.logged, []);
+});
+
+test('one joins, one leaves, one moves; another order is no change', async t => {
+  const scene = new Scene(t).at('10.0.0.2', 'node-2').at('10.0.0.3', 'node-3').answers('10.0.0.2', '10.0.0.3');
+  await scene.open();
+  await scene.answers('10.0.0.3', '10.0.0.2').pass(FLOOR_MS);
+  assert.equal(scene.changes, 0);
+  await scene.at('10.0.0.4', 'node-4').answers('10.0.0.2', '10.0.0.3', '10.0.0.4').pass(FLOOR_MS);
+  assert.deepEqual(Object.keys(scene.seen), ['node-2', 'node-3', 'node-4']);
+  await scene.answers('10.0.0.3', '10.0.0.4').pass(FLOOR_MS);
+  assert.deepEqual(Object.keys(scene.seen), ['node-3', 'node-4']);
+  await scene.at('10.0.0.9', 'node-3', 2).answers('10.0.0.9', '10.0.0.4').pass(FLOOR_MS);
+  assert.deepEqual(scene.seen['node-3'], ['10.0.0.9:5122']);
+  assert.equal(scene.changes, 3, 'who moves does not leave meanwhile');
+});
+
+test('an answer counts for its TTL, within floor and ceiling', async t => {
+  const scene = new Scene(t).at('10.0.0.2', 'node-2').answers('10.0.0.2');
+  await scene.open();
+  for (const [ttlMs, waitMs] of [
+    [0, FLOOR_MS],
+    [30_000, 30_000],
+    [Number.POSITIVE_INFINITY, CEILING_MS],
+  ] as const) {
+    scene.ttlMs = ttlMs;
+    await scene.pass(2 * CEILING_MS);
+    const [before = 0, last = 0] = scene.lookedAtMs.slice(-2);
+    assert.equal(last - before, waitMs);
+  }
+});
+
+test('a resolver that fails freezes what is known, is told once, and is asked again not faster than the floor', async t => {
+  const scene = new Scene(t).at('10.0.0.2', 'node-2').answers('10.0.0.2');
+  await scene.open();
+  scene.failure = 'SERVFAIL\u001b';
+  await scene.pass(FLOOR_MS);
+  const { lookups } = scene;
+  assert.deepEqual(scene.standing, ['frozen', 'SERVFAIL\\u001b']);
+  await scene.pass(FLOOR_MS - 1);
+  assert.equal(scene.lookups, lookups);
+  await scene.pass(600_000);
+  assert.ok(scene.lookups > lookups + 600_000 / 40_000, 'also after a long time');
+  assert.ok(scene.lookups < lookups + 600_000 / FLOOR_MS, 'and ever more seldom');
+  assert.deepEqual([Object.keys(scene.seen), scene.changes], [['node-2'], 0]);
+  scene.failure = undefined;
+  await scene.pass(60_000);
+  assert.deepEqual([scene.standing, scene.changes], [['current'], 0]);
+  assert.deepEqual(scene.logged, ['membership.frozen', 'membership.recovered']);
+});
+
+test('a node starts without DNS, and says so', async t => {
+  const scene = new Scene(t);
+  scene.failure = 'no answer in time';
+  await scene.open();
+  assert.deepEqual([scene.seen, scene.standing], [{}, ['frozen', 'no answer in time']]);
+  scene.failure = undefined;
+  await scene.at('10.0.0.2', 'node-2').answers('10.0.0.2').pass(FLOOR_MS);
+  assert.deepEqual([Object.keys(scene.seen), scene.standing], [['node-2'], ['current']]);
+});
+
+test('the opening waits for no resolver and no address for ever', async t => {
+  const slow = new Scene(t).at('10.0.0.2', 'node-2');
+  slow.lookUp = () => new Promise(() => {});
+  const opening = slow.open();
+  await slow.pass(10_000);
+  await opening;
+  assert.deepEqual(slow.standing, ['frozen', 'no answer yet']);
+
+  const silent = new Scene(t).at('10.0.0.2', 'node-2').answers('10.0.0.2', '10.0.0.3');
+  silent.identify = () => new Promise(() => {});
+  const other = silent.open();
+  await silent.pass(10_000);
+  await other;
+  assert.deepEqual(silent.seen, { 'node-2': ['10.0.0.2:5122'] });
+});
+
+test('an answer at none of whose addresses a node of the cluster answers changes nobody', async t => {
+  const scene = new Scene(t).at('10.0.0.2', 'node-2').at('10.0.0.3', 'node-3').answers('10.0.0.2', '10.0.0.3');
+  await scene.open();
+  await scene.answers('203.0.113.1', '203.0.113.2').pass(FLOOR_MS);
+  assert.deepEqual(scene.standing, ['current'], 'they may only be starting');
+  await scene.pass(60_000);
+  assert.deepEqual(scene.standing, ['frozen', 'at none of the 2 addresses a node of this cluster answers']);
+  assert.deepEqual([Object.keys(scene.seen), scene.changes], [['node-2', 'node-3'], 0]);
+  await scene.at('203.0.113.2', 'node-3', 2).pass(30_000);
+  assert.deepEqual([scene.seen, scene.standing], [{ 'node-3': ['203.0.113.2:5122'] }, ['current']]);
+});
+
+test('who is silent or refused is no member and is told once, who is a member may be silent', async t => {
+  const scene = new Scene(t).at('10.0.0.2', 'node-2').answers('10.0.0.2', '10.0.0.3', '10.0.0.4');
+  scene.identify = async address => {
+    if (address.host === '10.0.0.4') throw refused('the certificate is that of another');
+    throw new Error('connection refused');
+  };
+  await scene.open();
+  assert.deepEqual(scene.told('membership.address_unidentified'), ['10.0.0.4:5122'], 'a refusal is told at once');
+  await scene.pass(60_000);
+  assert.deepEqual(scene.told('membership.address_unidentified'), ['10.0.0.4:5122', '10.0.0.3:5122']);
+  scene.holders.delete('10.0.0.2');
+  await scene.pass(600_000);
+  assert.deepEqual([Object.keys(scene.seen), scene.standing], [['node-2'], ['current']]);
+  assert.equal(scene.told('membership.address_unidentified').length, 2);
+  await scene.at('10.0.0.3', 'node-3').pass(40_000);
+  assert.deepEqual(Object.keys(scene.seen), ['node-2', 'node-3']);
+});
+
+test('an address that passed on to another node is noticed when the node cannot be reached, else in time', async t => {
+  const scene = new Scene(t).at('10.0.0.2', 'node-2').at('10.0.0.3', 'node-3').answers('10.0.0.2', '10.0.0.3');
+  await scene.open();
+  scene.at('10.0.0.2', 'node-4').at('10.0.0.3', 'node-5');
+  await scene.pass(60_000);
+  assert.deepEqual(Object.keys(scene.seen), ['node-2', 'node-3']);
+  scene.unreachable.set(new Set(['node-2']));
+  await scene.pass(0);
+  assert.deepEqual(Object.keys(scene.seen), ['node-3', 'node-4']);
+  await scene.pass(360_000);
+  assert.deepEqual(Object.keys(scene.seen), ['node-4', 'node-5']);
+});
+
+test('where a node cannot be reached, it is asked again and again, ever more seldom', async t => {
+  const scene = new Scene(t).at('10.0.0.2', 'node-2').answers('10.0.0.2');
+  await scene.open();
+  scene.unreachable.set(new Set(['node-2']));
+  const before = scene.questions;
+  await scene.pass(300_000);
+  const asked = scene.questions - before;
+  assert.ok(asked >= 12 && asked <= 25, String(asked));
+});
+
+test('a name with another generation at another address casts doubt on where it was', async t => {
+  const scene = new Scene(t).at('10.0.0.2', 'node-2').answers('10.0.0.2');
+  await scene.open();
+  await scene.at('10.0.0.2', 'node-2', 2).at('10.0.0.9', 'node-2', 2).answers('10.0.0.2', '10.0.0.9').pass(FLOOR_MS);
+  await scene.pass(2_000);
+  assert.deepEqual(scene.seen['node-2'], ['10.0.0.2:5122', '10.0.0.9:5122']);
+});
+
+test('another process with our name is told, and no member', async t => {
+  const scene = new Scene(t).at('10.0.0.9', 'node-1', 8).at('10.0.0.2', 'node-2').answers('10.0.0.2', '10.0.0.9');
+  await scene.open();
+  assert.deepEqual(Object.keys(scene.seen), ['node-2']);
+  assert.deepEqual(scene.told('membership.name_taken'), ['10.0.0.9:5122']);
+});
+
+test('a bounded number is asked at once, and all are asked', async t => {
+  const hosts = Array.from({ length: 100 }, (_, index) => `10.0.1.${index + 1}`);
+  const scene = new Scene(t).answers(...hosts);
+  for (const [index, host] of hosts.entries()) scene.at(host, `pod-${index}`);
+  await scene.open();
+  assert.equal(Object.keys(scene.seen).length, 100);
+  assert.ok(scene.mostAtOnce <= 16 && scene.mostAtOnce > 1, String(scene.mostAtOnce));
+});
+
+test('after it is closed nothing changes, and nobody is asked', async t => {
+  const scene = new Scene(t).at('10.0.0.2', 'node-2').answers('10.0.0.2');
+  await scene.open();
+  await scene.source.close();
+  const before = [scene.lookups, scene.questions];
+  await scene.at('10.0.0.3', 'node-3').answers('10.0.0.3').pass(CEILING_MS);
+  assert.deepEqual([Object.keys(scene.seen), scene.lookups, scene.questions], [['node-2'], ...before]);
+});
+
+test('what an operator wants is told to be done where the nodes are run', async t => {
+  const scene = new Scene(t).at('10.0.0.2', 'node-2').answers('10.0.0.2');
+  await scene.open();
+  for (const kind of ['drain', 'remove', 'terminate'] as const)
+    await assert.rejects(scene.source.editor.change({ kind, name: 'node-2' }, 'ann'), {
+      code: 'membership_not_writable',
+      message: /fabric\.example: to \w+ node-2, /,
+    });
+});
+
+/** DNS and nodes that exist in words alone, and time that stands still. */
+class Scene {
+  readonly clock = new ManualClock(1_000);
+  readonly unreachable = new MutableValue<ReadonlySet<string>>(new Set());
+  readonly holders = new Map<string, AddressHolder>();
+  readonly log: { event: string; address?: string }[] = [];
+  source: MembershipSource = undefined as never;
+  failure: string | undefined;
+  ttlMs = 0;
+  readonly lookedAtMs: number[] = [];
+  questions = 0;
+  changes = 0;
+  mostAtOnce = 0;
+  #atOnce = 0;
+  #addresses: readonly FoundAddress[] = [];
+  readonly #t: TestContext;
+
+  constructor(t: TestContext) {
+    this.#t = t;
+  }
+
+  lookUp = async (_signal: AbortSignal) => {
+    if (this.failure !== undefined) throw new Error(this.failure);
+    return { addresses: this.#addresses, ttlMs: this.ttlMs };
+  };
+
+  /** Where nobody is. */
+  identify = async (_address: TcpAddress): Promise<AddressHolder> => {
+    throw new Error('connection refused');
+  };
+
+  at(host: string, name: string, generation = 1): this {
+    this.holders.set(host, { name, generation, isProven: true, labels: {} });
+    return this;
+  }
+
+  answers(...hosts: readonly string[]): this {
+    this.#addresses = hosts.map(host => ({ address: tcp(`${host}:5122`), priority: 0, weight: undefined }));
+    return this;
+  }
+
+  async open(): Promise<void> {
+    const { clock, unreachable } = this;
+    this.source = await openDnsSource({
+      names: ['fabric.example'],
+      lookUp: async signal => {
+        this.lookedAtMs.push(this.clock.now());
+        return this.lookUp(signal);
+      },
+      identify: async address => {
+        this.questions += 1;
+        this.#atOnce += 1;
+        this.mostAtOnce = Math.max(this.mostAtOnce, this.#atOnce);
+        await undefined;
+        try {
+          return this.holders.get(address.host) ?? (await this.identify(address));
+        } finally {
+          this.#atOnce -= 1;
+        }
+      },
+      self: { name: 'node-1', generation: 7 },
+      unreachable,
+      minTtlMs: FLOOR_MS,
+      maxTtlMs: CEILING_MS,
+      openTimeoutMs: 10_000,
+      clock,
+      random: () => 0.5,
+      logger: createLogger({ write: line => this.log.push(JSON.parse(line)) }),
+    });
+    this.#t.after(() => this.source.close());
+    this.source.view.subscribe(() => {
+      this.changes += 1;
+    });
+  }
+
+  /** In small steps, so that what follows from something happens at its time. */
+  async pass(ms: number): Promise<void> {
+    const endMs = this.clock.now() + ms;
+    do {
+      await settled();
+      this.clock.advanceTo(Math.min(this.clock.now() + 500, endMs));
+    } while (this.clock.now() < endMs);
+    await settled();
+  }
+
+  get lookups(): number {
+    return this.lookedAtMs.length;
+  }
+
+  get seen(): Readonly<Record<string, readonly string[]>> {
+    return Object.fromEntries(
+      this.source.view.value.members.map(({ name, addresses }) => [name, addresses.map(formatAddress)]),
+    );
+  }
+
+  get standing(): readonly string[] {
+    const standing = this.source.standing.value;
+    return standing.state === 'current' ? ['current'] : ['frozen', standing.problem];
+  }
+
+  get logged(): readonly string[] {
+    return this.log.map(({ event }) => event);
+  }
+
+  told(event: string): readonly (string | undefined)[] {
+    return this.log.filter(line => line.event === event).map(({ address }) => address);
+  }
+}
+
+/** What hangs on no time has happened. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 3; turn += 1) await new Promise(resolve => setImmediate(resolve));
+}
+
+function tcp(text: string): TcpAddress {
+  const address = parseAddress(text);
+  if (address.kind !== 'tcp') throw new TypeError('unreachable');
+  return address;
+}
+
+function refused(detail: string): SelvedgeError {
+  const reason = 'server_identity_mismatch';
+  return new SelvedgeError('refused', `${reason}: ${detail}`, { reason, by: 'us', detail });
+}
