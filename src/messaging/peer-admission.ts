@@ -58,6 +58,7 @@ export class PeerAdmission {
     const { identity, security } = caller;
     const isLetIn =
       isNodeName(name) &&
+      !directory.isRemoved(name) &&
       (!directory.lists || directory.member(name) !== undefined) &&
       provesNode(name, identity, security).ok &&
       !downgrades.isRefused(name, security) &&
@@ -103,6 +104,12 @@ export class PeerAdmission {
 }
 
 function inShort({ clusterName, nodeName, generation, mode, version }: Introduction): Introduction {
-  const unsaid = { addresses: [], labels: {}, serverCertificateSha256: undefined };
+  const unsaid = {
+    addresses: [],
+    labels: {},
+    serverCertificateSha256: undefined,
+    zone: undefined,
+    weight: DEFAULT_WEIGHT,
+  };
   return { clusterName, nodeName, generation, mode, version, ...unsaid };
 }

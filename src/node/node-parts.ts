@@ -30,7 +30,7 @@ import { NodeMembership, type PreparedSources } from './node-membership.ts';
 import { NodeProblems } from './node-problems.ts';
 import type { NodeSettings } from './node-settings.ts';
 import { openAudit, type TakeAuditRecord } from './open-audit.ts';
-import { openSource } from './open-source.ts';
+import { openSource, type SourceParts } from './open-source.ts';
 import { ownDenial } from './own-denial.ts';
 import { ownNameProblems } from './own-names.ts';
 import { effectiveSettings } from './plaintext-deadline.ts';
@@ -56,6 +56,8 @@ export class NodeParts {
   readonly bearers: BearerAuthenticator;
   /** Where the list of members comes from. */
   readonly members: NodeMembership;
+  /** Names of members that cannot be reached now. */
+  readonly unreachable: MutableValue<ReadonlySet<string>>;
   readonly directory: MemberDirectory;
   readonly connector: Connector;
   /** Decides on peers of the fabric listener; another function after each change of the settings. */
@@ -117,11 +119,22 @@ export class NodeParts {
       const onProblem: WatchedRulesParts['onProblem'] = (file, problem) => problems.set(file, problem);
       const bearerRules = closing.use('bearer rules', new WatchedBearerRules({ logger, metrics, onProblem }));
       await bearerRules.commit(await bearerRules.prepare(settings.authorization.bearer));
+      const unreachable = new MutableValue<ReadonlySet<string>>(new Set());
+      const sourceParts: SourceParts = {
+        settings: current,
+        credentials,
+        outbound,
+        data,
+        unreachable,
+        refused: peer => audit.refused(peer),
+        logger,
+        metrics,
+      };
       const members = closing.use(
         'members',
         new NodeMembership({
           nodeName: settings.nodeName,
-          open: source => openSource(source, { settings: current, credentials, outbound, data, logger, metrics }),
+          open: source => openSource(source, sourceParts),
           problems,
           logger,
           metrics,
@@ -145,6 +158,7 @@ export class NodeParts {
         outbound,
         bearerRules,
         members,
+        unreachable,
         tlsMemory,
         modeState,
         closing,
@@ -168,6 +182,7 @@ export class NodeParts {
     outbound: MutableValue<OutboundPolicy>;
     bearerRules: WatchedBearerRules;
     members: NodeMembership;
+    unreachable: MutableValue<ReadonlySet<string>>;
     tlsMemory: KeptValue<TlsMemory>;
     modeState: KeptValue<ModeState>;
     closing: ClosingStack;
@@ -186,6 +201,7 @@ export class NodeParts {
     this.bearers = closing.use('bearers', new BearerAuthenticator({ rules: parts.bearerRules.rules, logger, metrics }));
     this.closing = closing;
     this.members = parts.members;
+    this.unreachable = parts.unreachable;
     this.memoryProblem = parts.tlsMemory.problem;
     this.modeState = parts.modeState.value;
     this.admit = derived(settings, admitUnder);

@@ -31,6 +31,7 @@ import { listenerPolicyOf } from './policies.ts';
 import { readinessOf } from './readiness.ts';
 import { servedMethods } from './served-methods.ts';
 import { statusProblems } from './status-problems.ts';
+import { followUnreachable } from './unreachable-peers.ts';
 
 /** A gRPC service of the application, as `Server.addService` takes it. */
 export interface ApplicationService {
@@ -194,6 +195,7 @@ export class NodeServer {
         if (proofsDependOnAddresses(settings.value.tls)) this.#streams.judgeProofs(movedMembers(previous, members));
       }),
     );
+    closing.defer('unreachable peers', followUnreachable(this.#streams.peers, this.#parts.unreachable));
     await members.announce(this.#introduction.word);
     this.#streams.start();
     this.#state = 'ready';
