@@ -138,6 +138,17 @@ test('what one member says leaves the entries of all others as they are', t => {
   assert.equal(directory.member('node-3'), other);
 });
 
+test('where no source lists all members, who is out of sight and comes back takes no step down', t => {
+  const { directory, source } = setUp(t, { 'node-2': '10.0.0.2' }, { refuseDowngrade: true }, undefined, false);
+  directory.learn('node-2', said('https://10.0.0.2:5122', 'http://10.0.0.2:5122'), true);
+  source.set(members({}));
+  assert.ok(directory.refusesPlaintext('node-2'), 'also of a stranger that is called so');
+  source.set(members({ 'node-2': '10.6.6.6' }));
+  assert.equal(directory.member('node-2')?.tlsOnly, true);
+  source.set({ members: [], removed: ['node-2'] });
+  assert.equal(directory.refusesPlaintext('node-2'), false);
+});
+
 test('a closed directory follows its source no more', t => {
   const { directory, source } = setUp(t, { 'node-2': 'node-2.example' });
   directory.close();
@@ -150,6 +161,7 @@ function setUp(
   entries: Readonly<Record<string, string>>,
   changes: Partial<BeliefPolicy> = {},
   memory = new MutableValue<TlsMemory>(NO_MEMORY),
+  lists = true,
 ) {
   const policy = new MutableValue<BeliefPolicy>({ mode: 'optional', refuseDowngrade: false, ...changes });
   const source = new MutableValue(members(entries));
@@ -157,7 +169,7 @@ function setUp(
     source,
     policy,
     self: 'node-1',
-    lists: () => true,
+    lists: () => lists,
     memory,
   });
   t.after(() => directory.close());

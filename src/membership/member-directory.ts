@@ -144,7 +144,8 @@ export class MemberDirectory {
   #followEntries(): void {
     const entries = new Map(this.#source.value.members.map(({ name, addresses }) => [name, addresses]));
     const isForgetting = this.#policy.value.mode === 'plain';
-    this.#memory.set(isForgetting ? NO_MEMORY : afterEntries(this.#memory.value, entries));
+    const isGone = (name: string) => this.lists || this.isRemoved(name);
+    this.#memory.set(isForgetting ? NO_MEMORY : afterEntries(this.#memory.value, entries, isGone));
   }
 
   /** @param isTold in any case, since somebody is refused now or is not any more. */

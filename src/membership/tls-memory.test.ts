@@ -60,6 +60,13 @@ test('who leaves the source is forgotten', () => {
   assert.equal(afterEntries(SPOKE, new Map()).size, 0);
 });
 
+test('who is only out of sight is not', () => {
+  assert.equal(
+    afterEntries(SPOKE, new Map(), () => false),
+    SPOKE,
+  );
+});
+
 function listed(memory: TlsMemory, ...texts: readonly string[]): TlsMemory {
   return afterEntries(memory, new Map([['node-2', entry(...texts)]]));
 }

@@ -24,7 +24,8 @@ export interface RememberedMember {
  * D2. Who says over mutual TLS that it is in `plain`, or advertises `http` alone, is forgotten: it may go back.
  * D3. A changed entry that lists `http` permits plaintext, as long as it stands, to that process and to those after it
  *     that speak no TLS; another process that does is remembered anew.
- * D4. Who leaves the source is forgotten, and a member at a unix socket is never remembered: its address is plaintext.
+ * D4. Who leaves a source that lists every member, or is removed by name, is forgotten; who is only out of sight is not.
+ *     A member at a unix socket is never remembered: its address is plaintext.
  */
 export type TlsMemory = ReadonlyMap<string, RememberedMember>;
 
@@ -45,11 +46,19 @@ export function afterWord(
   return remembering(memory, name, { entry: entry.map(formatAddress), generation: word.generation, permitted: false });
 }
 
-/** The source lists other members, or the same ones otherwise. */
-export function afterEntries(memory: TlsMemory, entries: ReadonlyMap<string, readonly Address[]>): TlsMemory {
+/**
+ * The source lists other members, or the same ones otherwise.
+ * @param isGone whether a name that is not among them is no member any more. Default: each of them.
+ */
+export function afterEntries(
+  memory: TlsMemory,
+  entries: ReadonlyMap<string, readonly Address[]>,
+  isGone: (name: string) => boolean = () => true,
+): TlsMemory {
   let next = memory;
   for (const [name, known] of memory) {
     const addresses = entries.get(name);
+    if (addresses === undefined && !isGone(name)) continue;
     if (addresses === undefined || addresses.some(({ kind }) => kind === 'unix')) {
       next = without(next, name);
       continue;
