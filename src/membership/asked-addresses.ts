@@ -15,7 +15,7 @@ const MAX_AT_ONCE = 16;
 const ASK_AGAIN_MS = 300_000;
 /** Between two questions to one address, at least. */
 const LEAST_GAP_MS = 1_000;
-const RETRY = { initialMs: LEAST_GAP_MS, maxMs: 30_000 };
+const RETRY = { initialMs: 250, maxMs: 30_000 };
 /** An address of a node that starts answers nobody for a while. */
 export const SILENCE_MS = 10_000;
 
