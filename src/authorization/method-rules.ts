@@ -39,6 +39,10 @@ export const BUILT_IN_RULES: ReadonlyMap<string, BuiltInRule> = new Map([
   ['selvedge.control.v1.ClusterControl/ListNodes', READING],
   ['selvedge.control.v1.ClusterControl/GetCaStatus', READING],
   ['selvedge.control.v1.ClusterControl/Preflight', READING],
+  ['selvedge.control.v1.ClusterControl/AddNode', CHANGING],
+  ['selvedge.control.v1.ClusterControl/RemoveNode', CHANGING],
+  ['selvedge.control.v1.ClusterControl/DrainNode', CHANGING],
+  ['selvedge.control.v1.ClusterControl/TerminateNode', CHANGING],
 ]);
 
 export const BUILT_IN_POLICY = 'built-in';

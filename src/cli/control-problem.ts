@@ -3,7 +3,7 @@ import type { RefusalReason } from '../errors/refusal-reason.ts';
 import { isSelvedgeError, messageOf } from '../errors/selvedge-error.ts';
 import { type Address, formatAddress } from '../identity/address.ts';
 import { printable } from '../telemetry/logger.ts';
-import { CommandFailure } from './command-failure.ts';
+import { CommandFailure, usageFailure } from './command-failure.ts';
 
 /** A call that failed, and what is known about it. */
 export interface CallFailure {
@@ -106,11 +106,27 @@ function explainAnswer(failure: CallFailure, at: string): CommandFailure {
         `${at}: does not know ${method}.`,
         'It is no Selvedge node, or one of another version than this program.',
       );
+    case grpc.status.FAILED_PRECONDITION:
+    case grpc.status.NOT_FOUND:
+      return new CommandFailure(textOf(error.details));
+    case grpc.status.INVALID_ARGUMENT:
+      return usageFailure(textOf(error.details));
     case grpc.status.DEADLINE_EXCEEDED:
       return new CommandFailure(`${at}: no answer within ${timeoutMs / 1_000} s.`, '--timeout waits longer.');
     default:
       return new CommandFailure(`${at}: ${method} failed: ${grpc.status[error.code] ?? error.code}: ${details}.`);
   }
+}
+
+const MAX_LINES = 200;
+const MAX_LINE_LENGTH = 2_000;
+
+/** What stands in the way, as the node says it: the lines of a file to edit keep their form. */
+function textOf(details: string): string {
+  return details
+    .split('\n', MAX_LINES)
+    .map(line => printable(line, MAX_LINE_LENGTH))
+    .join('\n');
 }
 
 function howToHoldIt({ hasToken, hasCertificate, address }: CallFailure): string {
@@ -120,5 +136,7 @@ function howToHoldIt({ hasToken, hasCertificate, address }: CallFailure): string
 }
 
 function roleFor(method: string): string {
-  return /\/(?:Drain|ReloadTls)$/.test(method) ? 'the role admin' : 'the role admin or observer';
+  return /\/(?:Drain|ReloadTls|(?:Add|Drain|Remove|Terminate)Node)$/.test(method)
+    ? 'the role admin'
+    : 'the role admin or observer';
 }

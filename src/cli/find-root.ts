@@ -1,4 +1,4 @@
-import type { RootStatus } from '../rpc/control-messages.ts';
+import type { RootStatus } from '../rpc/ca-messages.ts';
 import { usageFailure } from './command-failure.ts';
 
 /**

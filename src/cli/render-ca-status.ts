@@ -1,4 +1,4 @@
-import type { CaStatus, RootStatus, RootVerdict } from '../rpc/control-messages.ts';
+import type { CaStatus, RootStatus, RootVerdict } from '../rpc/ca-messages.ts';
 import { expiryCell, redactable, wordCell } from './cells.ts';
 import { type Cell, renderTable } from './table.ts';
 import type { Terminal } from './terminal.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { CaRoot, CaState, CaUsage } from '../rpc/control-messages.ts';
+import type { CaRoot, CaState, CaUsage } from '../rpc/ca-messages.ts';
 import { whyNotCounted } from './ca-answer.ts';
 
 const rootOf = (number: number): CaRoot => ({

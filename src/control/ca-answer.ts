@@ -1,4 +1,4 @@
-import type { CaState, CaUsage } from '../rpc/control-messages.ts';
+import type { CaState, CaUsage } from '../rpc/ca-messages.ts';
 
 // So much may stand in one answer; far beyond what a node of this version tells.
 const MAX_USAGES = 64;

@@ -4,7 +4,7 @@ import type { CredentialsStore } from '../credentials/credentials-store.ts';
 import { anchorsFor, type TrustAnchor } from '../credentials/trust-anchors.ts';
 import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
 import { splitPem } from '../identity/pem.ts';
-import type { CaState, CaUsage } from '../rpc/control-messages.ts';
+import type { CaState, CaUsage } from '../rpc/ca-messages.ts';
 import type { NodeFacts } from './node-facts.ts';
 
 /**

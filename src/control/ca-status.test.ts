@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { CaRoot, CaState, CaStatus, CaUsage, RootVerdict, Unreachable } from '../rpc/control-messages.ts';
+import type { CaRoot, CaState, CaStatus, CaUsage, RootVerdict } from '../rpc/ca-messages.ts';
+import type { Unreachable } from '../rpc/control-messages.ts';
 import { foldCaStates } from './ca-status.ts';
 
 const OLD: CaRoot = { subject: 'CN=dev CA', fingerprintSha256: '11'.repeat(32), notAfterMs: 1_000 };

@@ -7,8 +7,8 @@ import type {
   RootObstacle,
   RootStatus,
   RootVerdict,
-  Unreachable,
-} from '../rpc/control-messages.ts';
+} from '../rpc/ca-messages.ts';
+import type { Unreachable } from '../rpc/control-messages.ts';
 
 /**
  * What this node and the members said of their roots, folded into one entry for each root, and the verdicts of a CA

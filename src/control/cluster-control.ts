@@ -1,8 +1,8 @@
 import type * as grpc from '@grpc/grpc-js';
 import { seesTopology } from '../authorization/method-rules.ts';
 import { compareNames } from '../identity/compare-names.ts';
+import type { CaStatus } from '../rpc/ca-messages.ts';
 import {
-  type CaStatus,
   type CheckModeResponse,
   type ClusterStatus,
   clusterControl,
@@ -15,6 +15,7 @@ import { failureInWords } from '../rpc/status.ts';
 import { whyNotCounted } from './ca-answer.ts';
 import { caStateOf } from './ca-state.ts';
 import { foldCaStates } from './ca-status.ts';
+import { editMembers } from './edit-members.ts';
 import { knownCertificates, withKnownNames } from './known-certificates.ts';
 import { peerMessage, selfAsPeer, statusOfNode } from './messages-of.ts';
 import { checkMode } from './node-control.ts';
@@ -53,6 +54,7 @@ export function createClusterControl(node: NodeFacts): grpc.UntypedServiceImplem
         ? { ready, nodes, unreachable, addressesRedacted: false }
         : redactPreflight(ready, own);
     },
+    ...editMembers(node),
   });
 }
 

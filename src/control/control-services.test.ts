@@ -10,15 +10,9 @@ import { until } from '../../test/kit/until.ts';
 import { openCredentialsStore } from '../credentials/credentials-store.ts';
 import { type Authority, createAuthority } from '../dev-pki/authority.ts';
 import { parseAddress } from '../identity/address.ts';
+import type { CaRoot, CaState } from '../rpc/ca-messages.ts';
 import type { Role } from '../rpc/caller.ts';
-import {
-  type CaRoot,
-  type CaState,
-  type CheckModeResponse,
-  clusterControl,
-  type NodeStatus,
-  nodeControl,
-} from '../rpc/control-messages.ts';
+import { type CheckModeResponse, clusterControl, type NodeStatus, nodeControl } from '../rpc/control-messages.ts';
 import { callUnary } from '../rpc/service.ts';
 import { silentLogger } from '../telemetry/logger.ts';
 import { createClusterControl } from './cluster-control.ts';

@@ -2,7 +2,9 @@ import type * as grpc from '@grpc/grpc-js';
 import type { ShadowReport } from '../authorization/shadow-report.ts';
 import type { CredentialsStore } from '../credentials/credentials-store.ts';
 import type { ExpiringCertificate } from '../credentials/expiry.ts';
+import type { MembershipChange } from '../membership/membership-editor.ts';
 import type { PeerEntry } from '../messaging/peer-table.ts';
+import type { Caller } from '../rpc/caller.ts';
 import type { Connection, Peer } from '../rpc/control-messages.ts';
 import type { ExplainResponse } from '../rpc/explain-messages.ts';
 import type { ExplainQuestion } from './explain-question.ts';
@@ -46,6 +48,12 @@ export interface NodeFacts {
   reloadTls(): Promise<{ readonly result: string; readonly problems: readonly string[]; readonly generation: number }>;
   /** Begins to drain; does not wait for the end. */
   drain(): void;
+  /**
+   * Changes who the members are, in the name of `caller`; resolves when it is written. Recorded and logged.
+   * @param methodPath which asked for it: `/package.Service/Method`.
+   * @throws membership_not_writable, membership_unavailable, member_unknown
+   */
+  editMembership(change: MembershipChange, caller: Caller, methodPath: string): Promise<void>;
   /** A client whose calls go to a member and fail as soon as it cannot be reached. */
   askMember(nodeName: string): grpc.Client;
 }

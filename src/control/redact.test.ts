@@ -1,16 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type {
-  CaRoot,
-  CaState,
-  CaStatus,
-  CheckModeResponse,
-  ConnectionCounts,
-  NodeStatus,
-  Peer,
-  RootVerdict,
-  TlsState,
-} from '../rpc/control-messages.ts';
+import type { CaRoot, CaState, CaStatus, RootVerdict } from '../rpc/ca-messages.ts';
+import type { CheckModeResponse, ConnectionCounts, NodeStatus, Peer, TlsState } from '../rpc/control-messages.ts';
 import {
   redactCaState,
   redactCaStatus,

@@ -1,7 +1,5 @@
+import type { CaRoot, CaState, CaStatus, RootStatus, RootVerdict } from '../rpc/ca-messages.ts';
 import type {
-  CaRoot,
-  CaState,
-  CaStatus,
   CheckModeResponse,
   ClusterStatus,
   Expiring,
@@ -11,8 +9,6 @@ import type {
   NodeStatus,
   Peer,
   PreflightResponse,
-  RootStatus,
-  RootVerdict,
   TlsState,
 } from '../rpc/control-messages.ts';
 import { obstacleInWords } from '../rpc/mode-obstacles.ts';

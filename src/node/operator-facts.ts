@@ -5,11 +5,13 @@ import type { FabricListener } from '../listener/fabric-listener.ts';
 import type { InboundConnection } from '../listener/inbound-connection.ts';
 import type { PeerStreams } from '../messaging/peer-streams.ts';
 import { inboundMessage, outboundMessage } from './connection-messages.ts';
+import { membershipEditing } from './edit-membership.ts';
 import { explainer } from './explain.ts';
 import { clientOver } from './member-clients.ts';
 import type { NodeParts } from './node-parts.ts';
 import { type ProofStandard, provenMember } from './node-proof.ts';
 import type { OwnIntroduction } from './own-introduction.ts';
+import { ownMembership } from './own-membership.ts';
 import { statusNotices } from './status-notices.ts';
 import { statusProblems } from './status-problems.ts';
 import { VERSION } from './version.ts';
@@ -30,7 +32,7 @@ export interface OperatorFactsParts {
 /** What the services that operators call may know of this node, and tell it to do. */
 export function operatorFacts(parts: OperatorFactsParts): NodeFacts {
   const { node, streams, introduction, fabric, admin, served, state, drain } = parts;
-  const { settings, data, credentials, connector, policies } = node;
+  const { settings, data, credentials, connector, policies, audit, logger } = node;
   const { clusterName, nodeName, labels } = settings.value;
   const inbound = () => [...fabric.connections, ...admin.connections];
   const nodeOf = (connection: InboundConnection) => nodeAt(connection, parts);
@@ -41,7 +43,7 @@ export function operatorFacts(parts: OperatorFactsParts): NodeFacts {
     version: VERSION,
     startedAt: new Date(),
     labels,
-    membership: () => ({ membershipState: 'unlisted', zone: '', weight: 1 }),
+    membership: () => ownMembership(node.members.membership.view.value, settings.value),
     state,
     problems: () => statusProblems(node),
     notices: () => statusNotices(node, streams.downgrades.all),
@@ -70,6 +72,7 @@ export function operatorFacts(parts: OperatorFactsParts): NodeFacts {
     }),
     reloadTls: () => credentials.reload('admin'),
     drain,
+    editMembership: membershipEditing({ editor: () => node.members.membership.editor, audit, logger }),
     askMember: name => clientOver(grpc.Client, connector.channel(name).impatient),
   };
 }

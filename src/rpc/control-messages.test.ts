@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FULL_EXPLANATION } from '../../test/kit/explanation.ts';
+import type { CaRoot, CaState, CaUsage, RootMember, RootObstacle, RootStatus, RootVerdict } from './ca-messages.ts';
 import {
-  type CaRoot,
-  type CaState,
-  type CaUsage,
   type CertificateState,
   type CheckModeResponse,
   type ClusterControlMethods,
@@ -12,16 +10,13 @@ import {
   type ConnectionCounts,
   type CredentialState,
   clusterControl,
+  type EditMembershipResponse,
   type Expiring,
   type ModeObstacle,
   type NodeControlMethods,
   type NodeStatus,
   nodeControl,
   type Peer,
-  type RootMember,
-  type RootObstacle,
-  type RootStatus,
-  type RootVerdict,
   type ShadowDivergence,
   type ShadowReportMessage,
   type Unreachable,
@@ -140,6 +135,7 @@ const checkMode: Required<CheckModeResponse> = {
   addressesRedacted: true,
   modeObstacles: [modeObstacle],
 };
+const edited: Required<EditMembershipResponse> = { nodeName: 'node-7', membershipState: 'draining' };
 const unreachable: Required<Unreachable> = { nodeName: 'node-3', reason: 'connection refused' };
 
 const caRoot: Required<CaRoot> = { subject: 'CN=dev CA', fingerprintSha256: 'abcd', notAfterMs: 1_800_000_000_000 };
@@ -222,10 +218,23 @@ const CLUSTER_CONTROL: Samples<ClusterControlMethods> = {
     request: { to: 'optional' },
     response: { ready: true, nodes: [checkMode], unreachable: [unreachable], addressesRedacted: true },
   },
+  AddNode: {
+    request: { nodeName: 'node-7', addresses: ['a:1'], labels: { role: 'worker' }, zone: 'eu-1a', weight: 7 },
+    response: edited,
+  },
+  RemoveNode: { request: { nodeName: 'node-7' }, response: edited },
+  DrainNode: { request: { nodeName: 'node-7' }, response: edited },
+  TerminateNode: { request: { nodeName: 'node-7' }, response: edited },
 };
 
 test('every message of NodeControl has the fields of its proto definition and no other', () => {
   assertRoundTrips(nodeControl, NODE_CONTROL);
+});
+
+test('a weight that is left out is not a weight of 0', () => {
+  const { requestSerialize, requestDeserialize } = clusterControl.definition.AddNode ?? assert.fail();
+  const weightOf = (request: object) => Reflect.get(requestDeserialize(requestSerialize(request)), 'weight');
+  assert.deepEqual([weightOf({ nodeName: 'a' }), weightOf({ nodeName: 'a', weight: 0 })], [undefined, 0]);
 });
 
 test('every message of ClusterControl has the fields of its proto definition and no other', () => {
@@ -239,6 +248,7 @@ test('no message of the proto file is out of reach of the samples', () => {
     'ClusterStatus',
     'Unreachable',
     'PreflightResponse',
+    'EditMembershipResponse',
     'DrainResponse',
     'Expiring',
     'ShadowReport',
@@ -256,7 +266,7 @@ test('no message of the proto file is out of reach of the samples', () => {
     'ReloadTls',
     'Drain',
   ];
-  const clusterRequests = ['GetClusterStatus', 'ListNodes', 'GetCaStatus'];
+  const clusterRequests = ['GetClusterStatus', 'ListNodes', 'GetCaStatus', 'AddNode', 'NamedNode'];
   const ca = ['CaState', 'CaUsage', 'CaRoot', 'CaStatus', 'RootStatus', 'RootMember', 'RootVerdict', 'RootObstacle'];
   const explain = [
     ...['ExplainRequest', 'Header', 'ExplainResponse', 'Explanation', 'NameMatch', 'ChainCertificate'],
@@ -290,7 +300,7 @@ function assertRoundTrips<Methods extends UnaryMethods>(
   }
 }
 
-/** Without the prototypes of the protobuf runtime, which strict equality compares. */
+/** Without what the protobuf runtime adds: prototypes, which strict equality compares, and `_weight` for a field that may be left out. */
 function plain(message: object): unknown {
-  return JSON.parse(JSON.stringify(message));
+  return JSON.parse(JSON.stringify(message), (key, value) => (key.startsWith('_') ? undefined : value));
 }

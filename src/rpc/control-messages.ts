@@ -1,3 +1,4 @@
+import type { CaState, CaStatus } from './ca-messages.ts';
 import type { ExplainRequest, ExplainResponse } from './explain-messages.ts';
 import { serviceDefinition, type UnaryService } from './service.ts';
 
@@ -72,7 +73,7 @@ export interface Peer {
   readonly liveness: string;
   readonly livenessReason: string;
   readonly livenessSinceMs: number;
-  /** active, draining or unlisted; empty from older versions, of which zone and weight are not known. */
+  /** active, draining or unlisted, of the node itself removed or terminating, too; empty from older versions, of which zone and weight are not known. */
   readonly membershipState: string;
   readonly zone: string;
   readonly weight: number;
@@ -230,60 +231,23 @@ export interface PreflightResponse {
   readonly addressesRedacted: boolean;
 }
 
-export interface CaState {
+export interface AddNodeRequest {
   readonly nodeName: string;
-  readonly usages: readonly CaUsage[];
-  readonly addressesRedacted: boolean;
+  readonly addresses: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly zone: string;
+  /** Left out: as it is. */
+  readonly weight?: number;
 }
 
-export interface CaUsage {
-  /** server, client or the name of a profile. */
-  readonly usage: string;
-  readonly trustGeneration: number;
-  readonly roots: readonly CaRoot[];
-  readonly leafRoots: readonly string[];
-}
-
-export interface CaRoot {
-  readonly subject: string;
-  readonly fingerprintSha256: string;
-  readonly notAfterMs: number;
-}
-
-export interface CaStatus {
-  readonly roots: readonly RootStatus[];
-  readonly members: number;
-  readonly unknown: number;
-  readonly unreachable: readonly Unreachable[];
-  readonly addressesRedacted: boolean;
-}
-
-export interface RootStatus extends CaRoot {
-  readonly trustedAsServer: number;
-  readonly trustedAsClient: number;
-  readonly trustedByProfiles: number;
-  readonly presented: number;
-  readonly members: readonly RootMember[];
-  /** Null when a node of the wire left it out; our own always send it. */
-  readonly switch: RootVerdict | null;
-  readonly drop: RootVerdict | null;
-}
-
-export interface RootMember {
+export interface NamedNodeRequest {
   readonly nodeName: string;
-  readonly trustedAs: readonly string[];
-  readonly presentedAs: readonly string[];
 }
 
-export interface RootVerdict {
-  readonly safe: boolean;
-  readonly inTheWay: number;
-  readonly obstacles: readonly RootObstacle[];
-}
-
-export interface RootObstacle {
+export interface EditMembershipResponse {
   readonly nodeName: string;
-  readonly reason: string;
+  /** active, draining, removed or terminating. */
+  readonly membershipState: string;
 }
 
 export type NodeControlMethods = {
@@ -303,6 +267,10 @@ export type ClusterControlMethods = {
   readonly ListNodes: { readonly request: EmptyRequest; readonly response: ListNodesResponse };
   readonly GetCaStatus: { readonly request: EmptyRequest; readonly response: CaStatus };
   readonly Preflight: { readonly request: CheckModeRequest; readonly response: PreflightResponse };
+  readonly AddNode: { readonly request: AddNodeRequest; readonly response: EditMembershipResponse };
+  readonly RemoveNode: { readonly request: NamedNodeRequest; readonly response: EditMembershipResponse };
+  readonly DrainNode: { readonly request: NamedNodeRequest; readonly response: EditMembershipResponse };
+  readonly TerminateNode: { readonly request: NamedNodeRequest; readonly response: EditMembershipResponse };
 };
 
 /** One node, as operators see and steer it. */

@@ -158,6 +158,10 @@ const HANDLERS: UnaryHandlers<ClusterControlMethods> = {
   GetCaStatus: unexpected,
   ListNodes: unexpected,
   Preflight: unexpected,
+  AddNode: unexpected,
+  RemoveNode: unexpected,
+  DrainNode: unexpected,
+  TerminateNode: unexpected,
 };
 
 function serve(t: TestContext, handlers: Partial<UnaryHandlers<ClusterControlMethods>>): Promise<grpc.Client> {

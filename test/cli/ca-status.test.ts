@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { CaStatus, RootObstacle, RootStatus, RootVerdict } from '../../src/rpc/control-messages.ts';
+import type { CaStatus, RootObstacle, RootStatus, RootVerdict } from '../../src/rpc/ca-messages.ts';
 import { startFakeNode } from './fake-node.ts';
 import { runCtl } from './programs.ts';
 import { DAY_MS, NOW, REDACTED } from './samples.ts';

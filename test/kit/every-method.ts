@@ -25,6 +25,10 @@ const REQUESTS: Readonly<Record<string, (caller: { readonly claims: string }) =>
   'selvedge.control.v1.ClusterControl/ListNodes': () => [{}],
   'selvedge.control.v1.ClusterControl/GetCaStatus': () => [{}],
   'selvedge.control.v1.ClusterControl/Preflight': () => MODES,
+  'selvedge.control.v1.ClusterControl/AddNode': () => [{ nodeName: 'node-9' }, {}],
+  'selvedge.control.v1.ClusterControl/RemoveNode': () => NAMES,
+  'selvedge.control.v1.ClusterControl/DrainNode': () => NAMES,
+  'selvedge.control.v1.ClusterControl/TerminateNode': () => NAMES,
 };
 
 /** The reader of descriptors takes a map for a list of entries. */
@@ -34,6 +38,7 @@ function helloAsDescribed(claims: string): object {
 }
 
 const MODES = ['plain', 'optional', 'strict', 'no such mode'].map(to => ({ to }));
+const NAMES = [{ nodeName: 'node-9' }, { nodeName: 'no such name' }];
 const REFLECTED = [
   { listServices: '*' },
   { fileContainingSymbol: 'selvedge.control.v1.NodeControl' },

@@ -27,6 +27,7 @@ export function nodeFacts(changes: Partial<NodeFacts> = {}): NodeFacts {
     explain: () => ({ explanations: [], mode: 'optional' }),
     reloadTls: async () => ({ result: 'unchanged', problems: [], generation: 1 }),
     drain: () => {},
+    editMembership: async () => {},
     askMember: () => new grpc.Client('127.0.0.1:1', grpc.credentials.createInsecure()),
     ...changes,
   };
