@@ -1,5 +1,6 @@
 import type { EndReason } from '../errors/refusal-reason.ts';
 import { SelvedgeError } from '../errors/selvedge-error.ts';
+import { DEFAULT_WEIGHT } from '../identity/node-labels.ts';
 import { isNodeName } from '../identity/node-name.ts';
 import type { Caller } from '../rpc/caller.ts';
 import type { AdmissionAnswer, AdmissionQuestion } from './admission-question.ts';
