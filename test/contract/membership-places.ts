@@ -2,10 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { formatAddress } from '../../src/identity/address.ts';
 import { writeFileAtomic } from '../../src/lifecycle/atomic-write.ts';
+import { MutableValue } from '../../src/lifecycle/observable-value.ts';
+import { dnsLookup } from '../../src/membership/dns-lookup.ts';
+import { openDnsSource } from '../../src/membership/dns-source.ts';
 import { openMembersFile } from '../../src/membership/members-file-source.ts';
 import type { MembershipSource } from '../../src/membership/membership-source.ts';
 import type { Logger } from '../../src/telemetry/logger.ts';
+import { DnsServer, type SrvTarget } from '../kit/dns-server.ts';
 
 /** Members by name, each with its port on loopback. */
 export type Published = Readonly<Record<string, number>>;
@@ -28,7 +33,7 @@ export interface MembershipPlace {
 
 export type MakeMembershipPlace = (t: TestContext) => Promise<MembershipPlace>;
 
-export const MEMBERSHIP_PLACES: Readonly<Record<string, MakeMembershipPlace>> = { file: filePlace };
+export const MEMBERSHIP_PLACES: Readonly<Record<string, MakeMembershipPlace>> = { file: filePlace, dns: dnsPlace };
 
 async function filePlace(t: TestContext): Promise<MembershipPlace> {
   const directory = await mkdtemp(join(tmpdir(), 'selvedge-place-'));
@@ -55,6 +60,59 @@ async function filePlace(t: TestContext): Promise<MembershipPlace> {
     restore: () => {
       isLost = false;
       return write(text);
+    },
+  };
+}
+
+/** SRV records at a name server of the test; the nodes are a table that says who answers at a port. */
+async function dnsPlace(t: TestContext): Promise<MembershipPlace> {
+  const server = await DnsServer.start();
+  t.after(() => server[Symbol.asyncDispose]());
+  const name = 'fabric.test';
+  const holders = new Map<string, string>();
+  let isLost = false;
+  let truth: readonly SrvTarget[] | 'GARBAGE' | 'NXDOMAIN' = 'NXDOMAIN';
+  const say = () => {
+    if (isLost) return void server.all('SILENCE');
+    if (typeof truth === 'string') return void server.all(truth);
+    server.all('NXDOMAIN').set('SRV', name, { records: truth }).addresses('host.test', ['127.0.0.1']);
+  };
+  const take = async (next: typeof truth) => {
+    truth = next;
+    say();
+  };
+  const records = (members: Published) => {
+    for (const [member, port] of Object.entries(members)) holders.set(`127.0.0.1:${port}`, member);
+    return Object.values(members).map(port => ({ target: 'host.test', port }));
+  };
+  return {
+    open: logger =>
+      openDnsSource({
+        names: [name],
+        lookUp: dnsLookup({ names: [name], recordType: 'srv', port: 0, servers: [server.address], timeoutMs: 300 }),
+        identify: async address => {
+          const holder = holders.get(formatAddress(address));
+          if (holder === undefined) throw new Error('nobody answers');
+          return { name: holder, generation: 1, isProven: true, labels: {} };
+        },
+        self: { name: 'node-1', generation: 1 },
+        unreachable: new MutableValue(new Set<string>()),
+        minTtlMs: 10,
+        maxTtlMs: 20,
+        openTimeoutMs: 10_000,
+        logger,
+      }),
+    publish: members => take(records(members)),
+    publishTwice: (members, twice) => take([...records(members), ...records({ [twice]: members[twice] ?? 1 })]),
+    publishGarbage: () => take('GARBAGE'),
+    publishNobody: () => take('NXDOMAIN'),
+    lose: async () => {
+      isLost = true;
+      say();
+    },
+    restore: async () => {
+      isLost = false;
+      say();
     },
   };
 }
