@@ -49,6 +49,7 @@ test('the status of a node tells what it is, whom it sees and how many connectio
     expiring: [],
     peersConnected: 'not_all',
     notices: [],
+    membershipSources: [],
   });
 });
 

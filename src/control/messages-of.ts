@@ -38,6 +38,7 @@ export function statusOfNode(node: NodeFacts): NodeStatus {
     expiring: node.expiring().slice(0, MAX_EXPIRING).map(expiringMessage),
     peersConnected: peers.every(({ state }) => isFine(state)) ? 'all' : 'not_all',
     notices: node.notices(),
+    membershipSources: node.membershipSources(),
   };
 }
 

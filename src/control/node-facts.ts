@@ -5,7 +5,7 @@ import type { ExpiringCertificate } from '../credentials/expiry.ts';
 import type { MembershipChange } from '../membership/membership-editor.ts';
 import type { PeerEntry } from '../messaging/peer-table.ts';
 import type { Caller } from '../rpc/caller.ts';
-import type { Connection, Peer } from '../rpc/control-messages.ts';
+import type { Connection, MembershipSourceState, Peer } from '../rpc/control-messages.ts';
 import type { ExplainResponse } from '../rpc/explain-messages.ts';
 import type { ExplainQuestion } from './explain-question.ts';
 
@@ -24,6 +24,8 @@ export interface NodeFacts {
   state(): NodeState;
   /** What could not be taken of changed files; empty when all is well. */
   problems(): readonly string[];
+  /** Where the list of members comes from, and whether that is heard. */
+  membershipSources(): readonly MembershipSourceState[];
   /** What an operator should look at although the node is well. */
   notices(): readonly string[];
   /** Certificates that end before long: our own, those of CAs, those of peers; the first to end first. */

@@ -8,6 +8,7 @@ import { inboundMessage, outboundMessage } from './connection-messages.ts';
 import { membershipEditing } from './edit-membership.ts';
 import { explainer } from './explain.ts';
 import { clientOver } from './member-clients.ts';
+import { membershipSourceMessage } from './membership-source-message.ts';
 import type { NodeParts } from './node-parts.ts';
 import { type ProofStandard, provenMember } from './node-proof.ts';
 import type { OwnIntroduction } from './own-introduction.ts';
@@ -46,6 +47,7 @@ export function operatorFacts(parts: OperatorFactsParts): NodeFacts {
     membership: () => ownMembership(node.members.membership.view.value, settings.value),
     state,
     problems: () => statusProblems(node),
+    membershipSources: () => node.members.membership.standings.value.map(membershipSourceMessage),
     notices: () => statusNotices(node, streams.downgrades.all),
     expiring: () => credentials.expiry.expiring,
     mode: () => settings.value.mode,

@@ -84,6 +84,7 @@ const nodeStatus: Required<NodeStatus> = {
   addressesRedacted: true,
   problems: ['members: no member is listed'],
   notices: ['node-2 came back'],
+  membershipSources: [{ kind: 'etcd', state: 'frozen', sinceMs: 7, problem: 'no answer' }],
   expiring: [expiring],
   peersConnected: 'all',
 };
@@ -251,6 +252,7 @@ test('no message of the proto file is out of reach of the samples', () => {
     'EditMembershipResponse',
     'DrainResponse',
     'Expiring',
+    'MembershipSource',
     'ShadowReport',
     'ShadowDivergence',
     'ModeObstacle',

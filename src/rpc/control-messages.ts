@@ -34,6 +34,18 @@ export interface NodeStatus {
   readonly peersConnected: string;
   /** What an operator should look at although the node is well. */
   readonly notices: readonly string[];
+  /** Where the list of members comes from; empty from older versions. */
+  readonly membershipSources: readonly MembershipSourceState[];
+}
+
+export interface MembershipSourceState {
+  /** file, dns or etcd. */
+  readonly kind: string;
+  /** current or frozen. */
+  readonly state: string;
+  /** Since when it is frozen, Unix milliseconds; 0 while it is current. */
+  readonly sinceMs: number;
+  readonly problem: string;
 }
 
 export interface Expiring {

@@ -55,6 +55,7 @@ export function sampleStatus(given: Partial<NodeStatus> = {}): NodeStatus {
     },
     problems: [],
     notices: [],
+    membershipSources: [],
     expiring: [],
     peersConnected: 'all',
     certificateExpiresAtMs: NOW.getTime() + 29 * DAY_MS,

@@ -16,6 +16,7 @@ export function nodeFacts(changes: Partial<NodeFacts> = {}): NodeFacts {
     state: () => 'ready',
     problems: () => [],
     notices: () => [],
+    membershipSources: () => [],
     expiring: () => [],
     mode: () => 'optional',
     advertisedAddresses: () => ['https://node-1.example:5122'],

@@ -1,9 +1,16 @@
 import type { Command } from 'commander';
-import { type ClusterStatus, clusterControl, type NodeStatus, nodeControl } from '../../rpc/control-messages.ts';
+import {
+  type ClusterStatus,
+  clusterControl,
+  type MembershipSourceState,
+  type NodeStatus,
+  nodeControl,
+} from '../../rpc/control-messages.ts';
 import { expiryCell, labelsText, redactable, timeCell, wordCell } from '../cells.ts';
 import { onlineCommand, sessionOf } from '../ctl-command.ts';
 import { renderExpiring } from '../expiring-table.ts';
 import { keepsPeersBack, redactionNote, silentMembersNote } from '../redaction-note.ts';
+import { relativeTime } from '../relative-time.ts';
 import type { CommandContext } from '../run-program.ts';
 import { renderSecurityMatrix } from '../security-matrix.ts';
 import { type Cell, renderFields, renderTable } from '../table.ts';
@@ -106,6 +113,7 @@ function renderNode(node: NodeStatus, { paint, now }: Terminal): string {
       ['problems', node.problems.map((text): Cell => ({ text, colour: 'bad' }))],
       ['notices', node.notices.map((text): Cell => ({ text, colour: 'warning' }))],
       ['mode', node.mode],
+      ['membership', node.membershipSources.map(source => sourceCell(source, now()))],
       ['version', node.version],
       ['generation', String(node.generation)],
       ['started', timeCell(node.startedAtMs, now())],
@@ -120,6 +128,13 @@ function renderNode(node: NodeStatus, { paint, now }: Terminal): string {
   );
   const peers = node.peers.length === 0 ? '' : renderPeers(node.peers, node.addressesRedacted, { paint, now });
   return sections(fields, peers, renderExpiring([node], { paint, now }));
+}
+
+/** `etcd`, or `dns, frozen 3m ago: ...` */
+function sourceCell({ kind, state, sinceMs, problem }: MembershipSourceState, now: Date): Cell {
+  if (state === 'current') return kind;
+  const why = problem === '' ? '' : `: ${problem}`;
+  return { text: `${kind}, ${state} ${relativeTime(sinceMs, now)}${why}`, colour: 'bad' };
 }
 
 function ownExpiryCell({ certificateExpiresAtMs, expiring }: NodeStatus, now: Date): Cell {
