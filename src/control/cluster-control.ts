@@ -39,7 +39,7 @@ export function createClusterControl(node: NodeFacts): grpc.UntypedServiceImplem
       const self = selfAsPeer(node);
       if (!seesTopology(caller)) return redactNodes(self);
       const nodes = [self, ...node.peers().map(peerMessage)].sort((a, b) => compareNames(a.nodeName, b.nodeName));
-      return { nodes, addressesRedacted: false };
+      return { nodes, addressesRedacted: false, removed: node.removed() };
     },
     GetCaStatus: async (_request, caller) => {
       const status = await askedCaStatus();

@@ -33,6 +33,7 @@ const FACTS: Partial<NodeFacts> = {
       addresses: [parseAddress('https://node-2.example')],
     }),
   ],
+  removed: () => ['node-4'],
   connections: () => [connectionMessage({ subject: 'CN=node-3', identity: 'node-3.example' })],
   tls: () => ({ requireClientAuth: true, minVersion: 'TLSv1.3', allowedSubjectNames: ['dns:node-2.example'] }),
 };
@@ -123,12 +124,14 @@ test('members answer a preflight as to a peer; who may not see topology gets the
 });
 
 test('nodes are listed with this one, by name and number', async t => {
-  const client = await start(t, 'admin', { peers: () => [peerEntry({ name: 'node-10' }), peerEntry()] });
-  const { nodes } = await callUnary(client, clusterControl, 'ListNodes', {});
+  const peers = () => [peerEntry({ name: 'node-10' }), peerEntry()];
+  const client = await start(t, 'admin', { peers, removed: () => ['node-7'] });
+  const { nodes, removed } = await callUnary(client, clusterControl, 'ListNodes', {});
   assert.deepEqual(
     nodes.map(node => node.nodeName),
     ['node-1', 'node-2', 'node-10'],
   );
+  assert.deepEqual(removed, ['node-7']);
 });
 
 test('changing methods do what they say', async t => {

@@ -21,6 +21,8 @@ export interface NodeFacts {
   readonly labels: Readonly<Record<string, string>>;
   /** How the node itself stands among the members; its own words where the membership source does not say. */
   membership(): Pick<Peer, 'membershipState' | 'zone' | 'weight'>;
+  /** Names that the membership source refuses until they are added again; sorted. */
+  removed(): readonly string[];
   state(): NodeState;
   /** What could not be taken of changed files; empty when all is well. */
   problems(): readonly string[];

@@ -74,7 +74,7 @@ export function redactNodes(self: Peer): ListNodesResponse {
     zone: '',
     weight: self.weight,
   };
-  return { nodes: [redacted], addressesRedacted: true };
+  return { nodes: [redacted], addressesRedacted: true, removed: [] };
 }
 
 /** Open connections are all of others, and their number is how many these are. */

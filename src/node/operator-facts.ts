@@ -45,6 +45,7 @@ export function operatorFacts(parts: OperatorFactsParts): NodeFacts {
     startedAt: new Date(),
     labels,
     membership: () => ownMembership(node.members.membership.view.value, settings.value),
+    removed: () => node.members.membership.view.value.removed,
     state,
     problems: () => statusProblems(node),
     membershipSources: () => node.members.membership.standings.value.map(membershipSourceMessage),

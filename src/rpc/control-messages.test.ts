@@ -210,7 +210,7 @@ const CLUSTER_CONTROL: Samples<ClusterControlMethods> = {
     request: {},
     response: { nodes: [nodeStatus], unreachable: [unreachable], addressesRedacted: true },
   },
-  ListNodes: { request: {}, response: { nodes: [peer], addressesRedacted: true } },
+  ListNodes: { request: {}, response: { nodes: [peer], addressesRedacted: true, removed: ['node-7'] } },
   GetCaStatus: {
     request: {},
     response: { roots: [rootStatus], members: 3, unknown: 1, unreachable: [unreachable], addressesRedacted: true },

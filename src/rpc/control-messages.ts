@@ -234,6 +234,8 @@ export interface Unreachable {
 export interface ListNodesResponse {
   readonly nodes: readonly Peer[];
   readonly addressesRedacted: boolean;
+  /** Names that are refused until they are added again. */
+  readonly removed: readonly string[];
 }
 
 export interface PreflightResponse {

@@ -76,7 +76,7 @@ test('a signal that is aborted already fails the call', async t => {
 });
 
 test('a call that is over listens to its signal no more', async t => {
-  const client = await serve(t, { ListNodes: () => ({ nodes: [], addressesRedacted: false }) });
+  const client = await serve(t, { ListNodes: () => ({ nodes: [], addressesRedacted: false, removed: [] }) });
   const { signal } = new AbortController();
   let listening = 0;
   const { addEventListener, removeEventListener } = signal;
@@ -180,7 +180,7 @@ async function serveForever(t: TestContext) {
       return new Promise(resolve => {
         signal.addEventListener('abort', () => {
           aborted = true;
-          resolve({ nodes: [], addressesRedacted: false });
+          resolve({ nodes: [], addressesRedacted: false, removed: [] });
         });
       });
     },

@@ -15,6 +15,7 @@ test('nodes list shows how each member is connected, and why one is not', async 
         samplePeer({ nodeName: 'node-5', liveness: '', livenessReason: '' }),
       ],
       addressesRedacted: false,
+      removed: [],
     },
   });
   const { stdout, exitCode } = await runCtl(['nodes', 'list', '-s', node.address], { now: NOW });
@@ -29,7 +30,7 @@ test('nodes list shows how each member is connected, and why one is not', async 
 
 test('nodes list -o json is an array that says whether addresses were kept back', async t => {
   const node = await startFakeNode(t, {
-    ListNodes: { nodes: [samplePeer({ addresses: [], labels: {} })], addressesRedacted: true },
+    ListNodes: { nodes: [samplePeer({ addresses: [], labels: {} })], addressesRedacted: true, removed: [] },
   });
   const { stdout, stderr } = await runCtl(['nodes', 'list', '-s', node.address, '-o', 'json']);
   assert.match(stderr, REDACTED);
@@ -52,6 +53,7 @@ test('nodes list shows zone, weight and who drains, and of an older version neit
         samplePeer({ nodeName: 'node-5', membershipState: '', zone: '', weight: 0 }),
       ],
       addressesRedacted: false,
+      removed: [],
     },
   });
   const { stdout } = await runCtl(['nodes', 'list', '-s', node.address], { now: NOW });
@@ -82,6 +84,7 @@ test('nodes list filters by everything that is asked for at once, in the table a
         samplePeer({ nodeName: 'node-7', labels: a, state: 'draining' }),
       ],
       addressesRedacted: false,
+      removed: [],
     },
   });
   const listed = async (...filters: string[]) => {
@@ -117,6 +120,7 @@ test('nodes list sorts by a column, and equal ones by name', async t => {
         }),
       ],
       addressesRedacted: false,
+      removed: [],
     },
   });
   const sorted = async (column: string) => {
@@ -148,6 +152,15 @@ test('a filter or column that nodes list does not know exits 2 and asks nobody',
     assert.match(stderr, message);
   }
   assert.deepEqual(node.calls, []);
+});
+
+test('nodes list names those who were removed, below the table', async t => {
+  const list = { nodes: [samplePeer()], addressesRedacted: false, removed: ['node-7', 'node-9'] };
+  const node = await startFakeNode(t, { ListNodes: list });
+  const { stdout } = await runCtl(['nodes', 'list', '-s', node.address]);
+  assert.match(stdout, /^NODE .*\nnode-2 .*\n\nRemoved, and refused until added again: node-7, node-9\.\n$/);
+  const json = await runCtl(['nodes', 'list', '-o', 'json', '-s', node.address]);
+  assert.deepEqual([JSON.parse(json.stdout).length, json.stderr], [1, '']);
 });
 
 test('connections shows who is at the other end and for how long its certificate is good', async t => {

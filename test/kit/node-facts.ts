@@ -13,6 +13,7 @@ export function nodeFacts(changes: Partial<NodeFacts> = {}): NodeFacts {
     startedAt: new Date(1_000),
     labels: { role: 'worker' },
     membership: () => ({ membershipState: 'active', zone: 'eu-1a', weight: 1 }),
+    removed: () => [],
     state: () => 'ready',
     problems: () => [],
     notices: () => [],

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { clusterControl, type Peer } from '../../rpc/control-messages.ts';
+import { printable } from '../../telemetry/logger.ts';
 import { labelsText, livenessCell, redactable, securityCell, timeCell, wordCell } from '../cells.ts';
 import { onlineCommand, sessionOf } from '../ctl-command.ts';
 import { addListOptions, isDraining, type ListOptions, listedNodes } from '../list-options.ts';
@@ -17,14 +18,21 @@ export function nodesListCommand(context: CommandContext): Command {
   ]);
   return addListOptions(command).action(async (options: ListOptions) => {
     const session = sessionOf(command, context);
-    const { nodes: all, addressesRedacted } = await session.call(clusterControl, 'ListNodes', {});
+    const { nodes: all, addressesRedacted, removed } = await session.call(clusterControl, 'ListNodes', {});
     const nodes = listedNodes(all, options);
     session.print(
       nodes.map(node => ({ ...node, addressesRedacted })),
-      () => renderPeers(nodes, addressesRedacted, context.terminal),
+      () => renderPeers(nodes, addressesRedacted, context.terminal) + removedText(removed),
       redactionNote({ addressesRedacted }),
     );
   });
+}
+
+/** Below the table: whoever looks for one of them there finds why it is missing. */
+function removedText(names: readonly string[]): string {
+  return names.length === 0
+    ? ''
+    : `\n\nRemoved, and refused until added again: ${names.map(name => printable(name)).join(', ')}.`;
 }
 
 /** The members as a table; the last column says why one is not connected, or why it is suspect or dead though it is. SINCE is of the state. */
