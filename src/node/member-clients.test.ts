@@ -93,6 +93,20 @@ test('the members of a preferred zone get the calls while one of them is ready a
   assert.deepEqual(inZone(), ['c', 'd']);
 });
 
+test('where all are suspect, or all drain, the zone is nothing to prefer', () => {
+  for (const more of [
+    ['suspect', {}],
+    ['alive', { membership: 'draining' }],
+  ] as const) {
+    const [liveness, entry] = more;
+    const members: readonly Kind[] = [
+      ['a', 'connected', liveness, { ...entry, zone: 'eu-1a' }],
+      ['b', 'connected', liveness, { ...entry, zone: 'eu-1b' }],
+    ];
+    assert.deepEqual(turns(members, { preferZone: 'eu-1a' }, 4), ['a', 'b', 'a', 'b']);
+  }
+});
+
 test('no zone is preferred where none is given', () => {
   assert.deepEqual(chosen(['a', 'connected', 'alive'], ['b', 'connected', 'alive', { zone: 'eu-1a' }]), ['a', 'b']);
 });
