@@ -1,5 +1,5 @@
 // A daemon like `selvedge run`, with an echo service of its own and with calls of every kind to all other members.
-// Usage: load-node.ts CONFIG MEMBER[,MEMBER...]. Logs `load.stats` twice a second. SIGUSR2 ends
+// Usage: load-node.ts CONFIG MEMBER[,MEMBER...], or `ready` for whoever is. Logs `load.stats` twice a second. SIGUSR2 ends
 // the calls, not the node: `load.stopped` follows when the last one has ended.
 import { runDaemon } from '../../src/cli/run-daemon.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
@@ -18,7 +18,7 @@ process.exitCode = await runDaemon({
   process,
   startNode: async (options, parts) => {
     const node = await FabricNode.start(options, { ...parts, services: [echoService] });
-    const load = new Load(node, members.split(','));
+    const load = new Load(node, members === 'ready' ? members : members.split(','));
     const report = () => logger.info('load.stats', { ...load.stats });
     const timer = setInterval(report, 500);
     const stop = async () => {

@@ -65,23 +65,53 @@ export const echoService: ApplicationService = {
   },
 };
 
-/** Calls of every kind to every other member, one after the other, until stopped. */
+/**
+ * Calls of every kind to every other member, one after the other, until stopped. To `ready` ones: who they are follows the
+ * members of the node, and what fails at the end of one's readiness is nobody's failure.
+ */
 export class Load {
   readonly stats: LoadStats = { unary: 0, serverStreaming: 0, bidirectional: 0, failed: 0, cut: 0, failures: [] };
   readonly #loops: Promise<void>[] = [];
   readonly #openEnded = new Set<grpc.ClientDuplexStream<Buffer, Buffer>>();
+  readonly #ready = new Set<string>();
   #stopped = false;
 
-  constructor(node: FabricNode, members: readonly string[]) {
-    for (const member of members) {
-      const client = node.client(grpc.Client, member);
-      this.#loops.push(
-        this.#repeat(`unary to ${member}`, () => this.#unary(client)),
-        this.#repeat(`server streaming to ${member}`, () => this.#serverStreaming(client)),
-        this.#repeat(`bidirectional to ${member}`, () => this.#bidirectional(client)),
-        this.#openEndedLoop(member, client),
-      );
+  constructor(node: FabricNode, members: readonly string[] | 'ready') {
+    if (members !== 'ready') {
+      for (const member of members) this.#callAlways(node, member);
+      return;
     }
+    const follow = () => {
+      const ready = node.members.all.filter(
+        ({ liveness, membership }) => liveness.state === 'alive' && membership !== 'draining',
+      );
+      const names = new Set(ready.map(({ name }) => name));
+      for (const name of this.#ready) if (!names.has(name)) this.#ready.delete(name);
+      for (const name of names) if (!this.#ready.has(name)) this.#callWhileReady(node, name);
+    };
+    node.members.subscribe(follow);
+    follow();
+  }
+
+  #callAlways(node: FabricNode, member: string): void {
+    const client = node.client(grpc.Client, member);
+    this.#loops.push(
+      this.#repeat(`unary to ${member}`, () => this.#unary(client)),
+      this.#repeat(`server streaming to ${member}`, () => this.#serverStreaming(client)),
+      this.#repeat(`bidirectional to ${member}`, () => this.#bidirectional(client)),
+      this.#openEndedLoop(member, client),
+    );
+  }
+
+  #callWhileReady(node: FabricNode, member: string): void {
+    this.#ready.add(member);
+    const client = node.client(grpc.Client, member);
+    const isReady = () => this.#ready.has(member);
+    this.#loops.push(
+      this.#repeat(`unary to ${member}`, () => this.#unary(client), isReady),
+      this.#repeat(`server streaming to ${member}`, () => this.#serverStreaming(client), isReady),
+      this.#repeat(`bidirectional to ${member}`, () => this.#bidirectional(client), isReady),
+    );
   }
 
   /** Lets what runs finish. */
@@ -91,12 +121,12 @@ export class Load {
     await Promise.all(this.#loops);
   }
 
-  async #repeat(what: string, call: () => Promise<void>): Promise<void> {
-    while (!this.#stopped) {
+  async #repeat(what: string, call: () => Promise<void>, isWanted: () => boolean = () => true): Promise<void> {
+    while (!this.#stopped && isWanted()) {
       try {
         await call();
       } catch (error) {
-        this.#failed(what, error);
+        if (isWanted()) this.#failed(what, error);
       }
       await pause(PAUSE_MS);
     }
