@@ -25,6 +25,8 @@ export interface DialledFacts {
 
 /** What a dial tells those who keep count of connections and of failures. */
 export interface DialListener {
+  /** There is a TCP connection, of which nothing is known yet. */
+  connecting?(socket: Socket): void;
   connected?(socket: Socket, facts: DialledFacts): void;
   failed?(error: unknown): void;
 }
@@ -85,6 +87,7 @@ export class FabricChannelCredentials extends grpc.ChannelCredentials {
     // Attached for good: an error between two owners of the socket must not bring the process down.
     socket.on('error', () => {});
     socket.setKeepAlive(true, TCP_KEEPALIVE_MS);
+    listener?.connecting?.(socket);
     try {
       const { security, identity, socket: secured } = await this.#secure(socket, address);
       listener?.connected?.(secured, { security, identity, address });

@@ -6,6 +6,7 @@ import type { Security } from '../rpc/security.ts';
 import { failureInWords } from '../rpc/status.ts';
 import {
   type ChannelSecurity,
+  type DialledFacts,
   FABRIC_CHANNEL_OPTIONS,
   FabricChannelCredentials,
   grpcTargetOf,
@@ -39,17 +40,23 @@ export async function callOnce<Request, Response>(
   options: SingleCallOptions,
 ): Promise<SingleAnswer<Response>> {
   const { timeoutMs, maxResponseBytes, signal } = options;
-  const dialled: { socket: Socket; security: Security; identity: PeerIdentity | undefined }[] = [];
+  const sockets: Socket[] = [];
+  const dialled: Pick<DialledFacts, 'security' | 'identity'>[] = [];
   let isOver = false;
   let failure: unknown;
   const credentials = new FabricChannelCredentials({
     security,
     timeoutMs,
     listener: {
-      connected: (socket, facts) => {
-        // What answers is to be what was judged; and grpc-js does not call off the attempt of a channel that was closed.
-        if (isOver || dialled.length > 0) throw new Error('one connection was asked for');
-        dialled.push({ socket, ...facts });
+      connecting: socket => {
+        sockets.push(socket);
+        // grpc-js does not call off the attempt of a channel that was closed.
+        if (isOver) socket.destroy();
+      },
+      connected: (_socket, facts) => {
+        // Who answers is to be who was judged.
+        if (dialled.length > 0) throw new Error('one connection was asked for');
+        dialled.push(facts);
       },
       failed: error => {
         failure ??= error;
@@ -70,7 +77,7 @@ export async function callOnce<Request, Response>(
   } finally {
     isOver = true;
     channel.close();
-    for (const { socket } of dialled) socket.destroy();
+    for (const socket of sockets) socket.destroy();
   }
 }
 

@@ -121,8 +121,9 @@ function ofCluster(said: Introduction, { settings }: IdentifyParts): Introductio
   throw refusal('cluster_mismatch', `${said.nodeName} is of the cluster ${JSON.stringify(said.clusterName)}`);
 }
 
-function holderOf({ nodeName: name, generation, labels }: Introduction, isProven: boolean): AddressHolder {
-  return { name, generation, labels, isProven };
+function holderOf(said: Introduction, isProven: boolean): AddressHolder {
+  const { nodeName: name, generation, labels, zone, weight } = said;
+  return { name, generation, isProven, labels, ...(zone === undefined ? {} : { zone }), weight };
 }
 
 function refusal(reason: RefusalReason, detail: string) {

@@ -1,6 +1,6 @@
 // A name server for tests: UDP on loopback, with an encoder of its own, so that it can be as broken as one likes.
 import { createSocket, type Socket } from 'node:dgram';
-import { type AddressInfo, isIPv6 } from 'node:net';
+import { isIPv6 } from 'node:net';
 
 const TYPES = { A: 1, AAAA: 28, SRV: 33 } as const;
 export type DnsType = keyof typeof TYPES;
@@ -40,25 +40,17 @@ export class DnsServer implements AsyncDisposable {
   readonly requests: DnsRequest[] = [];
   /** How names are answered that are not set. */
   byDefault: DnsReply = 'NXDOMAIN';
-  readonly #socket: Socket;
+  #socket: Socket;
   readonly #replies = new Map<string, DnsReply>();
 
   static async start(): Promise<DnsServer> {
-    const socket = createSocket('udp4');
-    await new Promise<void>((resolve, reject) => {
-      socket.once('error', reject);
-      socket.bind(0, HOST, resolve);
-    });
-    return new DnsServer(socket);
+    return new DnsServer(await listen(0));
   }
 
   private constructor(socket: Socket) {
     this.#socket = socket;
-    this.address = `${HOST}:${(socket.address() as AddressInfo).port}`;
-    socket.on('message', (query, { port, address }) => {
-      const reply = this.#answer(query);
-      if (reply !== undefined) socket.send(reply, port, address);
-    });
+    this.address = `${HOST}:${socket.address().port}`;
+    this.#serve();
   }
 
   set(type: DnsType, name: string, reply: DnsReply): this {
@@ -81,8 +73,27 @@ export class DnsServer implements AsyncDisposable {
     return this;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Nobody listens there any more. */
+  async stop(): Promise<void> {
     await new Promise<void>(resolve => this.#socket.close(resolve));
+  }
+
+  /** Somebody does again. */
+  async resume(): Promise<void> {
+    this.#socket = await listen(Number(this.address.split(':')[1]));
+    this.#serve();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  #serve(): void {
+    const socket = this.#socket;
+    socket.on('message', (query, { port, address }) => {
+      const reply = this.#answer(query);
+      if (reply !== undefined) socket.send(reply, port, address);
+    });
   }
 
   #answer(query: Buffer): Buffer | undefined {
@@ -107,6 +118,15 @@ export class DnsServer implements AsyncDisposable {
       records.map(each => recordOf(question.type, each, ttl)),
     );
   }
+}
+
+async function listen(port: number): Promise<Socket> {
+  const socket = createSocket('udp4');
+  await new Promise<void>((resolve, reject) => {
+    socket.once('error', reject);
+    socket.bind(port, HOST, resolve);
+  });
+  return socket;
 }
 
 function questionIn(query: Buffer): { name: string; type: number; bytes: Buffer } {
