@@ -17,8 +17,13 @@ export interface AddressHolder {
  * Asks once who answers at an address. What it resolves with was checked: the node is one of this cluster, and where TLS is
  * spoken its certificate proves the name. Rejects with `refused` for who must not be believed, with another error where
  * nobody answered.
+ * @param known who answered there when it was asked last; undefined where nobody did.
  */
-export type Identify = (address: TcpAddress, signal: AbortSignal) => Promise<AddressHolder>;
+export type Identify = (
+  address: TcpAddress,
+  signal: AbortSignal,
+  known: AddressHolder | undefined,
+) => Promise<AddressHolder>;
 
 /** This process, among those that answer. */
 export interface OwnHolder {

@@ -8,6 +8,7 @@ import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import { type Logger, printable } from '../telemetry/logger.ts';
 import { type AddressHolder, type Identify, isTwin, type OwnHolder } from './address-holder.ts';
 import type { FoundAddress } from './dns-answer.ts';
+import type { BeliefPolicy } from './member-directory.ts';
 
 /** Dials that are under way at once. */
 const MAX_AT_ONCE = 16;
@@ -24,6 +25,8 @@ export interface AskedAddressesParts {
   readonly self: OwnHolder;
   /** Names of nodes that cannot be reached: who answers at their addresses now? */
   readonly unreachable: ObservableValue<ReadonlySet<string>>;
+  /** In `strict` nothing counts that is not proven. */
+  readonly policy: ObservableValue<Pick<BeliefPolicy, 'mode'>>;
   /** Called when what is known changed, or a round of questions is over. */
   readonly changed: () => void;
   readonly clock: Clock;
@@ -37,6 +40,8 @@ interface Asked {
   readonly followedMs: number;
   readonly backoff: Backoff;
   holder: AddressHolder | undefined;
+  /** Whether the last question was answered. */
+  isHeard: boolean;
   /** `resting`: until the time for which it is noted. */
   state: 'waiting' | 'asked' | 'resting';
   askedMs: number;
@@ -51,7 +56,7 @@ interface Asked {
  * A1. Each address is asked until somebody says who it is; then seldom, and soon as long as the node there cannot be reached
  *     or has another generation elsewhere: an address may have passed on to another node.
  * A2. What was said counts until something else is said there, or the address is no longer followed; silence and a refusal
- *     change nothing.
+ *     change nothing. What nothing proved ends with them in `strict`, and is asked again when the mode turns to that.
  * A3. A bounded number of questions is under way, and one address is not asked twice at once nor twice in a second.
  * A4. An address that stays silent, or where somebody answers who must not be believed, is logged once until it has said
  *     who it is.
@@ -61,13 +66,18 @@ export class AskedAddresses {
   readonly #asked = new Map<string, Asked>();
   readonly #waiting = new Fifo<Asked>();
   #underWay = 0;
-  readonly #stop: () => void;
+  readonly #stops: readonly (() => void)[];
 
   constructor(parts: AskedAddressesParts) {
     this.#parts = parts;
-    this.#stop = parts.unreachable.subscribe((names, previous) => {
-      this.#doubt(({ name }) => names.has(name) && !previous.has(name));
-    });
+    this.#stops = [
+      parts.unreachable.subscribe((names, previous) => {
+        this.#doubt(({ name }) => names.has(name) && !previous.has(name));
+      }),
+      parts.policy.subscribe(({ mode }) => {
+        if (mode === 'strict') this.#doubt(({ isProven }) => !isProven);
+      }),
+    ];
   }
 
   /** These from now on: what is new is asked, what is gone is forgotten. */
@@ -83,6 +93,7 @@ export class AskedAddresses {
         followedMs: this.#parts.clock.now(),
         backoff: new Backoff({ ...RETRY, ...(this.#parts.random === undefined ? {} : { random: this.#parts.random }) }),
         holder: undefined,
+        isHeard: false,
         state: 'waiting',
         askedMs: Number.NEGATIVE_INFINITY,
         end: new AbortController(),
@@ -105,7 +116,7 @@ export class AskedAddresses {
   }
 
   close(): void {
-    this.#stop();
+    for (const stop of this.#stops) stop();
     for (const asked of this.#asked.values()) this.#forget(asked);
   }
 
@@ -131,7 +142,7 @@ export class AskedAddresses {
     asked.askedMs = clock.now();
     this.#underWay += 1;
     try {
-      const holder = await identify(asked.found.address, signal);
+      const holder = await identify(asked.found.address, signal, asked.isHeard ? asked.holder : undefined);
       if (!signal.aborted) this.#heard(asked, holder);
     } catch (error) {
       if (!signal.aborted) this.#heardNothing(asked, error);
@@ -145,6 +156,7 @@ export class AskedAddresses {
   #heard(asked: Asked, holder: AddressHolder): void {
     const before = asked.holder;
     asked.holder = holder;
+    asked.isHeard = true;
     asked.isTold = false;
     if (isDeepStrictEqual(holder, before)) return;
     if (isTwin(holder, this.#parts.self))
@@ -157,6 +169,8 @@ export class AskedAddresses {
   }
 
   #heardNothing(asked: Asked, error: unknown): void {
+    asked.isHeard = false;
+    if (asked.holder?.isProven === false && this.#parts.policy.value.mode === 'strict') asked.holder = undefined;
     const isRefused = isSelvedgeError(error, 'refused') && error.facts.by === 'us';
     const isSilent = asked.holder === undefined && this.#parts.clock.now() - asked.followedMs >= SILENCE_MS;
     if (asked.isTold || !(isRefused || isSilent)) return;

@@ -8,6 +8,7 @@ import { createLogger } from '../telemetry/logger.ts';
 import type { AddressHolder } from './address-holder.ts';
 import type { FoundAddress } from './dns-answer.ts';
 import { openDnsSource } from './dns-source.ts';
+import type { BeliefPolicy } from './member-directory.ts';
 import type { MembershipSource } from './membership-source.ts';
 
 const FLOOR_MS = 5_000;
@@ -159,6 +160,23 @@ test('a name with another generation at another address casts doubt on where it 
   assert.deepEqual(scene.seen['node-2'], ['10.0.0.2:5122', '10.0.0.9:5122']);
 });
 
+test('when the mode turns strict, who proved nothing is asked again at once, and is nobody where it does not', async t => {
+  const scene = new Scene(t).at('10.0.0.2', 'node-2').at('10.0.0.3', 'node-3').answers('10.0.0.2', '10.0.0.3');
+  const unproven = { generation: 1, isProven: false, labels: {} };
+  scene.policy.set({ mode: 'optional' });
+  scene.holders.set('10.0.0.3', { name: 'node-3', ...unproven }).set('10.6.6.6', { name: 'node-9', ...unproven });
+  scene.answers('10.0.0.2', '10.0.0.3', '10.6.6.6');
+  await scene.open();
+  await scene.pass(2_000);
+  assert.deepEqual(Object.keys(scene.seen), ['node-2', 'node-3', 'node-9']);
+  const { questions } = scene;
+  scene.at('10.0.0.3', 'node-3').holders.delete('10.6.6.6');
+  scene.policy.set({ mode: 'strict' });
+  await scene.pass(0);
+  assert.deepEqual([Object.keys(scene.seen), scene.changes], [['node-2', 'node-3'], 1]);
+  assert.equal(scene.questions, questions + 2);
+});
+
 test('another process with our name is told, and no member', async t => {
   const scene = new Scene(t).at('10.0.0.9', 'node-1', 8).at('10.0.0.2', 'node-2').answers('10.0.0.2', '10.0.0.9');
   await scene.open();
@@ -198,6 +216,7 @@ test('what an operator wants is told to be done where the nodes are run', async 
 class Scene {
   readonly clock = new ManualClock(1_000);
   readonly unreachable = new MutableValue<ReadonlySet<string>>(new Set());
+  readonly policy = new MutableValue<Pick<BeliefPolicy, 'mode'>>({ mode: 'strict' });
   readonly holders = new Map<string, AddressHolder>();
   readonly log: { event: string; address?: string }[] = [];
   source: MembershipSource = undefined as never;
@@ -256,6 +275,7 @@ class Scene {
       },
       self: { name: 'node-1', generation: 7 },
       unreachable,
+      policy: this.policy,
       minTtlMs: FLOOR_MS,
       maxTtlMs: CEILING_MS,
       openTimeoutMs: 10_000,

@@ -7,6 +7,7 @@ import { type Identify, membersAt, type OwnHolder } from './address-holder.ts';
 import { AskedAddresses, SILENCE_MS } from './asked-addresses.ts';
 import type { DnsAnswer, LookUp } from './dns-answer.ts';
 import { isSameView } from './member-changes.ts';
+import type { BeliefPolicy } from './member-directory.ts';
 import type { MembershipEditor } from './membership-editor.ts';
 import type { MembershipSource, MembershipView, SourceStanding } from './membership-source.ts';
 import { StandingOfSource } from './source-standing.ts';
@@ -19,6 +20,7 @@ export interface DnsSourceOptions {
   readonly self: OwnHolder;
   /** Names of members that this node cannot reach now. */
   readonly unreachable: ObservableValue<ReadonlySet<string>>;
+  readonly policy: ObservableValue<Pick<BeliefPolicy, 'mode'>>;
   /** No answer counts for less than that, and after a failure nobody is asked sooner. */
   readonly minTtlMs: number;
   readonly maxTtlMs: number;
@@ -73,7 +75,7 @@ class DnsSource implements MembershipSource {
   #setOpened = () => {};
 
   constructor(options: DnsSourceOptions) {
-    const { minTtlMs, identify, self, unreachable, logger, clock = MONOTONIC_CLOCK, random } = options;
+    const { minTtlMs, identify, self, unreachable, policy, logger, clock = MONOTONIC_CLOCK, random } = options;
     const chance = random === undefined ? {} : { random };
     this.#options = options;
     this.#clock = clock;
@@ -81,7 +83,7 @@ class DnsSource implements MembershipSource {
     this.#standing = new StandingOfSource('dns', logger);
     this.#backoff = new Backoff({ initialMs: minTtlMs, maxMs: Math.max(minTtlMs, MAX_RETRY_MS), ...chance });
     const changed = () => this.#settle();
-    this.#asked = new AskedAddresses({ identify, self, unreachable, changed, clock, logger, ...chance });
+    this.#asked = new AskedAddresses({ identify, self, unreachable, policy, changed, clock, logger, ...chance });
     this.opened = new Promise(resolve => {
       const callOff = clock.at(clock.now() + options.openTimeoutMs, () => this.#setOpened());
       this.#setOpened = () => {

@@ -18,6 +18,7 @@ import { parseAddress, type TcpAddress } from '../identity/address.ts';
 import { parseDeniedCertificate } from '../identity/denied-certificate.ts';
 import { parsePattern } from '../identity/subject-name-pattern.ts';
 import { constant } from '../lifecycle/observable-value.ts';
+import type { AddressHolder } from '../membership/address-holder.ts';
 import { fabricDefinition, type WireIntroduction } from '../messaging/frame.ts';
 import type { RefusedPeer } from '../rpc/refused-peer.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
@@ -81,6 +82,10 @@ test('in plain whoever answers is who it says, and proves nothing', async t => {
   assert.equal((await scene.identify(address, { mode: 'plain' })).isProven, false);
   assert.equal((await scene.identify(address, { mode: 'optional' })).isProven, false);
   await assert.rejects(scene.identify(address), 'strict asks nobody in plaintext');
+  const proven = { name: 'node-2', generation: 1, isProven: true, labels: {} };
+  scene.asked.length = 0;
+  await assert.rejects(scene.identify(address, { mode: 'optional' }, 60_000, NEVER, proven));
+  assert.deepEqual(scene.asked, [], 'who spoke TLS when it was asked last is not asked in plaintext');
   const other = await scene.serve({ nodeName: 'node-2', mode: 'optional' }, 'plaintext');
   await assert.rejects(scene.identify(other, { mode: 'optional' }), 'who says that it speaks TLS must');
 });
@@ -131,7 +136,13 @@ class Scene {
     this.profile = profile;
   }
 
-  identify(address: TcpAddress, changes: Partial<OutboundPolicy> = {}, connectTimeoutMs = 60_000, signal = NEVER) {
+  identify(
+    address: TcpAddress,
+    changes: Partial<OutboundPolicy> = {},
+    connectTimeoutMs = 60_000,
+    signal = NEVER,
+    known?: AddressHolder,
+  ) {
     const { networking, ...settings } = nodeSettings();
     const policy: OutboundPolicy = {
       mode: 'strict',
@@ -146,7 +157,7 @@ class Scene {
       settings: constant({ ...settings, networking: { ...networking, connectTimeoutMs } }),
       metrics: createMetrics(),
       refused: peer => this.refused.push(peer),
-    })(address, signal);
+    })(address, signal, known);
   }
 
   /** Somebody who says this of itself, by default with the certificate of node-2. */

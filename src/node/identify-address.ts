@@ -34,12 +34,12 @@ const ANYBODY_OF_THE_CA = { kind: 'names', patterns: [parsePattern('*')] } as co
  * Asks who answers at an address (`Fabric.Introduce`), over what this node's mode dials there. Over TLS nothing that is said
  * is believed before the certificate proves the name that is said. In `optional` an address is asked in plaintext first, as
  * every one without a scheme; a node that refuses plaintext, or says that it speaks TLS, is asked again over that and must
- * prove who it is.
+ * prove who it is, and is asked over TLS alone from then on, as long as it answers.
  */
 export function identifyWith(parts: IdentifyParts): Identify {
-  return async (address, signal) => {
+  return async (address, signal, known) => {
     try {
-      return await identify(address, parts, signal);
+      return await identify(address, parts, signal, known?.isProven === true);
     } catch (error) {
       if (!isSelvedgeError(error, 'refused')) throw error;
       parts.metrics.connectionsRefused.inc({ reason: error.facts.reason });
@@ -55,10 +55,15 @@ export function identifyWith(parts: IdentifyParts): Identify {
   };
 }
 
-async function identify(address: TcpAddress, parts: IdentifyParts, signal: AbortSignal): Promise<AddressHolder> {
+async function identify(
+  address: TcpAddress,
+  parts: IdentifyParts,
+  signal: AbortSignal,
+  spokeTls: boolean,
+): Promise<AddressHolder> {
   const policy = parts.outbound();
   const [first] = chooseTargets(policy.mode, [address]);
-  if (first?.scheme === 'http') {
+  if (first?.scheme === 'http' && !(spokeTls && policy.mode === 'optional')) {
     const { reason } = first;
     const said = await askInPlaintext(address, { kind: 'none', reason }, parts, signal);
     if (said !== undefined && (policy.mode === 'plain' || said.mode === 'plain')) return holderOf(said, false);

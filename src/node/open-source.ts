@@ -46,8 +46,8 @@ export function openSource(source: MembershipSourceSettings, parts: SourceParts)
       const { outbound, data, unreachable, refused } = parts;
       const identify = identifyWith({ outbound: () => outbound.value, settings, refused, metrics });
       const self = { name: settings.value.nodeName, generation: data.generation };
-      const limits = { minTtlMs, maxTtlMs, openTimeoutMs: 2 * timeoutMs };
-      return openDnsSource({ names, lookUp, identify, self, unreachable, ...limits, logger });
+      const limits = { minTtlMs, maxTtlMs, openTimeoutMs: timeoutMs };
+      return openDnsSource({ names, lookUp, identify, self, unreachable, policy: outbound, ...limits, logger });
     }
     case 'etcd':
       throw new SelvedgeError('membership_unavailable', `${source.kind} is not there yet`, {

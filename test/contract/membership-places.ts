@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { formatAddress } from '../../src/identity/address.ts';
 import { writeFileAtomic } from '../../src/lifecycle/atomic-write.ts';
-import { MutableValue } from '../../src/lifecycle/observable-value.ts';
+import { constant } from '../../src/lifecycle/observable-value.ts';
 import { dnsLookup } from '../../src/membership/dns-lookup.ts';
 import { openDnsSource } from '../../src/membership/dns-source.ts';
 import { openMembersFile } from '../../src/membership/members-file-source.ts';
@@ -96,7 +96,8 @@ async function dnsPlace(t: TestContext): Promise<MembershipPlace> {
           return { name: holder, generation: 1, isProven: true, labels: {} };
         },
         self: { name: 'node-1', generation: 1 },
-        unreachable: new MutableValue(new Set<string>()),
+        unreachable: constant(new Set<string>()),
+        policy: constant({ mode: 'strict' as const }),
         minTtlMs: 10,
         maxTtlMs: 20,
         openTimeoutMs: 10_000,
