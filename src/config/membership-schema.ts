@@ -43,10 +43,14 @@ const dns = table<DnsMembershipOptions>('dns', {
     default: '"5s"',
   }),
   maxTtlMs: value('max-ttl', duration, {
-    meaning: 'An answer counts at most this long, and one that says no TTL exactly this long.',
+    meaning: 'An answer counts at most this long.',
     default: '"5m"',
   }),
-  timeoutMs: value('timeout', duration, { meaning: 'Deadline of one question.', default: '"5s"' }),
+  timeoutMs: value('timeout', duration, {
+    meaning:
+      'How long one resolver may take for all that it is asked at a time, and the start of a node for the first answers.',
+    default: '"5s"',
+  }),
 });
 
 const INHERITED = 'that of `networking.tls.client`';

@@ -34,9 +34,9 @@ export interface DnsMembershipOptions {
   readonly servers?: readonly string[];
   /** An answer counts at least this long. Default 5,000. */
   readonly minTtlMs?: number;
-  /** An answer counts at most this long, and one that says no TTL exactly this long. Default 300,000. */
+  /** An answer counts at most this long. Default 300,000. */
   readonly maxTtlMs?: number;
-  /** Of one question. Default 5,000. */
+  /** How long one resolver may take for all that it is asked at a time, and the start of the node for the first answers. Default 5,000. */
   readonly timeoutMs?: number;
 }
 
