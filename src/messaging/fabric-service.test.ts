@@ -109,14 +109,19 @@ test('who would be let in is told all of this node, and who would not as little 
   node.knows(PEER, { name: 'node-c', address: loopback(9) });
   const asked = (name: string) => introduced(node.port, name);
   const short = { clusterName: 'test', nodeName: 'node-a', generation: 1, mode: 'plain', version: '0.0.0' };
-  const { advertisedAddresses, labels } = await asked('node-b');
+  const { advertisedAddresses, labels, zone, weight } = await asked('node-b');
   assert.deepEqual([advertisedAddresses, labels], [[`http://127.0.0.1:${node.port}`], { role: 'node-a' }]);
+  assert.deepEqual([zone, weight], ['zone of node-a', 0]);
   for (const name of ['', 'node-c', 'node-d', '{node-name}\n'])
     assert.deepEqual(await asked(name), {
       ...short,
       advertisedAddresses: [],
       labels: {},
       serverCertificateSha256: '',
+      zone: '',
+      weight: 1,
+      // What the protobuf runtime adds for a field that may be left out.
+      _weight: 'weight',
     });
 });
 

@@ -115,8 +115,13 @@ test('while a node is in optional it watches everybody, and what it learned outl
   await until('it is connected to all', () => streamsOf(first).length === 5);
   first.self.set({ ...first.self.value, mode: 'strict' });
   await until('the streams are those of the ring again', () => nodes.haveStreamsOfRing(nodes.all, 2));
-  for (const { name, state, labels, mode } of first.streams.peers.value)
-    if (state === 'idle') assert.deepEqual([labels, mode], [{ role: name }, 'plain'], 'what it said still counts');
+  for (const { name, state, labels, mode, zone, weight } of first.streams.peers.value)
+    if (state === 'idle')
+      assert.deepEqual(
+        [labels, mode, zone, weight],
+        [{ role: name }, 'plain', `zone of ${name}`, 0],
+        'what it said still counts',
+      );
 });
 
 test('a member that is demanded is dialled, and its stream ends when nobody needed it for the idle timeout', async () => {

@@ -148,8 +148,8 @@ export class LoopbackNode implements AsyncDisposable {
       labels: { role: options.name },
       version: '0.0.0',
       serverCertificateSha256: undefined,
-      zone: undefined,
-      weight: 1,
+      zone: `zone of ${options.name}`,
+      weight: 0,
     });
     this.streams = new PeerStreams({
       self: this.self,
