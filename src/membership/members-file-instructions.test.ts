@@ -59,12 +59,13 @@ test('a label of the file is written so that it can be read again', () => {
   assert.deepEqual({ ...parseMembers(lines, 'x').members[0]?.labels }, { x: '\u007f\n' });
 });
 
-test('to drain is one line in the table of the member', () => {
-  const text = instructions({ kind: 'drain', name: 'node-3' });
-  assert.match(text ?? '', /members\.toml, on every node, .* table of node-3:/);
+test('to drain is one line, where it belongs to the member whatever else its table holds', () => {
+  const labelled = `${FILE}[member.labels]\nrole = "worker"\n`;
+  const text = instructions({ kind: 'drain', name: 'node-3' }, labelled);
+  assert.match(text ?? '', /^In members\.toml, on every node, write below the line with the name node-3:/);
   assert.deepEqual(tomlOf(text), ['draining = true']);
-  const [line] = tomlOf(text);
-  assert.equal(parseMembers(`${FILE}${line}`, 'x').members[1]?.isDraining, true);
+  const edited = labelled.replace('name = "node-3"\n', `name = "node-3"\n${tomlOf(text)}\n`);
+  assert.equal(parseMembers(edited, 'x').members[1]?.isDraining, true);
 });
 
 test('to remove is the table that goes and the whole list of names as it is then', () => {

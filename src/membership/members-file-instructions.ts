@@ -37,7 +37,7 @@ export function membersFileInstructions(
   switch (kind) {
     case 'drain':
       if (member?.isDraining === true) return undefined;
-      return `In ${file}, on every node, write below the other lines of the [[member]] table of ${name}:\n\ndraining = true`;
+      return `In ${file}, on every node, write below the line with the name ${name}:\n\ndraining = true`;
     case 'remove':
       return isRemoved ? undefined : toRemove(file, name, removed);
     case 'terminate':
