@@ -62,7 +62,6 @@ export function selfAsPeer(node: NodeFacts): Peer {
     generation: node.generation,
     mode: node.mode(),
     addresses: node.advertisedAddresses(),
-    labels: node.labels,
     version: node.version,
     direction: '',
     sinceMs: node.startedAt.getTime(),

@@ -20,7 +20,7 @@ export interface NodeFacts {
   readonly startedAt: Date;
   readonly labels: Readonly<Record<string, string>>;
   /** How the node itself stands among the members; its own words where the membership source does not say. */
-  membership(): Pick<Peer, 'membershipState' | 'zone' | 'weight'>;
+  membership(): Pick<Peer, 'membershipState' | 'labels' | 'zone' | 'weight'>;
   /** Names that the membership source refuses until they are added again; sorted. */
   removed(): readonly string[];
   state(): NodeState;

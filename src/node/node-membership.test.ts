@@ -54,12 +54,12 @@ test('a node that was removed does not start; one that is removed later says so,
   assert.deepEqual(scene.closed, ['a.toml']);
   scene.says('a.toml', ['node-1']);
   await scene.take(['a.toml']);
-  assert.deepEqual([scene.members.own.value, scene.problems.all], ['member', []]);
+  assert.deepEqual([scene.members.own.value, scene.problems.all], ['active', []]);
   scene.says('a.toml', ['node-2'], ['node-1']);
   assert.equal(scene.members.own.value, 'removed');
   assert.match(scene.problems.all.join(), /^membership: this node was removed/);
   scene.says('a.toml', ['node-1', 'node-2']);
-  assert.deepEqual([scene.members.own.value, scene.problems.all], ['member', []]);
+  assert.deepEqual([scene.members.own.value, scene.problems.all], ['active', []]);
 });
 
 test('a source that is not heard is a problem for as long as that', async t => {

@@ -120,7 +120,7 @@ export class NodeMembership {
     const isRemoved = standing === 'removed' || standing === 'terminating';
     const problem = 'this node was removed from the cluster; the others refuse it until it is added again';
     this.#parts.problems.set('membership', isRemoved ? problem : undefined);
-    this.#parts.logger[standing === 'member' ? 'info' : 'warn']('membership.own_standing', { standing });
+    this.#parts.logger[standing === 'active' ? 'info' : 'warn']('membership.own_standing', { standing });
   }
 }
 

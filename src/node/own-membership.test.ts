@@ -3,17 +3,26 @@ import { test } from 'node:test';
 import type { Member } from '../membership/member.ts';
 import { ownMembership } from './own-membership.ts';
 
-const SETTINGS = { nodeName: 'node-1', zone: 'eu-1a', weight: 3 };
+const SETTINGS = { nodeName: 'node-1', labels: { role: 'worker' }, zone: 'eu-1a', weight: 3 };
 const MEMBER: Member = { name: 'node-1', addresses: [], labels: {} };
 
 test('what the membership source says of this node counts before its settings', () => {
   const facts = (member: Member) => ownMembership({ members: [member], removed: [] }, SETTINGS);
-  assert.deepEqual(facts(MEMBER), { membershipState: 'active', zone: 'eu-1a', weight: 3 });
-  assert.deepEqual(facts({ ...MEMBER, zone: 'eu-1b', weight: 0, isDraining: true }), {
-    membershipState: 'draining',
-    zone: 'eu-1b',
-    weight: 0,
+  assert.deepEqual(facts(MEMBER), {
+    membershipState: 'active',
+    labels: { role: 'worker' },
+    zone: 'eu-1a',
+    weight: 3,
   });
+  assert.deepEqual(
+    facts({ ...MEMBER, labels: { tier: 'spare', role: 'x' }, zone: 'eu-1b', weight: 0, isDraining: true }),
+    {
+      membershipState: 'draining',
+      labels: { tier: 'spare', role: 'worker' },
+      zone: 'eu-1b',
+      weight: 0,
+    },
+  );
 });
 
 test('a node that is not listed, or was removed, says so', () => {

@@ -3,15 +3,15 @@ import type { MembershipView } from '../membership/membership-source.ts';
 import type { NodeSettings } from './node-settings.ts';
 import { ownStandingIn } from './own-standing.ts';
 
-/** How this node stands among the members: by the membership source, or else as its settings say. */
+/** How this node stands among the members: by the membership source, or else as its settings say; as the others see it. */
 export function ownMembership(
   view: MembershipView,
-  { nodeName, zone, weight }: Pick<NodeSettings, 'nodeName' | 'zone' | 'weight'>,
+  { nodeName, labels, zone, weight }: Pick<NodeSettings, 'nodeName' | 'labels' | 'zone' | 'weight'>,
 ): ReturnType<NodeFacts['membership']> {
-  const standing = ownStandingIn(view, nodeName);
   const own = view.members.find(({ name }) => name === nodeName);
   return {
-    membershipState: standing === 'member' ? 'active' : standing,
+    membershipState: ownStandingIn(view, nodeName),
+    labels: { ...own?.labels, ...labels },
     zone: own?.zone ?? zone ?? '',
     weight: own?.weight ?? weight,
   };

@@ -12,7 +12,7 @@ export function nodeFacts(changes: Partial<NodeFacts> = {}): NodeFacts {
     version: '0.1.0',
     startedAt: new Date(1_000),
     labels: { role: 'worker' },
-    membership: () => ({ membershipState: 'active', zone: 'eu-1a', weight: 1 }),
+    membership: () => ({ membershipState: 'active', labels: { role: 'worker' }, zone: 'eu-1a', weight: 1 }),
     removed: () => [],
     state: () => 'ready',
     problems: () => [],
