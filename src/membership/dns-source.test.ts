@@ -142,6 +142,20 @@ test('an address that passed on to another node is noticed when the node cannot 
   assert.deepEqual(Object.keys(scene.seen), ['node-4', 'node-5']);
 });
 
+test('a question knows who answered the last one, and after silence nobody', async t => {
+  const scene = new Scene(t).at('10.0.0.2', 'node-2').answers('10.0.0.2');
+  await scene.open();
+  scene.unreachable.set(new Set(['node-2']));
+  await scene.pass(2_000);
+  scene.holders.delete('10.0.0.2');
+  await scene.pass(120_000);
+  const known = scene.known.map(holder => holder?.name);
+  assert.deepEqual([known[0], known[1]], [undefined, 'node-2']);
+  assert.ok(known.length > 4 && known.at(-1) === undefined, String(known));
+  await scene.at('10.0.0.2', 'node-2').pass(120_000);
+  assert.equal(scene.known.at(-1)?.name, 'node-2');
+});
+
 test('where a node cannot be reached, it is asked again and again, ever more seldom', async t => {
   const scene = new Scene(t).at('10.0.0.2', 'node-2').answers('10.0.0.2');
   await scene.open();
@@ -150,6 +164,36 @@ test('where a node cannot be reached, it is asked again and again, ever more sel
   await scene.pass(300_000);
   const asked = scene.questions - before;
   assert.ok(asked >= 12 && asked <= 25, String(asked));
+});
+
+test('who could be reached meanwhile is asked as soon as at first when it cannot be any more', async t => {
+  const scene = new Scene(t).at('10.0.0.2', 'node-2').answers('10.0.0.2');
+  await scene.open();
+  const questionsWithin = async (ms: number) => {
+    const before = scene.questions;
+    scene.unreachable.set(new Set(['node-2']));
+    await scene.pass(ms);
+    scene.unreachable.set(new Set());
+    return scene.questions - before;
+  };
+  const first = await questionsWithin(10_000);
+  await questionsWithin(300_000);
+  await scene.pass(400_000);
+  assert.equal(await questionsWithin(10_000), first);
+});
+
+test('an address is not asked while a question to it is under way', async t => {
+  const scene = new Scene(t).at('10.0.0.2', 'node-2').answers('10.0.0.2');
+  await scene.open();
+  scene.holders.clear();
+  scene.identify = () => new Promise(() => {});
+  const before = scene.questions;
+  for (let turn = 0; turn < 5; turn += 1) {
+    scene.unreachable.set(new Set(['node-2']));
+    await scene.pass(5_000);
+    scene.unreachable.set(new Set());
+  }
+  assert.equal(scene.questions, before + 1);
 });
 
 test('a name with another generation at another address casts doubt on where it was', async t => {
@@ -222,6 +266,8 @@ class Scene {
   source: MembershipSource = undefined as never;
   failure: string | undefined;
   ttlMs = 0;
+  /** Who each question said had answered the last one there. */
+  readonly known: (AddressHolder | undefined)[] = [];
   readonly lookedAtMs: number[] = [];
   questions = 0;
   changes = 0;
@@ -262,8 +308,9 @@ class Scene {
         this.lookedAtMs.push(this.clock.now());
         return this.lookUp(signal);
       },
-      identify: async address => {
+      identify: async (address, _signal, known) => {
         this.questions += 1;
+        this.known.push(known);
         this.#atOnce += 1;
         this.mostAtOnce = Math.max(this.mostAtOnce, this.#atOnce);
         await undefined;
