@@ -102,6 +102,15 @@ test('SRV records that cannot be meant are no answer', async () => {
   }
 });
 
+test('what is too long for UDP is asked for over TCP', async () => {
+  await using dns = await DnsServer.start();
+  await dns.serveTcp();
+  dns.maxUdpBytes = 512;
+  const hosts = Array.from({ length: 200 }, (_, index) => `10.0.1.${index + 1}`);
+  dns.addresses(NAME, hosts);
+  assert.equal((await asked(dns)).addresses.length, 200);
+});
+
 test('more addresses than a cluster has are no answer', async () => {
   await using dns = await DnsServer.start();
   const count = MAX_DNS_ADDRESSES / 2 + 1;

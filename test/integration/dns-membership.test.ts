@@ -1,6 +1,6 @@
 // Nodes that know nothing of each other but a name in DNS.
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -8,6 +8,7 @@ import * as grpc from '@grpc/grpc-js';
 import { type CertStore, initCertStore } from '../../src/dev-pki/cert-store.ts';
 import { fabricDefinition, type WireIntroduction } from '../../src/messaging/frame.ts';
 import { FabricNode } from '../../src/node/fabric-node.ts';
+import type { MembershipOptions } from '../../src/node/membership-options.ts';
 import type { FabricNodeOptions, TlsMode } from '../../src/node/node-options.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { closedPort } from '../cluster/test-cluster.ts';
@@ -49,6 +50,26 @@ test('nodes find each other by DNS, join, leave and move, and lose nobody with t
   await scene.everybodySees('node-1', 'node-3');
   const left = scene.events('node-1', 'membership.changed').flatMap(({ left: names = [] }) => names);
   assert.deepEqual(left, ['node-2']);
+});
+
+test('a cluster moves from a file to DNS and back while it runs, and nobody is lost on the way', async t => {
+  const scene = await Scene.make(t);
+  const hosts = { 'node-1': '127.0.0.1', 'node-2': '127.0.0.2' };
+  await scene.writeMembers(hosts);
+  for (const [name, host] of Object.entries(hosts)) await scene.start(name, host, 'strict', 'file');
+  await scene.everybodySees('node-1', 'node-2');
+  await assert.rejects(scene.reload('node-1', 'strict', 'dns'), /would be no member any more: dns does not list it/);
+
+  scene.answers('127.0.0.1', '127.0.0.2');
+  for (const source of [['file', 'dns'], 'dns', ['dns', 'file'], 'file'] as const) {
+    for (const name of Object.keys(hosts)) await scene.reload(name, 'strict', source);
+    await scene.everybodySees('node-1', 'node-2');
+  }
+  for (const name of Object.keys(hosts))
+    assert.deepEqual(
+      scene.events(name, 'membership.changed').flatMap(line => line.left ?? []),
+      [],
+    );
 });
 
 test('who answers DNS can make nobody a member, nor put one in the place of another', async t => {
@@ -107,6 +128,8 @@ test('in optional who speaks TLS must prove its name, also where somebody says i
   assert.deepEqual(moved, [], 'node-2 is where it proves that it is');
 });
 
+type Source = MembershipOptions['source'];
+
 interface Line {
   readonly event: string;
   readonly [field: string]: unknown;
@@ -123,6 +146,7 @@ class Scene {
   readonly #store: CertStore;
   readonly #port: number;
   readonly #nodes = new Map<string, FabricNode>();
+  readonly #hosts = new Map<string, string>();
   readonly #lines = new Map<string, Line[]>();
 
   static async make(t: TestContext): Promise<Scene> {
@@ -148,11 +172,24 @@ class Scene {
     this.dns.all('NXDOMAIN').addresses(NAME, hosts, 0);
   }
 
-  async start(nodeName: string, host: string, mode: TlsMode = 'strict'): Promise<void> {
+  /** The members file of all nodes. */
+  async writeMembers(hosts: Readonly<Record<string, string>>): Promise<void> {
+    const tables = Object.entries(hosts).map(
+      ([name, host]) => `[[member]]\nname = "${name}"\naddress = "${host}:${this.#port}"\n`,
+    );
+    await writeFile(this.#path('members.toml'), tables.join(''));
+  }
+
+  async reload(nodeName: string, mode: TlsMode, source: Source): Promise<void> {
+    await this.node(nodeName).reload(this.#options(nodeName, this.#hosts.get(nodeName) ?? '', mode, source));
+  }
+
+  async start(nodeName: string, host: string, mode: TlsMode = 'strict', source: Source = 'dns'): Promise<void> {
+    this.#hosts.set(nodeName, host);
     const lines: Line[] = [];
     this.#lines.set(nodeName, lines);
     const sayName = (_call: unknown, reply: grpc.sendUnaryData<Buffer>) => reply(null, Buffer.from(nodeName));
-    const node = await FabricNode.start(this.#options(nodeName, host, mode), {
+    const node = await FabricNode.start(this.#options(nodeName, host, mode, source), {
       logger: createLogger({ write: line => lines.push(JSON.parse(line)) }),
       services: [{ definition: echoDefinition, implementation: { ...echoImplementation, Echo: sayName } }],
     });
@@ -239,7 +276,9 @@ class Scene {
     return join(this.#directory, file);
   }
 
-  #options(nodeName: string, host: string, mode: TlsMode): FabricNodeOptions {
+  #options(nodeName: string, host: string, mode: TlsMode, source: Source): FabricNodeOptions {
+    const dns = { names: [NAME], port: this.#port, servers: [this.dns.address], minTtlMs: 20 };
+    const kinds = [source].flat();
     return {
       clusterName: 'dev',
       nodeName,
@@ -258,8 +297,9 @@ class Scene {
         },
       },
       membership: {
-        source: 'dns',
-        dns: { names: [NAME], port: this.#port, servers: [this.dns.address], minTtlMs: 20 },
+        source,
+        ...(kinds.includes('dns') ? { dns } : {}),
+        ...(kinds.includes('file') ? { membersFile: this.#path('members.toml') } : {}),
       },
     };
   }

@@ -1,6 +1,6 @@
-// A name server for tests: UDP on loopback, with an encoder of its own, so that it can be as broken as one likes.
+// A name server for tests: UDP on loopback, and TCP where that is wanted, with an encoder of its own, so that it can be as broken as one likes.
 import { createSocket, type Socket } from 'node:dgram';
-import { isIPv6 } from 'node:net';
+import { createServer, isIPv6, type Server } from 'node:net';
 
 const TYPES = { A: 1, AAAA: 28, SRV: 33 } as const;
 export type DnsType = keyof typeof TYPES;
@@ -32,6 +32,9 @@ export interface DnsRequest {
   readonly type: DnsType;
 }
 
+/** A flag of RFC 1035 4.1.1. */
+const TRUNCATED = 0x0200;
+
 const HOST = '127.0.0.1';
 
 export class DnsServer implements AsyncDisposable {
@@ -40,7 +43,10 @@ export class DnsServer implements AsyncDisposable {
   readonly requests: DnsRequest[] = [];
   /** How names are answered that are not set. */
   byDefault: DnsReply = 'NXDOMAIN';
+  /** A longer answer says over UDP that it is truncated. */
+  maxUdpBytes = 65_507;
   #socket: Socket;
+  #tcp: Server | undefined;
   readonly #replies = new Map<string, DnsReply>();
 
   static async start(): Promise<DnsServer> {
@@ -73,14 +79,33 @@ export class DnsServer implements AsyncDisposable {
     return this;
   }
 
+  /** Listens there over TCP too (RFC 1035 4.2.2). */
+  async serveTcp(): Promise<void> {
+    this.#tcp = createServer(socket => {
+      socket.on('error', () => {});
+      // Short enough to come in one piece.
+      socket.on('data', data => {
+        const reply = this.#answer(data.subarray(2));
+        if (reply === undefined) return;
+        const length = Buffer.alloc(2);
+        length.writeUInt16BE(reply.length);
+        socket.end(Buffer.concat([length, reply]));
+      });
+    });
+    await new Promise<void>((resolve, reject) => {
+      this.#tcp?.once('error', reject).listen(this.#port, HOST, resolve);
+    });
+  }
+
   /** Nobody listens there any more. */
   async stop(): Promise<void> {
+    this.#tcp?.close();
     await new Promise<void>(resolve => this.#socket.close(resolve));
   }
 
   /** Somebody does again. */
   async resume(): Promise<void> {
-    this.#socket = await listen(Number(this.address.split(':')[1]));
+    this.#socket = await listen(this.#port);
     this.#serve();
   }
 
@@ -88,11 +113,17 @@ export class DnsServer implements AsyncDisposable {
     await this.stop();
   }
 
+  get #port(): number {
+    return Number(this.address.split(':')[1]);
+  }
+
   #serve(): void {
     const socket = this.#socket;
     socket.on('message', (query, { port, address }) => {
       const reply = this.#answer(query);
-      if (reply !== undefined) socket.send(reply, port, address);
+      if (reply === undefined) return;
+      const isLong = reply.length > this.maxUdpBytes;
+      socket.send(isLong ? message(query, questionIn(query).bytes, 0, [], TRUNCATED) : reply, port, address);
     });
   }
 
@@ -104,7 +135,7 @@ export class DnsServer implements AsyncDisposable {
     const reply = this.#replies.get(`${type} ${question.name}`) ?? this.byDefault;
     if (reply === 'SILENCE') return undefined;
     if (reply === 'GARBAGE') return Buffer.concat([query.subarray(0, 2), Buffer.alloc(40, 0xff)]);
-    if (reply === 'TRUNCATED') return message(query, question.bytes, 0, [], 0x0200);
+    if (reply === 'TRUNCATED') return message(query, question.bytes, 0, [], TRUNCATED);
     if (reply === 'CUT') {
       const whole = message(query, question.bytes, 0, [recordOf(question.type, '127.0.0.1', 1)]);
       return whole.subarray(0, whole.length - 3);
