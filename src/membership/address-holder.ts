@@ -10,7 +10,6 @@ export interface AddressHolder {
   readonly isProven: boolean;
   readonly labels: Readonly<Record<string, string>>;
   readonly zone?: string;
-  readonly weight?: number;
 }
 
 /**
@@ -67,7 +66,8 @@ function memberOf(all: readonly Held[]): Member {
   // Sorted by what DNS prefers.
   const [{ found, holder }] = newest as [Held];
   const { name, labels, zone } = holder;
-  const weight = found.weight ?? holder.weight;
+  // Its own weight may change at any time, and is heard from it as soon as there is a stream.
+  const { weight } = found;
   return {
     name,
     addresses: newest.map(each => each.found.address),

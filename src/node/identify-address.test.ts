@@ -34,7 +34,6 @@ test('who proves the name that it says is that node', async t => {
     generation: 7,
     labels: { role: 'worker' },
     zone: 'eu-1a',
-    weight: 2,
   });
   assert.deepEqual(await scene.identify(address), {
     name: 'node-2',
@@ -42,7 +41,6 @@ test('who proves the name that it says is that node', async t => {
     isProven: true,
     labels: { role: 'worker' },
     zone: 'eu-1a',
-    weight: 2,
   });
   assert.deepEqual(scene.asked, ['node-1'], 'it is told who asks');
   assert.deepEqual(scene.refused, []);

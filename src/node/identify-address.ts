@@ -127,8 +127,8 @@ function ofCluster(said: Introduction, { settings }: IdentifyParts): Introductio
 }
 
 function holderOf(said: Introduction, isProven: boolean): AddressHolder {
-  const { nodeName: name, generation, labels, zone, weight } = said;
-  return { name, generation, isProven, labels, ...(zone === undefined ? {} : { zone }), weight };
+  const { nodeName: name, generation, labels, zone } = said;
+  return { name, generation, isProven, labels, ...(zone === undefined ? {} : { zone }) };
 }
 
 function refusal(reason: RefusalReason, detail: string) {
