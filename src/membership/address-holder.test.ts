@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatAddress, parseAddress } from '../identity/address.ts';
+import { type Address, formatAddress, formatHostPort, parseAddress } from '../identity/address.ts';
 import { type AddressHolder, membersAt } from './address-holder.ts';
 import type { FoundAddress } from './dns-answer.ts';
 
@@ -47,7 +47,21 @@ test('labels and zone are those that the node says, and the weight is that of DN
 
 function seen(holders: Readonly<Record<string, AddressHolder | undefined>>): Record<string, readonly string[]> {
   const members = membersAt(Object.keys(holders).map(found), ({ address }) => holders[formatAddress(address)], SELF);
-  return Object.fromEntries(members.map(({ name, addresses }) => [name, addresses.map(formatAddress)]));
+  return Object.fromEntries(members.map(({ name, addresses }) => [name, addresses.map(hostPortOf)]));
+}
+
+test('who proved its name is dialled with TLS, who did not as every address without a scheme', () => {
+  for (const [isProven, expected] of [
+    [true, 'https://10.0.0.2:5122'],
+    [false, '10.0.0.2:5122'],
+  ] as const) {
+    const [member] = membersAt([found('10.0.0.2:5122')], () => holder('node-2', { isProven }), SELF);
+    assert.deepEqual(member?.addresses.map(formatAddress), [expected]);
+  }
+});
+
+function hostPortOf(address: Address): string {
+  return address.kind === 'tcp' ? formatHostPort(address) : assert.fail('no TCP address');
 }
 
 function holder(name: string, changes: Partial<AddressHolder> = {}): AddressHolder {

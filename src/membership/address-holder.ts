@@ -1,4 +1,4 @@
-import type { TcpAddress } from '../identity/address.ts';
+import { type TcpAddress, withScheme } from '../identity/address.ts';
 import type { FoundAddress } from './dns-answer.ts';
 import type { Member } from './member.ts';
 
@@ -70,7 +70,8 @@ function memberOf(all: readonly Held[]): Member {
   const { weight } = found;
   return {
     name,
-    addresses: newest.map(each => each.found.address),
+    // What proved its name speaks TLS there.
+    addresses: newest.map(each => (isProven ? withScheme(each.found.address, 'https') : each.found.address)),
     labels,
     ...(zone === undefined ? {} : { zone }),
     ...(weight === undefined ? {} : { weight }),

@@ -56,7 +56,8 @@ interface Asked {
  * A1. Each address is asked until somebody says who it is; then seldom, and soon as long as the node there cannot be reached
  *     or has another generation elsewhere: an address may have passed on to another node.
  * A2. What was said counts until something else is said there, or the address is no longer followed; silence and a refusal
- *     change nothing. What nothing proved ends with them in `strict`, and is asked again when the mode turns to that.
+ *     change nothing. What nothing proved ends with them in `strict`. When the mode turns to `strict` or `plain`, who was asked
+ *     over the other is asked again.
  * A3. A bounded number of questions is under way, and one address is not asked twice at once nor twice in a second.
  * A4. An address that stays silent, or where somebody answers who must not be believed, is logged once until it has said
  *     who it is.
@@ -75,7 +76,7 @@ export class AskedAddresses {
         this.#doubt(({ name }) => names.has(name) && !previous.has(name));
       }),
       parts.policy.subscribe(({ mode }) => {
-        if (mode === 'strict') this.#doubt(({ isProven }) => !isProven);
+        if (mode !== 'optional') this.#doubt(({ isProven }) => isProven !== (mode === 'strict'));
       }),
     ];
   }

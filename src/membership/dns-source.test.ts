@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { ManualClock } from '../../test/kit/manual-clock.ts';
 import { SelvedgeError } from '../errors/selvedge-error.ts';
-import { formatAddress, parseAddress, type TcpAddress } from '../identity/address.ts';
+import { type Address, formatHostPort, parseAddress, type TcpAddress } from '../identity/address.ts';
 import { MutableValue } from '../lifecycle/observable-value.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import type { AddressHolder } from './address-holder.ts';
@@ -221,6 +221,20 @@ test('when the mode turns strict, who proved nothing is asked again at once, and
   assert.equal(scene.questions, questions + 2);
 });
 
+test('when the mode turns plain, who was asked over TLS is asked again', async t => {
+  const scene = new Scene(t).at('10.0.0.2', 'node-2').answers('10.0.0.2');
+  await scene.open();
+  const { questions } = scene;
+  scene.policy.set({ mode: 'optional' });
+  await scene.pass(2_000);
+  assert.equal(scene.questions, questions);
+  scene.holders.set('10.0.0.2', { name: 'node-2', generation: 1, isProven: false, labels: {} });
+  scene.policy.set({ mode: 'plain' });
+  await scene.pass(0);
+  const [member] = scene.source.view.value.members;
+  assert.deepEqual(member?.addresses, [tcp('10.0.0.2:5122')]);
+});
+
 test('another process with our name is told, and no member', async t => {
   const scene = new Scene(t).at('10.0.0.9', 'node-1', 8).at('10.0.0.2', 'node-2').answers('10.0.0.2', '10.0.0.9');
   await scene.open();
@@ -352,7 +366,7 @@ class Scene {
 
   get seen(): Readonly<Record<string, readonly string[]>> {
     return Object.fromEntries(
-      this.source.view.value.members.map(({ name, addresses }) => [name, addresses.map(formatAddress)]),
+      this.source.view.value.members.map(({ name, addresses }) => [name, addresses.map(hostPortOf)]),
     );
   }
 
@@ -373,6 +387,10 @@ class Scene {
 /** What hangs on no time has happened. */
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 3; turn += 1) await new Promise(resolve => setImmediate(resolve));
+}
+
+function hostPortOf(address: Address): string {
+  return address.kind === 'tcp' ? formatHostPort(address) : assert.fail('no TCP address');
 }
 
 function tcp(text: string): TcpAddress {

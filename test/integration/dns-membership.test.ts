@@ -13,7 +13,7 @@ import type { FabricNodeOptions, TlsMode } from '../../src/node/node-options.ts'
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { closedPort } from '../cluster/test-cluster.ts';
 import { type DnsReply, DnsServer } from '../kit/dns-server.ts';
-import { echo, echoDefinition, echoImplementation } from '../kit/echo-service.ts';
+import { echo, echoDefinition, echoImplementation, whoAmI } from '../kit/echo-service.ts';
 import { introductionOf } from '../kit/raw-peer.ts';
 import { until } from '../kit/until.ts';
 
@@ -124,6 +124,12 @@ test('in optional who speaks TLS must prove its name, also where somebody says i
   scene.answers('127.0.0.1', '127.0.0.2', '127.0.0.3', '127.0.0.66', '127.0.0.67', '127.0.0.4');
   await scene.start('node-4', '127.0.0.4', 'optional');
   await until('what came later is known', () => scene.node('node-1').members.get('node-4') !== undefined);
+  await until('node-4 is called over mutual TLS', async () => {
+    const client = scene.node('node-1').client(grpc.Client, 'node-4');
+    const { security } = await whoAmI(client).catch(() => ({ security: 'none yet' }));
+    client.close();
+    return security === 'mutual_tls';
+  });
   const moved = scene.events('node-1', 'membership.changed').flatMap(line => line.moved ?? []);
   assert.deepEqual(moved, [], 'node-2 is where it proves that it is');
 });
