@@ -88,7 +88,11 @@ export class PeerLinks {
     if (link === undefined) return;
     const { directory } = this.#parts;
     const isRemoved = directory.isRemoved(name);
-    if (!directory.lists && !isRemoved) return this.forgetStranger(link);
+    if (!directory.lists && !isRemoved) {
+      // It may stay as long as its stream does, as any stranger.
+      if (link.live === undefined) void link.close('not_a_member');
+      return this.forgetStranger(link);
+    }
     this.#links.delete(name);
     void link.close(isRemoved ? 'member_removed' : 'not_a_member');
   }

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type * as grpc from '@grpc/grpc-js';
 import { connected, LoopbackNode, loopback, mutualTls, PLAINTEXT } from '../../test/kit/loopback-node.ts';
+import { rawAcceptor } from '../../test/kit/raw-peer.ts';
 import { until } from '../../test/kit/until.ts';
+import type { Frame } from './frame.ts';
 
 test('two nodes that dial each other at once end with one stream, and the loser is not dialled again', async () => {
   await using a = await LoopbackNode.start({ name: 'node-a' });
@@ -205,6 +208,33 @@ test('a stranger is let in where no source lists names, and forgotten when it le
   await connected(a, b);
   await b[Symbol.asyncDispose]();
   await until('the stranger is forgotten', () => a.streams.peers.value.length === 0);
+});
+
+test('where no source lists names, what a stranger said counts as soon as it is a member', async () => {
+  await using a = await LoopbackNode.start({ name: 'node-a', lists: false });
+  await using b = await LoopbackNode.start({ name: 'node-b' });
+  b.knows(a).streams.start();
+  a.streams.start();
+  await until('the stranger is there', () => a.peer('node-b')?.state === 'connected');
+  a.learned.length = 0;
+  a.knows(b);
+  assert.deepEqual(
+    a.learned.map(({ name, addresses }) => [name, addresses]),
+    [['node-b', [b.address]]],
+  );
+  a.knows();
+  assert.equal(a.peer('node-b')?.state, 'connected', 'the stream of a stranger stays');
+});
+
+test('where no source lists names, a dial to who is no member any more is given up', async () => {
+  await using a = await LoopbackNode.start({ name: 'node-a', lists: false });
+  const calls: grpc.ServerDuplexStream<Frame, Frame>[] = [];
+  using silent = await rawAcceptor(call => void calls.push(call.on('error', () => {})));
+  a.knows({ name: 'node-b', address: loopback(silent.port) }).streams.start();
+  await until('it is dialled', () => calls.length > 0);
+  a.knows();
+  await until('the dial is given up', () => calls[0]?.cancelled === true);
+  assert.deepEqual(a.streams.peers.value, []);
 });
 
 test('a peer that does not prove its name is refused without being told what would prove it', async () => {

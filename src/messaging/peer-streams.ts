@@ -187,6 +187,8 @@ export class PeerStreams {
   #onMembers(next: readonly KnownMember[], previous: readonly KnownMember[]): void {
     this.#links.onMembers(next, previous);
     this.#watch();
+    const before = new Set(previous.map(({ name }) => name));
+    for (const { name } of next) if (!before.has(name)) this.#intake.learnAgain(name);
   }
 
   #watch(): void {

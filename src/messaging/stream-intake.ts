@@ -76,6 +76,12 @@ export class StreamIntake {
     if (isDraining()) void stream.announceDraining();
   }
 
+  /** What a peer has said before it was a member counts from now on. */
+  learnAgain(name: string): void {
+    const live = this.#parts.links.get(name)?.live;
+    if (live !== undefined) this.#parts.directory.learn(name, live.introduction, isProven(live));
+  }
+
   #listenerFor(link: PeerLink): PeerStreamListener {
     const { exchanges, admission, directory } = this.#parts;
     return {
