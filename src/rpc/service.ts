@@ -17,11 +17,14 @@ export interface UnaryService<Methods extends UnaryMethods> {
 
 const PROTO_DIRECTORY = fileURLToPath(new URL('../../proto', import.meta.url));
 
-/** Proto files of the package. Field names in camelCase, defaults filled in, 64-bit numbers as `number`. */
-export function loadProtos(files: string[]): PackageDefinition {
+/**
+ * Proto files of the package. Field names in camelCase, defaults filled in.
+ * @param longs what 64-bit numbers become: `String` where they may be greater than `Number.MAX_SAFE_INTEGER`. Default `Number`.
+ */
+export function loadProtos(files: string[], longs: NumberConstructor | StringConstructor = Number): PackageDefinition {
   return loadSync(files, {
     includeDirs: [PROTO_DIRECTORY],
-    longs: Number,
+    longs,
     enums: String,
     defaults: true,
     oneofs: true,

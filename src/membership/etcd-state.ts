@@ -1,0 +1,144 @@
+import type { EtcdEvent, EtcdKeyValue, EtcdMoment } from '../rpc/etcd-answers.ts';
+import { type EtcdEntry, readEntry } from './etcd-entry.ts';
+import { isTombstone, viewOf } from './etcd-view.ts';
+
+/** A record that etcd no longer has as it is here. */
+export interface KeptEntry {
+  /** Of the store when it was missed: what is written later is meant. */
+  readonly sinceRevision: number;
+  readonly why: string;
+}
+
+/**
+ * What is known of the keys of a cluster. Every function returns a new one.
+ *
+ * E1. A record that cannot be understood changes nothing: what its key said before goes on, and the problem is said.
+ * E2. Nobody leaves by accident. Where everything is gone at once, another etcd answers, or an earlier time of it, what is
+ *     missing is kept until it is written again or its node is removed by name; and who was removed stays so.
+ */
+export interface EtcdState extends EtcdMoment {
+  /** By key; `members` and `nodes` alone. */
+  readonly entries: ReadonlyMap<string, EtcdEntry>;
+  readonly kept: ReadonlyMap<string, KeptEntry>;
+  /** Why a key is not understood. Holds no text of the record. */
+  readonly rejected: ReadonlyMap<string, string>;
+}
+
+/** Everything was read anew. */
+export function afterRange(
+  before: EtcdState | undefined,
+  prefix: string,
+  range: EtcdMoment & { readonly kvs: readonly EtcdKeyValue[] },
+): EtcdState {
+  const { clusterId, revision } = range;
+  const next = mutable({ clusterId, revision, entries: new Map(), kept: new Map(), rejected: new Map() });
+  for (const { key, value } of range.kvs) take(next, prefix, key, value, before?.entries.get(key));
+  if (before === undefined) return next;
+  const modRevisions = new Map(range.kvs.map(({ key, modRevision }) => [key, modRevision]));
+  const why = whyUnmeant(before, next);
+  for (const [key, entry] of before.entries) {
+    const kept = before.kept.get(key);
+    const isWrittenSince = kept !== undefined && why === undefined && (modRevisions.get(key) ?? 0) > kept.sinceRevision;
+    if (isWrittenSince) continue;
+    const isLost = !modRevisions.has(key) || (isTombstone(entry) && !isTombstone(next.entries.get(key)));
+    if (kept !== undefined && isLost)
+      keep(next, key, entry, why === undefined ? kept : { sinceRevision: revision, why });
+    else if (why !== undefined && isLost) keep(next, key, entry, { sinceRevision: revision, why });
+  }
+  return withoutRemoved(next);
+}
+
+/** These things happened, in this order. */
+export function afterEvents(
+  before: EtcdState,
+  prefix: string,
+  { revision, events }: { readonly revision: number; readonly events: readonly EtcdEvent[] },
+): EtcdState {
+  const next = mutable({ ...before, revision });
+  for (const { key, value } of events) {
+    next.kept.delete(key);
+    next.rejected.delete(key);
+    if (value === undefined) next.entries.delete(key);
+    else take(next, prefix, key, value, next.entries.get(key));
+  }
+  if (isEmptied(before, next)) {
+    const kept = { sinceRevision: revision, why: 'all were deleted at once' };
+    for (const { key, value } of events) {
+      const entry = value === undefined ? before.entries.get(key) : undefined;
+      if (entry !== undefined) keep(next, key, entry, kept);
+    }
+  }
+  return withoutRemoved(next);
+}
+
+/** What an operator should know, one line each. */
+export function problemsOf({ kept, rejected, entries }: EtcdState): readonly string[] {
+  const reasons = new Map<string, Set<string>>();
+  for (const [key, { why }] of kept) {
+    const name = entries.get(key)?.name;
+    if (name !== undefined) reasons.set(why, (reasons.get(why) ?? new Set()).add(name));
+  }
+  return [
+    ...[...reasons].map(
+      ([why, names]) =>
+        `${[...names].sort().join(', ')} ${names.size === 1 ? 'is' : 'are'} not in etcd as before (${why}): kept until registered again or removed by name`,
+    ),
+    ...[...rejected].map(([key, problem]) => `${key} is not understood: ${problem}`),
+  ];
+}
+
+interface MutableState extends EtcdState {
+  readonly entries: Map<string, EtcdEntry>;
+  readonly kept: Map<string, KeptEntry>;
+  readonly rejected: Map<string, string>;
+}
+
+function mutable({ entries, kept, rejected, ...moment }: EtcdState): MutableState {
+  return { ...moment, entries: new Map(entries), kept: new Map(kept), rejected: new Map(rejected) };
+}
+
+function take(state: MutableState, prefix: string, key: string, text: string, known: EtcdEntry | undefined): void {
+  const entry = readEntry(prefix, key, text);
+  if (entry === undefined) return;
+  if (!('problem' in entry)) {
+    state.entries.set(key, entry);
+    return;
+  }
+  state.rejected.set(key, entry.problem);
+  if (known !== undefined) state.entries.set(key, known);
+}
+
+function keep(state: MutableState, key: string, entry: EtcdEntry, kept: KeptEntry): void {
+  state.entries.set(key, entry);
+  state.kept.set(key, kept);
+}
+
+/** Who is removed by name is not kept any longer. */
+function withoutRemoved(state: MutableState): EtcdState {
+  const removed = new Set([...state.entries.values()].filter(isTombstone).map(({ name }) => name));
+  for (const key of [...state.kept.keys()]) {
+    const entry = state.entries.get(key);
+    if (entry?.kind !== 'nodes' || !removed.has(entry.name)) continue;
+    state.entries.delete(key);
+    state.kept.delete(key);
+  }
+  return state;
+}
+
+function whyUnmeant(before: EtcdState, next: EtcdState): string | undefined {
+  if (before.clusterId !== next.clusterId) return 'another etcd cluster answers';
+  if (next.revision < before.revision) return 'etcd went back to an earlier revision';
+  return isEmptied(before, next) ? 'all are gone at once' : undefined;
+}
+
+/** No member is left, or no registration, of those that etcd has itself. */
+function isEmptied(before: EtcdState, next: EtcdState): boolean {
+  const [was, is] = [liveOf(before), liveOf(next)];
+  const registrations = (live: readonly EtcdEntry[]) => live.filter(({ kind }) => kind === 'nodes').length;
+  if (registrations(was) > 0 && registrations(is) === 0) return true;
+  return is.length < was.length && viewOf(was).members.length > 0 && viewOf(is).members.length === 0;
+}
+
+function liveOf({ entries, kept }: EtcdState): readonly EtcdEntry[] {
+  return [...entries].filter(([key]) => !kept.has(key)).map(([, entry]) => entry);
+}
