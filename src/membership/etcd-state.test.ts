@@ -84,6 +84,7 @@ test('who is removed or terminated is none, until it is added again', () => {
   let state = started({ ...THREE, 'members/b': roster('removed'), 'members/c': roster('terminating') });
   assert.deepEqual(namesIn(state), ['a']);
   assert.deepEqual(removedIn(state), ['b', 'c']);
+  assert.deepEqual(viewOf(state.entries.values()).terminating, ['c']);
   state = happened(state, 11, { 'nodes/b': node('https://b:2') });
   assert.deepEqual(namesIn(state), ['a'], 'it cannot come back by itself');
   state = happened(state, 12, { 'members/b': roster('active') });

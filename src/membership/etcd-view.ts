@@ -18,10 +18,12 @@ export function viewOf(entries: Iterable<EtcdEntry>): MembershipView {
   for (const entry of entries) byName.set(entry.name, { ...byName.get(entry.name), [entry.kind]: entry });
   const members: Member[] = [];
   const removed: string[] = [];
+  const terminating: string[] = [];
   for (const [name, { members: operators, nodes }] of [...byName].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const [roster, registration] = [operators?.roster, nodes?.registration];
     if (roster !== undefined && isOut(roster.state)) {
       removed.push(name);
+      if (roster.state === 'terminating') terminating.push(name);
       continue;
     }
     const addresses = [roster?.addresses, registration?.addresses].find(list => list !== undefined && list.length > 0);
@@ -37,5 +39,5 @@ export function viewOf(entries: Iterable<EtcdEntry>): MembershipView {
       ...(roster?.state === 'draining' ? { isDraining: true } : {}),
     });
   }
-  return { members, removed };
+  return { members, removed, ...(terminating.length === 0 ? {} : { terminating }) };
 }

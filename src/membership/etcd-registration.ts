@@ -1,0 +1,199 @@
+import { isDeepStrictEqual } from 'node:util';
+import { SelvedgeError } from '../errors/selvedge-error.ts';
+import { Backoff, type BackoffOptions } from '../lifecycle/backoff.ts';
+import type { ObservableValue } from '../lifecycle/observable-value.ts';
+import { OneAtATime } from '../lifecycle/one-at-a-time.ts';
+import type { EtcdKeyValue } from '../rpc/etcd-answers.ts';
+import type { EtcdClient } from '../rpc/etcd-client.ts';
+import { etcdFailureOf } from '../rpc/etcd-failure.ts';
+import { printable } from '../telemetry/logger.ts';
+import { etcdKey } from './etcd-keys.ts';
+import { EtcdLease } from './etcd-lease.ts';
+import { type HolderRecord, type Registration, readHolderRecord, writeRecord } from './etcd-records.ts';
+import { notGranted } from './etcd-words.ts';
+
+/** What a node says of itself. */
+export type OwnRegistration = Omit<Registration, 'generation'>;
+
+/** When a registration goes by itself: never, with a clean drain, or also with its lease. */
+export type EtcdLeave = 'when-removed' | 'when-drained' | 'when-lost';
+
+export interface EtcdRegistrationParts {
+  readonly client: EtcdClient;
+  readonly prefix: string;
+  readonly nodeName: string;
+  readonly holder: HolderRecord;
+  /** Undefined: nothing to say yet. */
+  readonly own: ObservableValue<OwnRegistration | undefined>;
+  /** Whether operators took this node out: it registers nothing then. */
+  readonly isOut: () => boolean;
+  readonly leaseTtlMs: number;
+  /** {@link EtcdRegistration.take} waits so much longer than a lease lasts. */
+  readonly holdMarginMs: number;
+  readonly leave: EtcdLeave;
+  readonly retry: BackoffOptions;
+  /** Who we are for etcd, for messages; undefined where that is not known. */
+  readonly user: () => string | undefined;
+  /** Told why this node is not registered as it should be; undefined: it is. */
+  readonly onProblem: (problem: string | undefined) => void;
+}
+
+/** Between two looks whether another process still holds our name. */
+const HELD_LOOK_MS = 500;
+const LEASE_FORGOTTEN = /lease not found/;
+
+/**
+ * The name of this node in etcd, held under a lease, and what the node says of itself there.
+ *
+ * R1. The name is taken only where nobody has it, or an earlier process with the same data directory; never from another.
+ * R2. The registration is written only in a transaction that holds if the name is ours under our lease.
+ * R3. What should stand there is written again whenever it does not: changed here, deleted or changed there, or forgotten
+ *     by an etcd that was restored.
+ */
+export class EtcdRegistration {
+  readonly #parts: EtcdRegistrationParts;
+  readonly #holderKey: string;
+  readonly #nodeKey: string;
+  readonly #lease: EtcdLease;
+  readonly #tending: OneAtATime;
+  readonly #backoff: Backoff;
+  readonly #unsubscribe: () => void;
+  #timer: NodeJS.Timeout | undefined;
+  #isFollowing = false;
+  #isLeaving = false;
+  #isClosed = false;
+
+  constructor(parts: EtcdRegistrationParts) {
+    const { client, prefix, nodeName, leaseTtlMs, retry, own } = parts;
+    this.#parts = parts;
+    this.#holderKey = etcdKey(prefix, 'holders', nodeName);
+    this.#nodeKey = etcdKey(prefix, 'nodes', nodeName);
+    this.#backoff = new Backoff(retry);
+    this.#tending = new OneAtATime(
+      () => this.#tend(),
+      error => this.#failed(error),
+    );
+    this.#lease = new EtcdLease({ client, ttlMs: leaseTtlMs, retry, onLost: () => this.look() });
+    this.#unsubscribe = own.subscribe(() => this.look());
+  }
+
+  /**
+   * Takes the name, and waits for it where another process has it: as long as a lease lasts, and a little.
+   * @throws node_name_held, membership_not_writable, or as a call of the client.
+   */
+  async take(): Promise<void> {
+    const { nodeName, leaseTtlMs, holdMarginMs, user } = this.#parts;
+    const untilMs = performance.now() + leaseTtlMs + holdMarginMs;
+    for (;;) {
+      let heldBy: string | undefined;
+      try {
+        heldBy = await this.#takeName();
+      } catch (error) {
+        if (etcdFailureOf(error).kind !== 'denied') throw error;
+        throw new SelvedgeError('membership_not_writable', notGranted(user(), this.#holderKey), { source: 'etcd' });
+      }
+      if (heldBy === undefined) return;
+      if (performance.now() > untilMs) throw new SelvedgeError('node_name_held', heldBy, { node: nodeName });
+      await new Promise(resolve => setTimeout(resolve, HELD_LOOK_MS));
+    }
+  }
+
+  /** Keeps everything as it should be from now on. */
+  follow(): void {
+    this.#isFollowing = true;
+    this.look();
+  }
+
+  /** Something may be otherwise than it should: looks, and sets it right. */
+  look(): void {
+    if (!this.#isFollowing || this.#isClosed) return;
+    clearTimeout(this.#timer);
+    this.#tending.ask();
+  }
+
+  /** The node ends cleanly. Where that is configured its registration goes now. */
+  async leave(): Promise<void> {
+    if (this.#parts.leave !== 'when-drained' || this.#isClosed) return;
+    this.#isLeaving = true;
+    const { client } = this.#parts;
+    const lease = this.#lease.id;
+    if (lease === undefined) return;
+    const isOurs = { key: this.#holderKey, lease };
+    await client.transact([isOurs], [{ kind: 'delete', key: this.#nodeKey }]).catch(error => this.#failed(error));
+  }
+
+  /** Gives the name back, so that the next process need not wait for it. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#unsubscribe();
+    clearTimeout(this.#timer);
+    await this.#tending.close();
+    clearTimeout(this.#timer);
+    await this.#lease.close();
+  }
+
+  async #tend(): Promise<void> {
+    const heldBy = await this.#takeName();
+    if (heldBy !== undefined) {
+      this.#parts.onProblem(heldBy);
+      return this.#lookAgain();
+    }
+    if (!(await this.#register())) return this.#lookAgain();
+    this.#backoff.reset();
+    this.#parts.onProblem(undefined);
+  }
+
+  /** @returns who has the name instead, in words. */
+  async #takeName(): Promise<string | undefined> {
+    const { client, holder } = this.#parts;
+    const lease = await this.#lease.granted();
+    for (;;) {
+      const present = await client.get(this.#holderKey);
+      if (present?.lease === lease) return undefined;
+      const heldBy = present === undefined ? undefined : this.#heldBy(present);
+      if (heldBy !== undefined) return heldBy;
+      const unchanged = { key: this.#holderKey, modRevision: present?.modRevision ?? 0 };
+      const write = { kind: 'put', key: this.#holderKey, value: writeRecord(holder), lease } as const;
+      if (await client.transact([unchanged], [write])) return undefined;
+    }
+  }
+
+  #heldBy({ value, lease }: EtcdKeyValue): string | undefined {
+    const { nodeName, holder } = this.#parts;
+    const read = readHolderRecord(value);
+    const whose = `the name ${nodeName} in etcd (${this.#holderKey}, lease ${lease})`;
+    if ('problem' in read || read.value.id !== holder.id) return `another process holds ${whose}`;
+    if (read.value.generation <= holder.generation) return undefined;
+    return `a later process with a copy of this data directory holds ${whose}`;
+  }
+
+  /** @returns whether it stands there as it should. */
+  async #register(): Promise<boolean> {
+    const { client, own, isOut, holder, leave } = this.#parts;
+    const lease = this.#lease.id;
+    if (own.value === undefined || isOut() || this.#isLeaving) return true;
+    if (lease === undefined) return false;
+    const value = writeRecord({ ...own.value, generation: holder.generation });
+    const keyLease = leave === 'when-lost' ? lease : '0';
+    const present = await client.get(this.#nodeKey);
+    if (isDeepStrictEqual([present?.value, present?.lease], [value, keyLease])) return true;
+    const isOurs = { key: this.#holderKey, lease };
+    return client.transact([isOurs], [{ kind: 'put', key: this.#nodeKey, value, lease: keyLease }]);
+  }
+
+  #failed(error: unknown): void {
+    const { kind, problem } = etcdFailureOf(error);
+    // A lease that etcd forgot is nothing but a reason for another one; that etcd is away, the standing of the source says.
+    if (LEASE_FORGOTTEN.test(problem)) this.#lease.forget();
+    else if (kind === 'denied') this.#parts.onProblem(notGranted(this.#parts.user(), this.#nodeKey));
+    else if (kind === 'wrong') this.#parts.onProblem(printable(problem));
+    this.#lookAgain();
+  }
+
+  #lookAgain(): void {
+    if (this.#isClosed) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.look(), this.#backoff.nextMs()).unref();
+  }
+}

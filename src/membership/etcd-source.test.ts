@@ -1,0 +1,293 @@
+import assert from 'node:assert/strict';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import {
+  ETCD_PREFIX,
+  type EtcdSourceRequest,
+  makeDataDir,
+  type OpenedEtcdSource,
+  openTestEtcdSource,
+  registrationAt,
+  viewIn,
+} from '../../test/kit/etcd-source.ts';
+import { type FakeEtcd, startFakeEtcd } from '../../test/kit/fake-etcd.ts';
+import { until } from '../../test/kit/until.ts';
+import { isSelvedgeError } from '../errors/selvedge-error.ts';
+
+const key = (rest: string) => ETCD_PREFIX + rest;
+const node = (address: string) => ({ addresses: [address], generation: 1 });
+const roster = (state: string) => ({ state, by: 'ops', atMs: 1 });
+
+async function open(
+  t: TestContext,
+  etcd: FakeEtcd,
+  request: EtcdSourceRequest = {},
+): Promise<OpenedEtcdSource & { shows(expected: string): Promise<void>; frozen(problem: RegExp): Promise<void> }> {
+  const opened = await openTestEtcdSource(t, { port: etcd.port, ...request });
+  const standing = () => opened.source.standing.value;
+  return {
+    ...opened,
+    shows: expected =>
+      until(`${expected} (now ${viewIn(opened)})`, () => viewIn(opened) === expected && standing().state === 'current'),
+    frozen: problem =>
+      until(`frozen: ${problem}`, () => {
+        const now = standing();
+        return now.state === 'frozen' && problem.test(now.problem);
+      }),
+  };
+}
+
+test('members are who registered, in the order of what happens, and this node registers itself', async t => {
+  const etcd = await startFakeEtcd(t);
+  etcd.write({ [key('nodes/b')]: node('https://b:1') });
+  const opened = await open(t, etcd);
+  await opened.shows('a=https://a:1 b=https://b:1');
+  etcd.write({ [key('nodes/c')]: node('https://c:1') });
+  etcd.write({ [key('nodes/c')]: node('https://c:2'), [key('nodes/b')]: undefined });
+  await opened.shows('a=https://a:1 c=https://c:2');
+  etcd.write({ [key('members/c')]: roster('draining') });
+  await opened.shows('a=https://a:1 c=https://c:2 draining');
+  etcd.write({ [key('members/c')]: roster('terminating') });
+  await opened.shows('a=https://a:1 -c');
+  assert.deepEqual(opened.source.view.value.terminating, ['c']);
+  opened.own.set(registrationAt('https://a:9', { role: 'x' }));
+  await opened.shows('a=https://a:9 -c');
+  etcd.write({ [key('nodes/d')]: node('https://d:1') });
+  etcd.write({ [key('nodes/a')]: undefined });
+  await until('it registers again', () => etcd.get(key('nodes/a'))?.includes('a:9') === true);
+  assert.equal(opened.log.filter(({ event }) => event === 'membership.frozen').length, 0);
+});
+
+test('an etcd that is lost, silent or without a leader freezes what is known, and nothing is missed', async t => {
+  const etcd = await startFakeEtcd(t);
+  const opened = await open(t, etcd, { requestTimeoutMs: 300 });
+  const outages: readonly [() => unknown, () => unknown, RegExp][] = [
+    [() => etcd.stop(), () => etcd.start(), /etcd is away/],
+    [() => etcd.loseLeader(), () => Object.assign(etcd, { hasLeader: true }), /no leader/],
+    [
+      () => Object.assign(etcd, { isSilent: true }),
+      () => Object.assign(etcd, { isSilent: false }),
+      /does not answer|did not answer in time/,
+    ],
+  ];
+  let port = 1;
+  for (const [lose, restore, problem] of outages) {
+    const before = `a=https://a:1 b=https://b:${port}`;
+    etcd.write({ [key('nodes/b')]: node(`https://b:${port}`) });
+    await opened.shows(before);
+    await lose();
+    await opened.frozen(problem);
+    assert.equal(viewIn(opened), before);
+    port += 1;
+    etcd.write({ [key('nodes/b')]: node(`https://b:${port}`) });
+    etcd.compact();
+    await restore();
+    await opened.shows(`a=https://a:1 b=https://b:${port}`);
+    assert.equal(opened.log.at(-1)?.event, 'membership.recovered');
+  }
+});
+
+test('a watch that is compacted, cancelled or moved to another connection goes on, and that is no outage', async t => {
+  const etcd = await startFakeEtcd(t);
+  const opened = await open(t, etcd, { timing: { freezeAfterMs: 60_000 } });
+  const ends = [() => etcd.compactUnderWatches(), () => etcd.cancelWatches('somebody said so'), () => opened.moved()];
+  for (const [index, end] of [() => {}, ...ends].entries()) {
+    end();
+    etcd.write({ [key('nodes/b')]: node(`https://b:${index + 1}`) });
+    await opened.shows(`a=https://a:1 b=https://b:${index + 1}`);
+  }
+  await until('one watch is left', () => etcd.watches === 1);
+  assert.deepEqual(
+    opened.log.filter(({ event }) => event === 'membership.frozen'),
+    [],
+  );
+});
+
+test('nobody leaves when everything is gone, and who registers again is let go of by name', async t => {
+  const etcd = await startFakeEtcd(t);
+  etcd.write({ [key('nodes/b')]: node('https://b:1'), [key('members/c')]: roster('removed') });
+  const opened = await open(t, etcd);
+  await opened.shows('a=https://a:1 b=https://b:1 -c');
+  etcd.deleteAll();
+  await opened.frozen(/b, c are not in etcd as before/);
+  assert.equal(viewIn(opened), 'a=https://a:1 b=https://b:1 -c');
+  await opened.source.editor.change({ kind: 'remove', name: 'b' }, 'ops');
+  etcd.write({ [key('members/c')]: roster('removed') });
+  await opened.shows('a=https://a:1 -b -c');
+  await etcd.stop();
+  etcd.clusterId = '7';
+  etcd.deleteAll();
+  await etcd.start();
+  await opened.frozen(/another etcd cluster answers/);
+  await until('its own registration stands in the new one', () => etcd.get(key('nodes/a')) !== undefined);
+  assert.equal(viewIn(opened), 'a=https://a:1 -b -c');
+});
+
+test('a garbage record is skipped and said, and all others count', async t => {
+  const etcd = await startFakeEtcd(t);
+  const opened = await open(t, etcd);
+  await opened.shows('a=https://a:1');
+  etcd.write({ [key('nodes/b')]: '{"addresses":', [key('nodes/c')]: node('https://c:1') });
+  await opened.frozen(/nodes\/b is not understood/);
+  assert.equal(viewIn(opened), 'a=https://a:1 c=https://c:1');
+  etcd.write({ [key('nodes/b')]: node('https://b:1') });
+  await opened.shows('a=https://a:1 b=https://b:1 c=https://c:1');
+});
+
+test('a node starts without etcd from what it knew, and not where it knew nothing', async t => {
+  const etcd = await startFakeEtcd(t);
+  const dataDir = await makeDataDir(t);
+  etcd.write({ [key('nodes/b')]: node('https://b:1') });
+  const first = await open(t, etcd, { dataDir });
+  await first.shows('a=https://a:1 b=https://b:1');
+  await first.close();
+  for (const file of ['membership-etcd.json', 'etcd-holder'])
+    assert.equal((await stat(join(dataDir, file))).mode & 0o777, 0o600, file);
+  await etcd.stop();
+  const second = await open(t, etcd, { dataDir, requestTimeoutMs: 200 });
+  await second.frozen(/etcd is away/);
+  assert.equal(viewIn(second), 'a=https://a:1 b=https://b:1');
+  await etcd.start();
+  await second.shows('a=https://a:1 b=https://b:1');
+  await until('it holds its name', () => etcd.get(key('holders/a')) !== undefined);
+  await etcd.stop();
+  await assert.rejects(open(t, etcd, { requestTimeoutMs: 200 }), error =>
+    isSelvedgeError(error, 'membership_unavailable'),
+  );
+});
+
+test('a name is held by one process, taken over at once by the next on its data directory, and given back', async t => {
+  const etcd = await startFakeEtcd(t);
+  const dataDir = await makeDataDir(t);
+  const first = await open(t, etcd, { dataDir });
+  const lease = etcd.leases[0] ?? '';
+  await assert.rejects(open(t, etcd, { leaseTtlMs: 1_000, timing: { holdMarginMs: 0 } }), error =>
+    isSelvedgeError(error, 'node_name_held'),
+  );
+  assert.deepEqual(etcd.leases, [lease], 'who did not get it leaves nothing behind');
+  const next = await open(t, etcd, { dataDir });
+  await until('the earlier one says so', () => first.problem()?.includes('a later process') === true);
+  await first.close();
+  assert.equal(etcd.leases.length, 1, 'and takes nothing with it');
+  assert.ok(etcd.get(key('holders/a')));
+  await next.close();
+  assert.deepEqual([etcd.leases, etcd.get(key('holders/a'))], [[], undefined]);
+  assert.ok(etcd.get(key('nodes/a')), 'it stays a member');
+  await open(t, etcd, { own: next.own });
+});
+
+test('a lease that ended is taken again, and a name that another has is not overwritten', async t => {
+  const etcd = await startFakeEtcd(t);
+  const opened = await open(t, etcd, { leaseTtlMs: 60_000 });
+  await opened.shows('a=https://a:1');
+  etcd.expire(etcd.leases[0] ?? '');
+  await until('it holds its name again', () => etcd.get(key('holders/a')) !== undefined);
+  const another = { id: 'another', generation: 1 };
+  etcd.write({ [key('holders/a')]: another, [key('nodes/a')]: node('https://other:1') });
+  await until('it says so', () => opened.problem()?.includes('another process holds the name a') === true);
+  await opened.shows('a=https://other:1');
+  opened.own.set(registrationAt('https://a:5'));
+  etcd.write({ [key('nodes/a')]: node('https://other:2') });
+  await opened.shows('a=https://other:2');
+  assert.deepEqual(JSON.parse(etcd.get(key('holders/a')) ?? ''), another);
+  etcd.write({ [key('holders/a')]: undefined });
+  await opened.shows('a=https://a:5');
+  await until('the problem is over', () => opened.problem()?.includes('another process') === false);
+});
+
+test('when it leaves is as configured', async t => {
+  const etcd = await startFakeEtcd(t);
+  etcd.write({ [key('nodes/b')]: node('https://b:1') });
+  const registered = () => etcd.get(key('nodes/a')) !== undefined;
+  for (const [leave, afterClose, afterDrain] of [
+    ['when-removed', true, true],
+    ['when-drained', true, false],
+    ['when-lost', false, false],
+  ] as const) {
+    for (const isDrained of [false, true]) {
+      const opened = await open(t, etcd, { leave });
+      await until('it is registered', registered);
+      if (isDrained) await opened.source.leave?.();
+      await opened.close();
+      assert.equal(registered(), isDrained ? afterDrain : afterClose, `${leave} ${isDrained}`);
+    }
+  }
+});
+
+test('who is removed registers nothing, and what etcd refuses is said with its user and key', async t => {
+  const etcd = await startFakeEtcd(t);
+  etcd.write({ [key('members/a')]: roster('removed'), [key('nodes/b')]: node('https://b:1') });
+  const opened = await open(t, etcd);
+  await opened.shows('b=https://b:1 -a');
+  etcd.denies = (of, access) => access === 'write' && of === key('nodes/a');
+  etcd.write({ [key('members/a')]: roster('active') });
+  const said = /does not let the user "tester" write \/selvedge\/dev\/nodes\/a/;
+  await until('it says so', () => said.test(opened.problem() ?? ''));
+  etcd.denies = () => false;
+  await opened.shows('a=https://a:1 b=https://b:1');
+  etcd.denies = (of, access) => access === 'write' && of === key('holders/c');
+  await assert.rejects(
+    open(t, etcd, { nodeName: 'c' }),
+    (error: Error) => isSelvedgeError(error, 'membership_not_writable') && /holders\/c/.test(error.message),
+  );
+  etcd.denies = (_of, access) => access === 'read';
+  await assert.rejects(
+    open(t, etcd, { nodeName: 'd' }),
+    (error: Error) =>
+      isSelvedgeError(error, 'membership_unavailable') && /"tester" read \/selvedge/.test(error.message),
+  );
+});
+
+test('a node that could write the records of others does not start, unless that is allowed', async t => {
+  const etcd = await startFakeEtcd(t);
+  const own = new Set([key('nodes/a'), key('holders/a')]);
+  const guarded: FakeEtcd['denies'] = (of, access) => access === 'write' && !own.has(of);
+  const before = etcd.revision;
+  await assert.rejects(open(t, etcd, { allowUnguarded: false }), error => isSelvedgeError(error, 'config_invalid'));
+  const prefixed: FakeEtcd['denies'] = (of, access) =>
+    access === 'write' && ![...own].some(each => of.startsWith(each));
+  etcd.denies = prefixed;
+  await assert.rejects(open(t, etcd, { allowUnguarded: false }), /nodes\/a~guard~/);
+  assert.equal(etcd.revision, before, 'it wrote nothing to find out');
+  etcd.denies = guarded;
+  const opened = await open(t, etcd, { allowUnguarded: false, timing: { guardEveryMs: 20 } });
+  await opened.shows('a=https://a:1');
+  assert.equal(opened.problem(), undefined);
+  etcd.denies = () => false;
+  await until('it says so', () => opened.problem()?.includes('any node could register') === true);
+  etcd.denies = guarded;
+  await until('that is over', () => opened.problem() === undefined);
+});
+
+test('operators change members: what is not there, not allowed or away is said', async t => {
+  const etcd = await startFakeEtcd(t);
+  etcd.write({ [key('nodes/b')]: node('https://b:1') });
+  const opened = await open(t, etcd, { requestTimeoutMs: 300 });
+  const { editor } = opened.source;
+  await editor.change({ kind: 'add', name: 'c', addresses: [], labels: { role: 'x' }, zone: 'z', weight: 5 }, 'cn:ops');
+  assert.match(etcd.get(key('members/c')) ?? '', /"state":"active".*"by":"cn:ops"/);
+  await opened.shows('a=https://a:1 b=https://b:1');
+  const addresses = registrationAt('https://c:1').addresses;
+  await editor.change({ kind: 'add', name: 'c', addresses }, 'cn:ops');
+  await opened.shows('a=https://a:1 b=https://b:1 c=https://c:1');
+  const c = opened.source.view.value.members.find(({ name }) => name === 'c');
+  assert.deepEqual([c?.labels, c?.zone, c?.weight], [{ role: 'x' }, 'z', 5], 'what is not said stays');
+  await editor.change({ kind: 'drain', name: 'c' }, 'cn:ops');
+  await editor.change({ kind: 'remove', name: 'b' }, 'cn:ops');
+  await opened.shows('a=https://a:1 c=https://c:1 draining -b');
+  await editor.change({ kind: 'terminate', name: 'c' }, 'cn:ops');
+  await editor.change({ kind: 'add', name: 'b', addresses: [] }, 'cn:ops');
+  await opened.shows('a=https://a:1 b=https://b:1 -c');
+  const rejects = (kind: 'drain' | 'remove' | 'terminate', name: string, code: string, text: RegExp) =>
+    assert.rejects(
+      editor.change({ kind, name }, 'cn:ops'),
+      (error: Error) => isSelvedgeError(error) && error.code === code && text.test(error.message),
+    );
+  await rejects('remove', 'nobody', 'member_unknown', /nobody is not a member/);
+  await rejects('drain', 'c', 'member_unknown', /add it before/);
+  etcd.denies = (of, access) => access === 'write' && of.includes('/members/');
+  await rejects('drain', 'b', 'membership_not_writable', /"tester" write \/selvedge\/dev\/members\/b/);
+  await etcd.stop();
+  await rejects('drain', 'b', 'membership_unavailable', /etcd is away/);
+});

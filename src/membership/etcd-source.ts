@@ -1,0 +1,299 @@
+import { isSelvedgeError, SelvedgeError } from '../errors/selvedge-error.ts';
+import type { BackoffOptions } from '../lifecycle/backoff.ts';
+import type { KeptValue } from '../lifecycle/kept-value.ts';
+import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
+import type { EtcdClient } from '../rpc/etcd-client.ts';
+import { type EtcdFailure, etcdFailureOf } from '../rpc/etcd-failure.ts';
+import type { EtcdEvents } from '../rpc/etcd-watch.ts';
+import { type Logger, printable } from '../telemetry/logger.ts';
+import { createEtcdEditor } from './etcd-editor.ts';
+import { EtcdFollower } from './etcd-follower.ts';
+import { unguardedKey } from './etcd-guard.ts';
+import { parseEtcdKey } from './etcd-keys.ts';
+import type { HolderRecord } from './etcd-records.ts';
+import { type EtcdLeave, EtcdRegistration, type OwnRegistration } from './etcd-registration.ts';
+import { afterEvents, afterRange, type EtcdState, problemsOf } from './etcd-state.ts';
+import { viewOf } from './etcd-view.ts';
+import { notReadable, unguarded } from './etcd-words.ts';
+import { isSameView } from './member-changes.ts';
+import type { MembershipEditor } from './membership-editor.ts';
+import type { MembershipSource, MembershipView, SourceStanding } from './membership-source.ts';
+import { StandingOfSource } from './source-standing.ts';
+
+/** The way to etcd, which belongs to the source from when that is opened. */
+export interface EtcdConnection {
+  readonly client: EtcdClient;
+  /** Calls go over another connection than before: what is long-lived should follow. Returns the function that stops it. */
+  onMoved(listener: () => void): () => void;
+  /** Who we are for etcd: the CN of the certificate that is shown; undefined where there is none. */
+  user(): string | undefined;
+  close(): void;
+}
+
+/** How long the source waits, in milliseconds. */
+export interface EtcdTiming {
+  /** So long an outage is no outage yet, such as while a connection takes the place of another. */
+  readonly freezeAfterMs: number;
+  /** How often a server is asked whether it still watches for us. */
+  readonly askEveryMs: number;
+  /** How often etcd's access control is tried. */
+  readonly guardEveryMs: number;
+  /** So much longer than a lease a start waits for a name that another process has. */
+  readonly holdMarginMs: number;
+  readonly retry: BackoffOptions;
+}
+
+export interface EtcdSourceParts {
+  readonly connection: EtcdConnection;
+  /** Of all keys of this cluster, with a slash at its end. */
+  readonly prefix: string;
+  readonly nodeName: string;
+  readonly holder: HolderRecord;
+  /** What the node says of itself; undefined: nothing yet. */
+  readonly own: ObservableValue<OwnRegistration | undefined>;
+  /** What was known when the node ran last; undefined: nothing. */
+  readonly cache: KeptValue<EtcdState | undefined>;
+  readonly leaseTtlMs: number;
+  readonly leave: EtcdLeave;
+  /** A start waits this long for etcd where there is a last known state, or else fails. */
+  readonly startTimeoutMs: number;
+  readonly allowUnguarded: boolean;
+  readonly timing: EtcdTiming;
+  readonly logger: Logger;
+  /** Told of what an operator should know beside the standing; undefined: nothing. */
+  readonly onProblem: (problem: string | undefined) => void;
+}
+
+/**
+ * Members that register themselves in etcd.
+ *
+ * C1. The view follows what etcd says, by the rules of {@link EtcdState}; whatever is lost, slow or broken leaves it as it is.
+ * C2. Nothing is deleted in etcd but the own registration of a node that leaves, and the own name when the source closes.
+ * C3. Only `start` fails for what etcd says of this node; later that is a problem, and tried again.
+ */
+export class EtcdSource implements MembershipSource {
+  readonly kind = 'etcd';
+  readonly lists = true;
+  readonly editor: MembershipEditor;
+  readonly #parts: EtcdSourceParts;
+  readonly #view: MutableValue<MembershipView>;
+  readonly #standing: StandingOfSource;
+  readonly #follower: EtcdFollower;
+  readonly #registration: EtcdRegistration;
+  readonly #stopMoving: () => void;
+  readonly #problems = new Map<'registration' | 'guard', string>();
+  #state: EtcdState | undefined;
+  /** Why the newest try failed. */
+  #failing = '';
+  /** Why nothing is heard, once that is an outage. */
+  #lost: string | undefined;
+  #freezing: NodeJS.Timeout | undefined;
+  #guarding: NodeJS.Timeout | undefined;
+  #isClosed = false;
+  #heard: (failure: EtcdFailure | undefined) => void = () => {};
+
+  constructor(parts: EtcdSourceParts) {
+    const { connection, prefix, nodeName, cache, timing, logger } = parts;
+    const { client } = connection;
+    this.#parts = parts;
+    this.#state = cache.value.value;
+    this.#view = new MutableValue(viewOf(this.#state?.entries.values() ?? []));
+    this.#standing = new StandingOfSource('etcd', logger);
+    this.editor = createEtcdEditor({
+      client,
+      prefix,
+      isKnown: name => [...(this.#state?.entries.values() ?? [])].some(entry => entry.name === name),
+      user: () => connection.user(),
+    });
+    this.#registration = new EtcdRegistration({
+      client,
+      prefix,
+      nodeName,
+      holder: parts.holder,
+      own: parts.own,
+      isOut: () => this.#isOut,
+      leaseTtlMs: parts.leaseTtlMs,
+      leave: parts.leave,
+      holdMarginMs: timing.holdMarginMs,
+      retry: timing.retry,
+      user: () => connection.user(),
+      onProblem: problem => this.#tellProblem('registration', problem),
+    });
+    this.#follower = new EtcdFollower({
+      client,
+      prefix,
+      retry: timing.retry,
+      askEveryMs: timing.askEveryMs,
+      onRange: range => this.#take(afterRange(this.#state, prefix, range)),
+      onEvents: events => this.#takeEvents(events),
+      onFollowing: () => this.#following(),
+      onLost: failure => this.#noteLost(failure),
+    });
+    this.#stopMoving = connection.onMoved(() => this.#follower.restart());
+  }
+
+  get view(): ObservableValue<MembershipView> {
+    return this.#view;
+  }
+
+  get standing(): ObservableValue<SourceStanding> {
+    return this.#standing.value;
+  }
+
+  /**
+   * Resolves when the members are known, etcd's access control is as it should be, and the name of this node is taken; where
+   * etcd is away, when that is clear and there is a last known state. Who was removed takes no name.
+   * @throws membership_unavailable, config_invalid, node_name_held, membership_not_writable.
+   */
+  async start(): Promise<void> {
+    const { connection, prefix, cache } = this.#parts;
+    const failure = await this.#firstWord();
+    if (failure !== undefined) {
+      const problem = failure.kind === 'denied' ? notReadable(connection.user(), prefix) : printable(failure.problem);
+      if (this.#state === undefined || cache.value.value === undefined) throw unavailable(problem);
+      this.#freeze(problem);
+    } else if (!this.#isOut) {
+      try {
+        await this.#checkGuard(true);
+        await this.#registration.take();
+      } catch (error) {
+        if (isSelvedgeError(error)) throw error;
+        const { kind, problem } = etcdFailureOf(error);
+        // Lost since it answered: what it said before counts.
+        if (kind !== 'away') throw unavailable(printable(problem));
+      }
+    }
+    this.#guarding = setInterval(() => void this.#checkGuard(false), this.#parts.timing.guardEveryMs).unref();
+    this.#registration.follow();
+  }
+
+  leave(): Promise<void> {
+    return this.#registration.leave();
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearTimeout(this.#freezing);
+    clearInterval(this.#guarding);
+    this.#stopMoving();
+    this.#follower.close();
+    await this.#registration.close();
+    this.#parts.cache.value.set(this.#state);
+    await this.#parts.cache.close();
+    this.#parts.connection.close();
+  }
+
+  get #isOut(): boolean {
+    return this.#view.value.removed.includes(this.#parts.nodeName);
+  }
+
+  /** Resolves when etcd answered, or with why it does not: at once where it refuses, else when that has taken too long. */
+  #firstWord(): Promise<EtcdFailure | undefined> {
+    return new Promise(resolve => {
+      let last: EtcdFailure = { kind: 'away', problem: 'etcd did not answer in time' };
+      const done = (failure: EtcdFailure | undefined) => {
+        clearTimeout(timer);
+        this.#heard = () => {};
+        resolve(failure);
+      };
+      const timer = setTimeout(() => done(last), this.#parts.startTimeoutMs);
+      this.#heard = failure => {
+        if (failure === undefined || failure.kind === 'denied') done(failure);
+        else last = failure;
+      };
+    });
+  }
+
+  #takeEvents(events: EtcdEvents): void {
+    const { prefix, nodeName } = this.#parts;
+    const keys = events.events.map(({ key }) => parseEtcdKey(prefix, key));
+    const isAboutMembers = keys.some(key => key !== undefined && key.kind !== 'holders');
+    if (this.#state !== undefined && isAboutMembers) this.#take(afterEvents(this.#state, prefix, events));
+    if (keys.some(key => key?.name === nodeName)) this.#registration.look();
+  }
+
+  #take(state: EtcdState): void {
+    if (this.#isClosed) return;
+    this.#state = state;
+    this.#parts.cache.value.set(state);
+    const view = viewOf(state.entries.values());
+    if (!isSameView(this.#view.value, view)) this.#view.set(view);
+    this.#stand();
+  }
+
+  #following(): void {
+    clearTimeout(this.#freezing);
+    this.#freezing = undefined;
+    this.#lost = undefined;
+    this.#stand();
+    this.#heard(undefined);
+    this.#registration.look();
+    if (this.#guarding !== undefined) void this.#checkGuard(false);
+  }
+
+  #noteLost(failure: EtcdFailure): void {
+    if (this.#isClosed) return;
+    const { connection, prefix, timing } = this.#parts;
+    const problem = failure.kind === 'denied' ? notReadable(connection.user(), prefix) : printable(failure.problem);
+    this.#failing = problem;
+    if (this.#lost !== undefined) this.#freeze(problem);
+    else this.#freezing ??= setTimeout(() => this.#freeze(this.#failing), timing.freezeAfterMs).unref();
+    this.#heard(failure);
+  }
+
+  #freeze(problem: string): void {
+    this.#lost = problem;
+    this.#stand();
+  }
+
+  #stand(): void {
+    const problems = [
+      ...(this.#lost === undefined ? [] : [this.#lost]),
+      ...(this.#state === undefined ? [] : problemsOf(this.#state)),
+    ];
+    if (problems.length === 0) this.#standing.recover();
+    else this.#standing.freeze(printable(problems.join('; '), 1_000));
+  }
+
+  /** @throws config_invalid, only where `mustHold`. */
+  async #checkGuard(mustHold: boolean): Promise<void> {
+    const { connection, prefix, nodeName, allowUnguarded, logger } = this.#parts;
+    let key: string | undefined;
+    try {
+      key = await unguardedKey(connection.client, prefix, nodeName);
+    } catch (error) {
+      if (mustHold) throw error;
+      return;
+    }
+    const problem = key === undefined ? undefined : unguarded(connection.user(), key);
+    if (problem !== undefined && mustHold && !allowUnguarded) throw notGuarded(problem);
+    if (problem !== undefined && this.#problems.get('guard') === undefined)
+      logger.warn('membership.unguarded', { source: 'etcd', key, problem });
+    this.#tellProblem('guard', problem);
+  }
+
+  #tellProblem(about: 'registration' | 'guard', problem: string | undefined): void {
+    if (this.#isClosed || this.#problems.get(about) === problem) return;
+    if (problem === undefined) this.#problems.delete(about);
+    else this.#problems.set(about, problem);
+    if (about === 'registration')
+      if (problem === undefined) this.#parts.logger.info('membership.registered', { source: 'etcd' });
+      else this.#parts.logger.error('membership.not_registered', { source: 'etcd', problem });
+    const all = [...this.#problems.values()];
+    this.#parts.onProblem(all.length === 0 ? undefined : all.join('; '));
+  }
+}
+
+function unavailable(problem: string): SelvedgeError<'membership_unavailable'> {
+  const message = `who the members are is not known: ${problem}, and no state of an earlier run is kept`;
+  return new SelvedgeError('membership_unavailable', message, { source: 'etcd', problem });
+}
+
+function notGuarded(problem: string): SelvedgeError<'config_invalid'> {
+  const key = 'membership.etcd.allow-unguarded';
+  const remedy =
+    'Bind each user of etcd to the keys of its own name (see docs/membership.md), or set it to true where nobody else reaches etcd.';
+  const problems = [{ key, place: '', problem, remedy }];
+  return new SelvedgeError('config_invalid', `${key}: ${problem}. ${remedy}`, { problems });
+}
