@@ -1,6 +1,6 @@
 import { type Address, formatAddress, isWildcardHost, parseAddress, type TcpAddress } from '../identity/address.ts';
+import { MAX_LABEL_LENGTH, problemOfLabel, problemOfWeight, problemOfZone } from '../identity/node-labels.ts';
 import { isRecord, type Parsed } from '../lifecycle/kept-value.ts';
-import { MAX_WEIGHT } from './member.ts';
 
 /** What operators may want of a node. The last two take it out of the members. */
 export const ROSTER_STATES = ['active', 'draining', 'terminating', 'removed'] as const;
@@ -38,7 +38,6 @@ export interface HolderRecord {
 }
 
 /** Most that is taken, as of what peers say. */
-const MAX_TEXT_LENGTH = 128;
 const MAX_ADDRESSES = 32;
 const MAX_ADDRESS_LENGTH = 300;
 const MAX_LABELS = 256;
@@ -108,10 +107,10 @@ function readAddresses(value: unknown): readonly Address[] {
 }
 
 function readFacts({ labels, zone, weight }: Readonly<Record<string, unknown>>): NodeFactsRecord {
-  if (zone !== undefined && (!isPlainText(zone) || zone === '')) throw new TypeError('its zone is no short text');
-  const isWeight = typeof weight === 'number' && Number.isInteger(weight) && weight >= 0 && weight <= MAX_WEIGHT;
-  if (weight !== undefined && !isWeight)
-    throw new TypeError(`its weight is not a whole number from 0 to ${MAX_WEIGHT}`);
+  if (zone !== undefined && (typeof zone !== 'string' || problemOfZone(zone) !== undefined))
+    throw new TypeError('its zone is no short text');
+  const isWeight = typeof weight === 'number' && problemOfWeight(weight) === undefined;
+  if (weight !== undefined && !isWeight) throw new TypeError('its weight is none');
   return {
     ...(labels === undefined ? {} : { labels: readLabels(labels) }),
     ...(zone === undefined ? {} : { zone }),
@@ -125,7 +124,8 @@ function readLabels(value: unknown): Readonly<Record<string, string>> {
   if (entries.length > MAX_LABELS) throw new TypeError('it has too many labels');
   return Object.fromEntries(
     entries.map(([name, label]) => {
-      if (name === '' || !isPlainText(name) || !isPlainText(label)) throw new TypeError('a label is no short text');
+      if (typeof label !== 'string' || problemOfLabel(name, label) !== undefined)
+        throw new TypeError('a label is no short text');
       return [name, label];
     }),
   );
@@ -138,5 +138,5 @@ function readGeneration(value: unknown): number {
 }
 
 function isPlainText(value: unknown): value is string {
-  return typeof value === 'string' && value.length <= MAX_TEXT_LENGTH && !/\p{Cc}/u.test(value);
+  return typeof value === 'string' && value.length <= MAX_LABEL_LENGTH && !/\p{Cc}/u.test(value);
 }

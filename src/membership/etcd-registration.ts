@@ -9,22 +9,18 @@ import { etcdFailureOf } from '../rpc/etcd-failure.ts';
 import { printable } from '../telemetry/logger.ts';
 import { etcdKey } from './etcd-keys.ts';
 import { EtcdLease } from './etcd-lease.ts';
-import { type HolderRecord, type Registration, readHolderRecord, writeRecord } from './etcd-records.ts';
+import type { EtcdLeave } from './etcd-leave.ts';
+import { type Registration, readHolderRecord, writeRecord } from './etcd-records.ts';
 import { notGranted } from './etcd-words.ts';
-
-/** What a node says of itself. */
-export type OwnRegistration = Omit<Registration, 'generation'>;
-
-/** When a registration goes by itself: never, with a clean drain, or also with its lease. */
-export type EtcdLeave = 'when-removed' | 'when-drained' | 'when-lost';
+import type { OwnWord } from './own-word.ts';
 
 export interface EtcdRegistrationParts {
   readonly client: EtcdClient;
   readonly prefix: string;
   readonly nodeName: string;
-  readonly holder: HolderRecord;
-  /** Undefined: nothing to say yet. */
-  readonly own: ObservableValue<OwnRegistration | undefined>;
+  /** Random, and the same for all processes on a data directory: one after the other, they are the same holder. */
+  readonly holderId: string;
+  readonly own: ObservableValue<OwnWord>;
   /** Whether operators took this node out: it registers nothing then. */
   readonly isOut: () => boolean;
   readonly leaseTtlMs: number;
@@ -78,7 +74,7 @@ export class EtcdRegistration {
   }
 
   /**
-   * Takes the name, and waits for it where another process has it: as long as a lease lasts, and a little.
+   * Takes the name and registers, and waits for it where another process has it: as long as a lease lasts, and a little.
    * @throws node_name_held, membership_not_writable, or as a call of the client.
    */
   async take(): Promise<void> {
@@ -88,11 +84,13 @@ export class EtcdRegistration {
       let heldBy: string | undefined;
       try {
         heldBy = await this.#takeName();
+        if (heldBy === undefined && (await this.#register())) return;
       } catch (error) {
         if (etcdFailureOf(error).kind !== 'denied') throw error;
-        throw new SelvedgeError('membership_not_writable', notGranted(user(), this.#holderKey), { source: 'etcd' });
+        const keys = `${this.#holderKey} and ${this.#nodeKey}`;
+        throw new SelvedgeError('membership_not_writable', notGranted(user(), keys), { source: 'etcd' });
       }
-      if (heldBy === undefined) return;
+      if (heldBy === undefined) continue;
       if (performance.now() > untilMs) throw new SelvedgeError('node_name_held', heldBy, { node: nodeName });
       await new Promise(resolve => setTimeout(resolve, HELD_LOOK_MS));
     }
@@ -115,14 +113,10 @@ export class EtcdRegistration {
   async leave(): Promise<void> {
     if (this.#parts.leave !== 'when-drained' || this.#isClosed) return;
     this.#isLeaving = true;
-    const { client } = this.#parts;
-    const lease = this.#lease.id;
-    if (lease === undefined) return;
-    const isOurs = { key: this.#holderKey, lease };
-    await client.transact([isOurs], [{ kind: 'delete', key: this.#nodeKey }]).catch(error => this.#failed(error));
+    await this.#delete([this.#nodeKey]).catch(error => this.#failed(error));
   }
 
-  /** Gives the name back, so that the next process need not wait for it. */
+  /** Gives the name back, so that the next process need not wait for it. Where etcd is away that is when the lease ends. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -130,6 +124,10 @@ export class EtcdRegistration {
     clearTimeout(this.#timer);
     await this.#tending.close();
     clearTimeout(this.#timer);
+    // By name too: a lease that somebody attached another key to can be ended only by who may write that key.
+    await this.#delete([this.#holderKey, ...(this.#parts.leave === 'when-lost' ? [this.#nodeKey] : [])]).catch(
+      () => {},
+    );
     await this.#lease.close();
   }
 
@@ -146,7 +144,8 @@ export class EtcdRegistration {
 
   /** @returns who has the name instead, in words. */
   async #takeName(): Promise<string | undefined> {
-    const { client, holder } = this.#parts;
+    const { client, holderId, own } = this.#parts;
+    const holder = { id: holderId, generation: own.value.generation };
     const lease = await this.#lease.granted();
     for (;;) {
       const present = await client.get(this.#holderKey);
@@ -160,26 +159,34 @@ export class EtcdRegistration {
   }
 
   #heldBy({ value, lease }: EtcdKeyValue): string | undefined {
-    const { nodeName, holder } = this.#parts;
+    const { nodeName, holderId, own } = this.#parts;
     const read = readHolderRecord(value);
     const whose = `the name ${nodeName} in etcd (${this.#holderKey}, lease ${lease})`;
-    if ('problem' in read || read.value.id !== holder.id) return `another process holds ${whose}`;
-    if (read.value.generation <= holder.generation) return undefined;
+    if ('problem' in read || read.value.id !== holderId) return `another process holds ${whose}`;
+    if (read.value.generation <= own.value.generation) return undefined;
     return `a later process with a copy of this data directory holds ${whose}`;
   }
 
   /** @returns whether it stands there as it should. */
   async #register(): Promise<boolean> {
-    const { client, own, isOut, holder, leave } = this.#parts;
+    const { client, own, isOut, leave } = this.#parts;
     const lease = this.#lease.id;
-    if (own.value === undefined || isOut() || this.#isLeaving) return true;
+    if (isOut() || this.#isLeaving) return true;
     if (lease === undefined) return false;
-    const value = writeRecord({ ...own.value, generation: holder.generation });
+    const value = writeRecord(registrationOf(own.value));
     const keyLease = leave === 'when-lost' ? lease : '0';
     const present = await client.get(this.#nodeKey);
     if (isDeepStrictEqual([present?.value, present?.lease], [value, keyLease])) return true;
     const isOurs = { key: this.#holderKey, lease };
     return client.transact([isOurs], [{ kind: 'put', key: this.#nodeKey, value, lease: keyLease }]);
+  }
+
+  /** Only while the name is ours. */
+  async #delete(keys: readonly string[]): Promise<void> {
+    const lease = this.#lease.id;
+    if (lease === undefined) return;
+    const writes = keys.map(key => ({ kind: 'delete', key }) as const);
+    await this.#parts.client.transact([{ key: this.#holderKey, lease }], writes);
   }
 
   #failed(error: unknown): void {
@@ -196,4 +203,8 @@ export class EtcdRegistration {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.look(), this.#backoff.nextMs()).unref();
   }
+}
+
+function registrationOf({ addresses, labels, zone, weight, generation }: OwnWord): Registration {
+  return { addresses, labels, ...(zone === undefined ? {} : { zone }), weight, generation };
 }

@@ -8,8 +8,8 @@ import {
   makeDataDir,
   type OpenedEtcdSource,
   openTestEtcdSource,
-  registrationAt,
   viewIn,
+  wordAt,
 } from '../../test/kit/etcd-source.ts';
 import { type FakeEtcd, startFakeEtcd } from '../../test/kit/fake-etcd.ts';
 import { until } from '../../test/kit/until.ts';
@@ -51,7 +51,7 @@ test('members are who registered, in the order of what happens, and this node re
   etcd.write({ [key('members/c')]: roster('terminating') });
   await opened.shows('a=https://a:1 -c');
   assert.deepEqual(opened.source.view.value.terminating, ['c']);
-  opened.own.set(registrationAt('https://a:9', { role: 'x' }));
+  opened.own.set(wordAt('https://a:9', { labels: { role: 'x' } }));
   await opened.shows('a=https://a:9 -c');
   etcd.write({ [key('nodes/d')]: node('https://d:1') });
   etcd.write({ [key('nodes/a')]: undefined });
@@ -174,7 +174,7 @@ test('a name is held by one process, taken over at once by the next on its data 
   await next.close();
   assert.deepEqual([etcd.leases, etcd.get(key('holders/a'))], [[], undefined]);
   assert.ok(etcd.get(key('nodes/a')), 'it stays a member');
-  await open(t, etcd, { own: next.own });
+  await open(t, etcd);
 });
 
 test('a lease that ended is taken again, and a name that another has is not overwritten', async t => {
@@ -187,7 +187,7 @@ test('a lease that ended is taken again, and a name that another has is not over
   etcd.write({ [key('holders/a')]: another, [key('nodes/a')]: node('https://other:1') });
   await until('it says so', () => opened.problem()?.includes('another process holds the name a') === true);
   await opened.shows('a=https://other:1');
-  opened.own.set(registrationAt('https://a:5'));
+  opened.own.set(wordAt('https://a:5'));
   etcd.write({ [key('nodes/a')]: node('https://other:2') });
   await opened.shows('a=https://other:2');
   assert.deepEqual(JSON.parse(etcd.get(key('holders/a')) ?? ''), another);
@@ -217,9 +217,13 @@ test('when it leaves is as configured', async t => {
 
 test('who is removed registers nothing, and what etcd refuses is said with its user and key', async t => {
   const etcd = await startFakeEtcd(t);
-  etcd.write({ [key('members/a')]: roster('removed'), [key('nodes/b')]: node('https://b:1') });
+  etcd.write({ [key('nodes/b')]: node('https://b:1') });
   const opened = await open(t, etcd);
+  etcd.write({ [key('members/a')]: roster('removed') });
+  etcd.write({ [key('nodes/a')]: undefined });
   await opened.shows('b=https://b:1 -a');
+  await assert.rejects(open(t, etcd), error => isSelvedgeError(error, 'member_removed'));
+  assert.equal(etcd.get(key('nodes/a')), undefined);
   etcd.denies = (of, access) => access === 'write' && of === key('nodes/a');
   etcd.write({ [key('members/a')]: roster('active') });
   const said = /does not let the user "tester" write \/selvedge\/dev\/nodes\/a/;
@@ -268,7 +272,7 @@ test('operators change members: what is not there, not allowed or away is said',
   await editor.change({ kind: 'add', name: 'c', addresses: [], labels: { role: 'x' }, zone: 'z', weight: 5 }, 'cn:ops');
   assert.match(etcd.get(key('members/c')) ?? '', /"state":"active".*"by":"cn:ops"/);
   await opened.shows('a=https://a:1 b=https://b:1');
-  const addresses = registrationAt('https://c:1').addresses;
+  const addresses = wordAt('https://c:1').addresses;
   await editor.change({ kind: 'add', name: 'c', addresses }, 'cn:ops');
   await opened.shows('a=https://a:1 b=https://b:1 c=https://c:1');
   const c = opened.source.view.value.members.find(({ name }) => name === 'c');

@@ -10,14 +10,15 @@ import { createEtcdEditor } from './etcd-editor.ts';
 import { EtcdFollower } from './etcd-follower.ts';
 import { unguardedKey } from './etcd-guard.ts';
 import { parseEtcdKey } from './etcd-keys.ts';
-import type { HolderRecord } from './etcd-records.ts';
-import { type EtcdLeave, EtcdRegistration, type OwnRegistration } from './etcd-registration.ts';
+import type { EtcdLeave } from './etcd-leave.ts';
+import { EtcdRegistration } from './etcd-registration.ts';
 import { afterEvents, afterRange, type EtcdState, problemsOf } from './etcd-state.ts';
 import { viewOf } from './etcd-view.ts';
 import { notReadable, unguarded } from './etcd-words.ts';
 import { isSameView } from './member-changes.ts';
 import type { MembershipEditor } from './membership-editor.ts';
 import type { MembershipSource, MembershipView, SourceStanding } from './membership-source.ts';
+import type { OwnWord } from './own-word.ts';
 import { StandingOfSource } from './source-standing.ts';
 
 /** The way to etcd, which belongs to the source from when that is opened. */
@@ -48,9 +49,7 @@ export interface EtcdSourceParts {
   /** Of all keys of this cluster, with a slash at its end. */
   readonly prefix: string;
   readonly nodeName: string;
-  readonly holder: HolderRecord;
-  /** What the node says of itself; undefined: nothing yet. */
-  readonly own: ObservableValue<OwnRegistration | undefined>;
+  readonly holderId: string;
   /** What was known when the node ran last; undefined: nothing. */
   readonly cache: KeptValue<EtcdState | undefined>;
   readonly leaseTtlMs: number;
@@ -69,7 +68,7 @@ export interface EtcdSourceParts {
  *
  * C1. The view follows what etcd says, by the rules of {@link EtcdState}; whatever is lost, slow or broken leaves it as it is.
  * C2. Nothing is deleted in etcd but the own registration of a node that leaves, and the own name when the source closes.
- * C3. Only `start` fails for what etcd says of this node; later that is a problem, and tried again.
+ * C3. What etcd says against this node stops only a node that starts; later it is a problem, and tried again.
  */
 export class EtcdSource implements MembershipSource {
   readonly kind = 'etcd';
@@ -79,10 +78,11 @@ export class EtcdSource implements MembershipSource {
   readonly #view: MutableValue<MembershipView>;
   readonly #standing: StandingOfSource;
   readonly #follower: EtcdFollower;
-  readonly #registration: EtcdRegistration;
   readonly #stopMoving: () => void;
   readonly #problems = new Map<'registration' | 'guard', string>();
   #state: EtcdState | undefined;
+  /** Undefined until there is something to register. */
+  #registration: EtcdRegistration | undefined;
   /** Why the newest try failed. */
   #failing = '';
   /** Why nothing is heard, once that is an outage. */
@@ -93,7 +93,7 @@ export class EtcdSource implements MembershipSource {
   #heard: (failure: EtcdFailure | undefined) => void = () => {};
 
   constructor(parts: EtcdSourceParts) {
-    const { connection, prefix, nodeName, cache, timing, logger } = parts;
+    const { connection, prefix, cache, timing, logger } = parts;
     const { client } = connection;
     this.#parts = parts;
     this.#state = cache.value.value;
@@ -104,20 +104,6 @@ export class EtcdSource implements MembershipSource {
       prefix,
       isKnown: name => [...(this.#state?.entries.values() ?? [])].some(entry => entry.name === name),
       user: () => connection.user(),
-    });
-    this.#registration = new EtcdRegistration({
-      client,
-      prefix,
-      nodeName,
-      holder: parts.holder,
-      own: parts.own,
-      isOut: () => this.#isOut,
-      leaseTtlMs: parts.leaseTtlMs,
-      leave: parts.leave,
-      holdMarginMs: timing.holdMarginMs,
-      retry: timing.retry,
-      user: () => connection.user(),
-      onProblem: problem => this.#tellProblem('registration', problem),
     });
     this.#follower = new EtcdFollower({
       client,
@@ -141,34 +127,60 @@ export class EtcdSource implements MembershipSource {
   }
 
   /**
-   * Resolves when the members are known, etcd's access control is as it should be, and the name of this node is taken; where
-   * etcd is away, when that is clear and there is a last known state. Who was removed takes no name.
-   * @throws membership_unavailable, config_invalid, node_name_held, membership_not_writable.
+   * Resolves when the members are known, and etcd's access control is as it should be; where etcd is away, when that is clear
+   * and there is a last known state.
+   * @throws membership_unavailable, config_invalid
    */
   async start(): Promise<void> {
-    const { connection, prefix, cache } = this.#parts;
+    const { connection, prefix, timing } = this.#parts;
+    const isFirst = this.#state === undefined;
     const failure = await this.#firstWord();
     if (failure !== undefined) {
       const problem = failure.kind === 'denied' ? notReadable(connection.user(), prefix) : printable(failure.problem);
-      if (this.#state === undefined || cache.value.value === undefined) throw unavailable(problem);
+      if (isFirst) throw unavailable(problem);
       this.#freeze(problem);
-    } else if (!this.#isOut) {
-      try {
-        await this.#checkGuard(true);
-        await this.#registration.take();
-      } catch (error) {
-        if (isSelvedgeError(error)) throw error;
-        const { kind, problem } = etcdFailureOf(error);
-        // Lost since it answered: what it said before counts.
-        if (kind !== 'away') throw unavailable(printable(problem));
-      }
-    }
-    this.#guarding = setInterval(() => void this.#checkGuard(false), this.#parts.timing.guardEveryMs).unref();
-    this.#registration.follow();
+    } else await this.#checkGuard(true);
+    this.#guarding = setInterval(() => void this.#checkGuard(false), timing.guardEveryMs).unref();
   }
 
-  leave(): Promise<void> {
-    return this.#registration.leave();
+  /**
+   * Takes the name of this node and registers what it says of itself, from now on. Where etcd is away, as soon as it is back.
+   * @throws member_removed, node_name_held, membership_not_writable; later each of them is a problem, and tried again.
+   */
+  async announce(own: ObservableValue<OwnWord>): Promise<void> {
+    const { connection, prefix, nodeName, holderId, leaseTtlMs, leave, timing } = this.#parts;
+    if (this.#isOut)
+      throw new SelvedgeError('member_removed', `${nodeName} was removed from the cluster`, { node: nodeName });
+    const registration = new EtcdRegistration({
+      client: connection.client,
+      prefix,
+      nodeName,
+      holderId,
+      own,
+      isOut: () => this.#isOut,
+      leaseTtlMs,
+      holdMarginMs: timing.holdMarginMs,
+      leave,
+      retry: timing.retry,
+      user: () => connection.user(),
+      onProblem: problem => this.#tellProblem('registration', problem),
+    });
+    try {
+      if (this.#lost === undefined) await registration.take();
+    } catch (error) {
+      const { kind, problem } = etcdFailureOf(error);
+      // Lost since it was heard: it registers as soon as it is back.
+      if (isSelvedgeError(error) || kind !== 'away') {
+        await registration.close();
+        throw isSelvedgeError(error) ? error : unavailable(printable(problem));
+      }
+    }
+    this.#registration = registration;
+    registration.follow();
+  }
+
+  async leave(): Promise<void> {
+    await this.#registration?.leave();
   }
 
   async close(): Promise<void> {
@@ -178,7 +190,7 @@ export class EtcdSource implements MembershipSource {
     clearInterval(this.#guarding);
     this.#stopMoving();
     this.#follower.close();
-    await this.#registration.close();
+    await this.#registration?.close();
     this.#parts.cache.value.set(this.#state);
     await this.#parts.cache.close();
     this.#parts.connection.close();
@@ -210,7 +222,7 @@ export class EtcdSource implements MembershipSource {
     const keys = events.events.map(({ key }) => parseEtcdKey(prefix, key));
     const isAboutMembers = keys.some(key => key !== undefined && key.kind !== 'holders');
     if (this.#state !== undefined && isAboutMembers) this.#take(afterEvents(this.#state, prefix, events));
-    if (keys.some(key => key?.name === nodeName)) this.#registration.look();
+    if (keys.some(key => key?.name === nodeName)) this.#registration?.look();
   }
 
   #take(state: EtcdState): void {
@@ -228,7 +240,7 @@ export class EtcdSource implements MembershipSource {
     this.#lost = undefined;
     this.#stand();
     this.#heard(undefined);
-    this.#registration.look();
+    this.#registration?.look();
     if (this.#guarding !== undefined) void this.#checkGuard(false);
   }
 

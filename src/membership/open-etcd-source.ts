@@ -4,13 +4,10 @@ import { type KeptValueFormat, openKeptValue } from '../lifecycle/kept-value.ts'
 import type { Logger } from '../telemetry/logger.ts';
 import { EtcdSource, type EtcdSourceParts, type EtcdTiming } from './etcd-source.ts';
 import { etcdStateFormat } from './etcd-state-file.ts';
-import type { MembershipSource } from './membership-source.ts';
 
-export interface EtcdSourceOptions extends Omit<EtcdSourceParts, 'holder' | 'cache' | 'timing' | 'startTimeoutMs'> {
+export interface EtcdSourceOptions extends Omit<EtcdSourceParts, 'holderId' | 'cache' | 'timing' | 'startTimeoutMs'> {
   /** Where the id of this node as a holder of its name is kept, and what is known of members. */
   readonly dataDir: string;
-  /** Of this process. */
-  readonly generation: number;
   readonly requestTimeoutMs: number;
   /** Default: as the lease and the timeout of requests have it. */
   readonly timing?: Partial<EtcdTiming>;
@@ -26,8 +23,8 @@ const HOLD_MARGIN_MS = 3_000;
  * the holder id (`etcd-holder`) lie in the data directory, mode 0600.
  * @throws as {@link EtcdSource.start}, with nothing open.
  */
-export async function openEtcdSource(options: EtcdSourceOptions): Promise<MembershipSource> {
-  const { dataDir, generation, requestTimeoutMs, timing, ...parts } = options;
+export async function openEtcdSource(options: EtcdSourceOptions): Promise<EtcdSource> {
+  const { dataDir, requestTimeoutMs, timing, ...parts } = options;
   const { logger, leaseTtlMs, prefix } = parts;
   const file = join(dataDir, 'membership-etcd.json');
   const cache = await openKeptValue(file, etcdStateFormat(prefix), problem =>
@@ -37,7 +34,7 @@ export async function openEtcdSource(options: EtcdSourceOptions): Promise<Member
   const source = new EtcdSource({
     ...parts,
     cache,
-    holder: { id: await holderIdIn(dataDir, logger), generation },
+    holderId: await holderIdIn(dataDir, logger),
     startTimeoutMs: requestTimeoutMs,
     timing: {
       freezeAfterMs: Math.min(requestTimeoutMs, MAX_FREEZE_AFTER_MS),
@@ -58,7 +55,6 @@ export async function openEtcdSource(options: EtcdSourceOptions): Promise<Member
   return source;
 }
 
-/** Random, and the same for all processes on a data directory: one after the other, they are the same holder. */
 async function holderIdIn(dataDir: string, logger: Logger): Promise<string> {
   const file = join(dataDir, 'etcd-holder');
   const kept = await openKeptValue(file, HOLDER_ID, problem =>

@@ -17,6 +17,12 @@ export interface UsedCredentials {
   readonly store: CredentialsStore;
 }
 
+/** A use of credentials that [networking.tls] does not name, such as towards etcd. */
+export interface CredentialUse {
+  readonly usage: string;
+  readonly spec: CredentialSpec;
+}
+
 /** A new set of credentials, found usable by itself, and what it would take the place of. */
 export interface CredentialTrial {
   readonly candidate: TrustSnapshot;
@@ -40,6 +46,8 @@ export interface CredentialsReload {
   readonly generation: number;
 }
 
+const DEFAULT_REFRESH_INTERVAL_MS = 3_600_000;
+
 /**
  * All credentials of a node, one store for each different source.
  *
@@ -56,6 +64,7 @@ export class CredentialSet {
   #stopServer: () => void = () => {};
   #stores: readonly CredentialsStore[] = [];
   #tls: TlsSettings | undefined;
+  #others: readonly CredentialUse[] = [];
   #isStarted = false;
   /** Settings that are about to take the place of those in use: new sets are tried under them already. */
   #coming: TlsSettings | undefined;
@@ -76,8 +85,7 @@ export class CredentialSet {
 
   /** Stores by use; sources that are the same share one. */
   get used(): readonly UsedCredentials[] {
-    if (this.#tls === undefined) return [];
-    const uses = usesOf(this.#tls).map(({ usage, spec }) => ({ usage, store: this.storeOf(spec) }));
+    const uses = usesOf(this.#tls, this.#others).map(({ usage, spec }) => ({ usage, store: this.storeOf(spec) }));
     return uses.filter(({ store }, index) => uses.findIndex(other => other.store === store) === index);
   }
 
@@ -87,11 +95,14 @@ export class CredentialSet {
     return store;
   }
 
-  /** Opens what `tls` names and lets go of what it no longer names. @throws credentials_invalid, with nothing changed. */
-  async adopt(tls: TlsSettings | undefined): Promise<void> {
-    const wanted = tls === undefined ? [] : usesOf(tls);
-    const refreshIntervalMs = tls?.refreshIntervalMs ?? 0;
-    const isOtherInterval = this.#tls !== undefined && this.#tls.refreshIntervalMs !== refreshIntervalMs;
+  /**
+   * Opens what `tls` and `others` name and lets go of what they no longer name.
+   * @throws credentials_invalid, with nothing changed.
+   */
+  async adopt(tls: TlsSettings | undefined, others: readonly CredentialUse[] = []): Promise<void> {
+    const wanted = usesOf(tls, others);
+    const refreshIntervalMs = refreshIntervalOf(tls);
+    const isOtherInterval = refreshIntervalOf(this.#tls) !== refreshIntervalMs;
     const next: CredentialsStore[] = [];
     const opened: CredentialsStore[] = [];
     this.#coming = tls;
@@ -113,6 +124,7 @@ export class CredentialSet {
     if (isOtherInterval) for (const store of next) store.refreshEvery(refreshIntervalMs);
     this.#stores = next;
     this.#tls = tls;
+    this.#others = others;
     this.#isStarted = true;
     this.#followServer();
     this.#followExpiry();
@@ -123,10 +135,14 @@ export class CredentialSet {
   /**
    * @param coming settings that are about to take the place of those in use: only their sources count, and new sets are
    * tried under them. One such call at a time.
+   * @param others as `adopt` will take them.
    */
-  async reload(trigger: ReloadTrigger, coming?: TlsSettings): Promise<CredentialsReload> {
-    const kept = coming ?? this.#tls;
-    const specs = kept === undefined ? [] : usesOf(kept).map(use => use.spec);
+  async reload(
+    trigger: ReloadTrigger,
+    coming?: TlsSettings,
+    others: readonly CredentialUse[] = this.#others,
+  ): Promise<CredentialsReload> {
+    const specs = usesOf(coming ?? this.#tls, others).map(use => use.spec);
     const stores = this.#stores.filter(store => specs.some(each => isDeepStrictEqual(each, store.spec)));
     if (coming !== undefined) this.#coming = coming;
     const results = await Promise.all(stores.map(store => store.reload(trigger))).finally(() => {
@@ -147,7 +163,7 @@ export class CredentialSet {
   }
 
   #usedFor(usage: string): TrustSnapshot | undefined {
-    const use = this.#tls === undefined ? undefined : usesOf(this.#tls).find(each => each.usage === usage);
+    const use = usesOf(this.#tls, this.#others).find(each => each.usage === usage);
     return use === undefined ? undefined : this.storeOf(use.spec).snapshot.value;
   }
 
@@ -227,10 +243,16 @@ export function profileUsage({ name }: Pick<TlsProfileSettings, 'name'>): string
   return `profile ${name}`;
 }
 
-function usesOf(tls: TlsSettings): readonly { usage: string; spec: CredentialSpec }[] {
+function usesOf(tls: TlsSettings | undefined, others: readonly CredentialUse[]): readonly CredentialUse[] {
+  if (tls === undefined) return others;
   return [
     { usage: 'server', spec: tls.serverCredentials },
     { usage: 'client', spec: tls.clientCredentials },
     ...tls.profiles.map(profile => ({ usage: profileUsage(profile), spec: profile.credentials })),
+    ...others,
   ];
+}
+
+function refreshIntervalOf(tls: TlsSettings | undefined): number {
+  return tls?.refreshIntervalMs ?? DEFAULT_REFRESH_INTERVAL_MS;
 }

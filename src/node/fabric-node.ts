@@ -13,6 +13,7 @@ import { NodeParts } from './node-parts.ts';
 import { type ApplicationService, type NodeReady, NodeServer } from './node-server.ts';
 import type { NodeSettings } from './node-settings.ts';
 import type { TakeAuditRecord } from './open-audit.ts';
+import { membershipCredentials } from './open-etcd.ts';
 import { checkLiveOnly, resolveOrThrow } from './reload-options.ts';
 import { servedMethods } from './served-methods.ts';
 import { watchMode } from './watch-mode.ts';
@@ -191,7 +192,11 @@ export class FabricNode implements AsyncDisposable {
     const isSame = isDeepStrictEqual(next, this.#options);
     // With other options, those are what somebody asked for: what stays wrong with the credentials is not said again.
     const trigger = isSame ? 'signal' : 'config';
-    const { result: credentials, problems } = await this.#parts.credentials.reload(trigger, settings.tls);
+    const { result: credentials, problems } = await this.#parts.credentials.reload(
+      trigger,
+      settings.tls,
+      membershipCredentials(settings),
+    );
     if (isSame) return { result: credentials, credentials, problems };
     await this.#adopt(settings);
     this.#options = next;

@@ -1,3 +1,4 @@
+import { ETCD_LEAVES, type EtcdLeave } from '../membership/etcd-leave.ts';
 import type { CredentialOptions } from './node-options.ts';
 
 /** Where the list of members can come from. */
@@ -40,9 +41,7 @@ export interface DnsMembershipOptions {
   readonly timeoutMs?: number;
 }
 
-/** When a node stops being a member. */
-export const ETCD_LEAVES = ['when-removed', 'when-drained', 'when-lost'] as const;
-export type EtcdLeave = (typeof ETCD_LEAVES)[number];
+export { ETCD_LEAVES, type EtcdLeave };
 
 /** Members that register themselves in etcd (v3). Credentials that are left out are those with which this node dials. */
 export interface EtcdMembershipOptions extends CredentialOptions {

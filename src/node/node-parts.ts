@@ -30,6 +30,7 @@ import { NodeMembership, type PreparedSources } from './node-membership.ts';
 import { NodeProblems } from './node-problems.ts';
 import type { NodeSettings } from './node-settings.ts';
 import { openAudit, type TakeAuditRecord } from './open-audit.ts';
+import { membershipCredentials } from './open-etcd.ts';
 import { openSource, type SourceParts } from './open-source.ts';
 import { ownDenial } from './own-denial.ts';
 import { ownNameProblems } from './own-names.ts';
@@ -109,7 +110,7 @@ export class NodeParts {
         metrics,
       });
       closing.use('audit', audit);
-      await credentials.adopt(settings.tls);
+      await credentials.adopt(settings.tls, membershipCredentials(settings));
       const current = new MutableValue(settings);
       const outbound = new MutableValue(outboundPolicyOf(settings, credentials));
       policies = closing.use(
@@ -127,6 +128,7 @@ export class NodeParts {
         data,
         unreachable,
         refused: peer => audit.refused(peer),
+        problems,
         logger,
         metrics,
       };
@@ -305,12 +307,12 @@ export class NodeParts {
 
   /** Sources of members may dial with credentials that are new too: where they cannot be opened, those of before hold again. */
   async #adoptCredentials(next: NodeSettings): Promise<PreparedSources> {
-    const { tls } = this.settings.value;
-    await this.credentials.adopt(next.tls);
+    const before = this.settings.value;
+    await this.credentials.adopt(next.tls, membershipCredentials(next));
     try {
       return await this.members.prepare(next.membership);
     } catch (error) {
-      await this.credentials.adopt(tls);
+      await this.credentials.adopt(before.tls, membershipCredentials(before));
       throw error;
     }
   }

@@ -9,6 +9,7 @@ export type ProblemSource =
   | 'dns'
   | 'etcd'
   | 'membership'
+  | 'registration'
   | 'audit'
   | BearerFile
   | PolicyFileName;

@@ -1,5 +1,4 @@
 import type { OutboundPolicy } from '../connector/trust-profile.ts';
-import { SelvedgeError } from '../errors/selvedge-error.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import { dnsLookup } from '../membership/dns-lookup.ts';
 import { openDnsSource } from '../membership/dns-source.ts';
@@ -13,7 +12,9 @@ import type { CredentialSet } from './credential-set.ts';
 import type { DataDirectory } from './data-directory.ts';
 import { identifyWith } from './identify-address.ts';
 import type { MembershipSourceSettings } from './membership-settings.ts';
+import type { NodeProblems } from './node-problems.ts';
 import type { NodeSettings } from './node-settings.ts';
+import { openEtcd } from './open-etcd.ts';
 
 /** What sources of members are made of. */
 export interface SourceParts {
@@ -21,6 +22,7 @@ export interface SourceParts {
   readonly outbound: ObservableValue<OutboundPolicy>;
   readonly data: DataDirectory;
   readonly settings: ObservableValue<NodeSettings>;
+  readonly problems: NodeProblems;
   readonly logger: Logger;
   readonly metrics: Metrics;
   /** Names of members that this node cannot reach now. */
@@ -50,9 +52,6 @@ export function openSource(source: MembershipSourceSettings, parts: SourceParts)
       return openDnsSource({ names, lookUp, identify, self, unreachable, policy: outbound, ...limits, logger });
     }
     case 'etcd':
-      throw new SelvedgeError('membership_unavailable', `${source.kind} is not there yet`, {
-        source: source.kind,
-        problem: 'not there yet',
-      });
+      return openEtcd(source, parts);
   }
 }

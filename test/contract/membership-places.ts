@@ -11,6 +11,8 @@ import { openMembersFile } from '../../src/membership/members-file-source.ts';
 import type { MembershipSource } from '../../src/membership/membership-source.ts';
 import type { Logger } from '../../src/telemetry/logger.ts';
 import { DnsServer, type SrvTarget } from '../kit/dns-server.ts';
+import { ETCD_PREFIX, openTestEtcdSource } from '../kit/etcd-source.ts';
+import { startFakeEtcd } from '../kit/fake-etcd.ts';
 
 /** Members by name, each with its port on loopback. */
 export type Published = Readonly<Record<string, number>>;
@@ -33,7 +35,11 @@ export interface MembershipPlace {
 
 export type MakeMembershipPlace = (t: TestContext) => Promise<MembershipPlace>;
 
-export const MEMBERSHIP_PLACES: Readonly<Record<string, MakeMembershipPlace>> = { file: filePlace, dns: dnsPlace };
+export const MEMBERSHIP_PLACES: Readonly<Record<string, MakeMembershipPlace>> = {
+  file: filePlace,
+  dns: dnsPlace,
+  etcd: etcdPlace,
+};
 
 async function filePlace(t: TestContext): Promise<MembershipPlace> {
   const directory = await mkdtemp(join(tmpdir(), 'selvedge-place-'));
@@ -115,5 +121,43 @@ async function dnsPlace(t: TestContext): Promise<MembershipPlace> {
       isLost = false;
       say();
     },
+  };
+}
+
+/** Nodes register themselves: each is a key, which goes with it. The place itself holds nobody's name. */
+async function etcdPlace(t: TestContext): Promise<MembershipPlace> {
+  const etcd = await startFakeEtcd(t);
+  const keyOf = (name: string) => `${ETCD_PREFIX}nodes/${name}`;
+  const registrationAt = (port: number) => ({ addresses: [`http://127.0.0.1:${port}`], generation: 1 });
+  let written = new Set<string>();
+  const write = (members: Published, more: Readonly<Record<string, string>> = {}) => {
+    const values = Object.entries(members).map(([name, port]): [string, object] => [keyOf(name), registrationAt(port)]);
+    const gone = [...written].filter(key => !values.some(([other]) => other === key));
+    written = new Set([...values.map(([key]) => key), ...Object.keys(more)]);
+    etcd.write({ ...Object.fromEntries(gone.map(key => [key, undefined])), ...Object.fromEntries(values), ...more });
+  };
+  return {
+    open: async logger => {
+      const opened = await openTestEtcdSource(t, { port: etcd.port, nodeName: 'observer', isAnnounced: false, logger });
+      return opened.source;
+    },
+    publish: async members => write(members),
+    // By an operator too, who says the same.
+    publishTwice: async (members, name) =>
+      write(members, {
+        [`${ETCD_PREFIX}members/${name}`]: JSON.stringify({
+          state: 'active',
+          addresses: registrationAt(members[name] ?? 1).addresses,
+          by: 'ops',
+          atMs: 1,
+        }),
+      }),
+    publishGarbage: async () => {
+      written.add(keyOf('garbage'));
+      etcd.write({ [keyOf('garbage')]: '{"addresses":' });
+    },
+    publishNobody: async () => etcd.deleteAll(),
+    lose: () => etcd.stop(),
+    restore: () => etcd.start(),
   };
 }

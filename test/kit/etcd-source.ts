@@ -5,9 +5,9 @@ import type { TestContext } from 'node:test';
 import * as grpc from '@grpc/grpc-js';
 import { formatAddress, parseAddress, type TcpAddress } from '../../src/identity/address.ts';
 import { MutableValue } from '../../src/lifecycle/observable-value.ts';
-import type { OwnRegistration } from '../../src/membership/etcd-registration.ts';
-import type { MembershipSource } from '../../src/membership/membership-source.ts';
+import type { EtcdConnection, EtcdSource } from '../../src/membership/etcd-source.ts';
 import { type EtcdSourceOptions, openEtcdSource } from '../../src/membership/open-etcd-source.ts';
+import type { OwnWord } from '../../src/membership/own-word.ts';
 import { EtcdClient } from '../../src/rpc/etcd-client.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import type { LogLine } from './fabric-pair.ts';
@@ -16,47 +16,39 @@ export const ETCD_PREFIX = '/selvedge/dev/';
 
 /** A source of a test, with what it said and what a test may change. */
 export interface OpenedEtcdSource {
-  readonly source: MembershipSource;
-  readonly own: MutableValue<OwnRegistration | undefined>;
+  readonly source: EtcdSource;
+  readonly own: MutableValue<OwnWord>;
   readonly log: LogLine[];
   /** The newest word of `onProblem`. */
   problem(): string | undefined;
-  /** Calls go over another connection now. */
+  /** Calls go over another connection now; only of a channel of the kit's own. */
   moved(): void;
+  /** How often the connection said so. */
+  moves(): number;
   close(): Promise<void>;
 }
 
-export type EtcdSourceRequest = Partial<EtcdSourceOptions> & { readonly port?: number };
+export type EtcdSourceRequest = Partial<EtcdSourceOptions> & {
+  readonly port?: number;
+  /** Default true. */
+  readonly isAnnounced?: boolean;
+};
 
 let lastGeneration = 0;
 
 /** Opens a source over a plain channel to a port of loopback, impatient where time is concerned; closed after the test. */
 export async function openTestEtcdSource(t: TestContext, request: EtcdSourceRequest): Promise<OpenedEtcdSource> {
-  const { port = 0, nodeName = 'a', ...options } = request;
+  const { port = 0, nodeName = 'a', isAnnounced = true, ...options } = request;
   const log: LogLine[] = [];
-  const own = new MutableValue<OwnRegistration | undefined>(registrationAt(`https://${nodeName}:1`));
+  const own = new MutableValue<OwnWord>(wordAt(`https://${nodeName}:1`));
   let moved = () => {};
+  let moves = 0;
   let problem: string | undefined;
   const requestTimeoutMs = options.requestTimeoutMs ?? 2_000;
-  const channel = new grpc.Channel(`127.0.0.1:${port}`, grpc.credentials.createInsecure(), {
-    'grpc.use_local_subchannel_pool': 1,
-    'grpc.initial_reconnect_backoff_ms': 20,
-    'grpc.max_reconnect_backoff_ms': 100,
-  });
-  lastGeneration += 1;
+  const connection = options.connection ?? plainConnection(port, requestTimeoutMs);
   const source = await openEtcdSource({
-    connection: {
-      client: new EtcdClient(channel, { timeoutMs: requestTimeoutMs }),
-      onMoved: listener => {
-        moved = listener;
-        return () => {};
-      },
-      user: () => 'tester',
-      close: () => channel.close(),
-    },
     prefix: ETCD_PREFIX,
     nodeName,
-    own,
     leaseTtlMs: 3_000,
     leave: 'when-removed',
     allowUnguarded: true,
@@ -64,15 +56,40 @@ export async function openTestEtcdSource(t: TestContext, request: EtcdSourceRequ
     onProblem: word => {
       problem = word;
     },
-    generation: lastGeneration,
     ...options,
+    connection: {
+      ...connection,
+      onMoved: listener => {
+        const count = () => {
+          moves += 1;
+          listener();
+        };
+        moved = count;
+        return connection.onMoved(count);
+      },
+    },
     dataDir: options.dataDir ?? (await makeDataDir(t)),
     requestTimeoutMs,
     timing: { freezeAfterMs: 20, askEveryMs: 200, retry: { initialMs: 10, maxMs: 100 }, ...options.timing },
   });
   const close = () => source.close();
   leftoversOf(t).sources.push(source);
-  return { source, own, log, problem: () => problem, moved: () => moved(), close };
+  if (isAnnounced) await source.announce(own);
+  return { source, own, log, problem: () => problem, moved: () => moved(), moves: () => moves, close };
+}
+
+function plainConnection(port: number, timeoutMs: number): EtcdConnection {
+  const channel = new grpc.Channel(`127.0.0.1:${port}`, grpc.credentials.createInsecure(), {
+    'grpc.use_local_subchannel_pool': 1,
+    'grpc.initial_reconnect_backoff_ms': 20,
+    'grpc.max_reconnect_backoff_ms': 100,
+  });
+  return {
+    client: new EtcdClient(channel, { timeoutMs }),
+    onMoved: () => () => {},
+    user: () => 'tester',
+    close: () => channel.close(),
+  };
 }
 
 /** A data directory for sources of the test; it goes when they are closed. */
@@ -83,7 +100,7 @@ export async function makeDataDir(t: TestContext): Promise<string> {
 }
 
 interface Leftovers {
-  readonly sources: MembershipSource[];
+  readonly sources: EtcdSource[];
   readonly directories: string[];
 }
 
@@ -102,8 +119,17 @@ function leftoversOf(t: TestContext): Leftovers {
   return made;
 }
 
-export function registrationAt(address: string, labels: Readonly<Record<string, string>> = {}): OwnRegistration {
-  return { addresses: [parseAddress(address) as TcpAddress], labels };
+/** What a node says of itself, each later than the one before. */
+export function wordAt(address: string, more: Partial<OwnWord> = {}): OwnWord {
+  lastGeneration += 1;
+  return {
+    generation: lastGeneration,
+    addresses: [parseAddress(address) as TcpAddress],
+    labels: {},
+    zone: undefined,
+    weight: 1,
+    ...more,
+  };
 }
 
 /** `name=address` of each member, `-name` of who is removed. */

@@ -1,0 +1,239 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFile, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import * as grpc from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { freePorts } from '../../scripts/kit/free-ports.ts';
+import { FabricChannelCredentials } from '../../src/connector/fabric-channel-credentials.ts';
+import { serviceIn } from '../../src/rpc/service.ts';
+import type { CredentialDirectory } from '../kit/credential-directory.ts';
+import { openStore } from '../kit/open-store.ts';
+import { until } from '../kit/until.ts';
+
+// An etcd of one node as a process of its own, over mutual TLS, and what an operator does with it by etcdctl.
+const run = promisify(execFile);
+const DEADLINE_MS = 60_000;
+
+/** Why no test can be done against etcd itself; empty: it can. */
+export async function whyNoEtcd(): Promise<string> {
+  return run('etcd', ['--version']).then(
+    () => '',
+    () => 'needs etcd, which is not on the PATH (apt-get install etcd-server)',
+  );
+}
+
+export interface EtcdProcessOptions {
+  /** Of the server: its certificate and key, and the CA of clients. Undefined: plaintext. */
+  readonly credentials?: CredentialDirectory;
+  /** Default: free ones. */
+  readonly port?: number;
+}
+
+/** A permission of a role: a key, or all keys that begin with one. */
+export interface EtcdPermission {
+  readonly key: string;
+  readonly isPrefix?: boolean;
+  readonly access: 'READ' | 'WRITE' | 'READWRITE';
+}
+
+const definitions = loadSync(fileURLToPath(new URL('../kit/etcd-admin.proto', import.meta.url)), {
+  longs: String,
+  enums: String,
+});
+const auth = serviceIn(definitions, 'etcdserverpb.Auth');
+const kv = serviceIn(definitions, 'etcdserverpb.KV');
+
+/** What the user of a node needs, and no more. */
+export function nodePermissions(prefix: string, nodeName: string): readonly EtcdPermission[] {
+  return [
+    { key: prefix, isPrefix: true, access: 'READ' },
+    { key: `${prefix}nodes/${nodeName}`, access: 'READWRITE' },
+    { key: `${prefix}holders/${nodeName}`, access: 'READWRITE' },
+  ];
+}
+
+/** A channel to an etcd of loopback as the user that the certificate names; closed after the test. */
+export async function etcdChannel(
+  t: TestContext,
+  port: number,
+  credentials: CredentialDirectory,
+): Promise<grpc.Channel> {
+  const { snapshot } = await openStore(t, credentials);
+  const channel = new grpc.Channel(
+    `127.0.0.1:${port}`,
+    new FabricChannelCredentials({
+      security: { kind: 'mutual_tls', trust: snapshot, minVersion: 'TLSv1.3', expectation: { kind: 'host' } },
+      timeoutMs: 20_000,
+    }),
+    { 'grpc.use_local_subchannel_pool': 1 },
+  );
+  t.after(() => channel.close());
+  return channel;
+}
+
+/** Starts an etcd whose data lies in `directory`; waits until it serves. */
+export async function startEtcd(directory: string, options: EtcdProcessOptions = {}): Promise<EtcdProcess> {
+  const [port = 0, peerPort = 0] = await freePorts(2);
+  const etcd = new EtcdProcess(directory, options.port ?? port, peerPort, options.credentials);
+  await mkdir(directory, { recursive: true });
+  await etcd.start();
+  return etcd;
+}
+
+export class EtcdProcess {
+  port: number;
+  readonly #directory: string;
+  readonly #peerPort: number;
+  readonly #credentials: CredentialDirectory | undefined;
+  #process: ChildProcess | undefined;
+
+  constructor(directory: string, port: number, peerPort: number, credentials: CredentialDirectory | undefined) {
+    this.#directory = directory;
+    this.port = port;
+    this.#peerPort = peerPort;
+    this.#credentials = credentials;
+  }
+
+  get endpoint(): string {
+    return `${this.#credentials === undefined ? 'http' : 'https'}://127.0.0.1:${this.port}`;
+  }
+
+  /** On the data of before, and on the same port unless another is given. */
+  async start(port: number = this.port): Promise<void> {
+    this.port = port;
+    const peer = `http://127.0.0.1:${this.#peerPort}`;
+    const tls =
+      this.#credentials === undefined
+        ? []
+        : [
+            '--client-cert-auth',
+            ...['--trusted-ca-file', this.#credentials.path('ca.pem')],
+            ...['--cert-file', this.#credentials.path('node.pem')],
+            ...['--key-file', this.#credentials.path('node.key')],
+          ];
+    const child = spawn(
+      'etcd',
+      [
+        ...['--name', 'm0', '--data-dir', join(this.#directory, 'data')],
+        ...['--listen-client-urls', this.endpoint, '--advertise-client-urls', this.endpoint],
+        ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer, '--initial-cluster', `m0=${peer}`],
+        ...tls,
+      ],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    this.#process = child;
+    let output = '';
+    const write = (data: Buffer) => {
+      output += data.toString();
+      void appendFile(join(this.#directory, 'etcd.log'), data).catch(() => {});
+    };
+    child.stdout.on('data', write);
+    child.stderr.on('data', write);
+    const isServing = () => {
+      if (child.exitCode !== null) throw new Error(`etcd ended: ${output.slice(-2_000)}`);
+      return output.includes('serving client requests') || output.includes('serving insecure client requests');
+    };
+    await until('etcd serves', isServing, DEADLINE_MS);
+  }
+
+  /** @param signal SIGKILL: without a word to anybody. */
+  async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exit = once(child, 'exit');
+    child.kill(signal);
+    await exit;
+  }
+
+  async kill(): Promise<void> {
+    await this.stop('SIGKILL');
+  }
+
+  async restart(): Promise<void> {
+    await this.kill();
+    await this.start();
+  }
+}
+
+/** What an operator asks of etcd, as the user that the certificate names. */
+export class EtcdAdmin {
+  readonly #client: grpc.Client;
+
+  constructor(channel: grpc.ChannelInterface) {
+    const options: Record<string, unknown> = { channelOverride: channel };
+    this.#client = new grpc.Client(channel.getTarget(), grpc.credentials.createInsecure(), options);
+  }
+
+  async addUser(name: string, permissions: readonly EtcdPermission[]): Promise<void> {
+    await this.#call(auth, 'UserAdd', { name, options: { noPassword: true } });
+    await this.#call(auth, 'RoleAdd', { name });
+    for (const { key, isPrefix = false, access } of permissions) {
+      const rangeEnd = isPrefix ? { rangeEnd: Buffer.from(key.replace(/\/$/, '0')) } : {};
+      const perm = { permType: access, key: Buffer.from(key), ...rangeEnd };
+      await this.#call(auth, 'RoleGrantPermission', { name, perm });
+    }
+    await this.#call(auth, 'UserGrantRole', { user: name, role: name });
+  }
+
+  /** Beside what the role of that user has. */
+  async grant(
+    name: string,
+    range: { readonly key: string; readonly end: string; readonly access: string },
+  ): Promise<void> {
+    const perm = { permType: range.access, key: Buffer.from(range.key), rangeEnd: Buffer.from(range.end) };
+    await this.#call(auth, 'RoleGrantPermission', { name, perm });
+  }
+
+  /** From now on users count; `root` must be one of them. */
+  async enableAuth(): Promise<void> {
+    await this.#call(auth, 'UserAdd', { name: 'root', options: { noPassword: true } });
+    await this.#call(auth, 'RoleAdd', { name: 'root' });
+    await this.#call(auth, 'UserGrantRole', { user: 'root', role: 'root' });
+    await this.#call(auth, 'AuthEnable', {});
+  }
+
+  async disableAuth(): Promise<void> {
+    await this.#call(auth, 'AuthDisable', {});
+  }
+
+  async put(key: string, value: object | string): Promise<void> {
+    const text = typeof value === 'string' ? value : JSON.stringify(value);
+    await this.#call(kv, 'Put', { key: Buffer.from(key), value: Buffer.from(text) });
+  }
+
+  async putUnder(lease: string, key: string, value: object): Promise<void> {
+    await this.#call(kv, 'Put', { key: Buffer.from(key), value: Buffer.from(JSON.stringify(value)), lease });
+  }
+
+  /** @param key with a slash at its end: all that begin with it. */
+  async delete(key: string): Promise<void> {
+    const rangeEnd = key.endsWith('/') ? { rangeEnd: Buffer.from(key.replace(/\/$/, '0')) } : {};
+    await this.#call(kv, 'DeleteRange', { key: Buffer.from(key), ...rangeEnd });
+  }
+
+  /** Everything before now is forgotten. */
+  async compact(revision: number): Promise<void> {
+    await this.#call(kv, 'Compact', { revision: String(revision), physical: true });
+  }
+
+  #call(service: grpc.ServiceDefinition, method: string, request: object): Promise<unknown> {
+    const definition = service[method];
+    if (definition === undefined) throw new TypeError(`no method ${method}`);
+    const { path, requestSerialize, responseDeserialize } = definition;
+    return new Promise((resolve, reject) =>
+      this.#client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        { deadline: Date.now() + DEADLINE_MS },
+        (error, response) => (error === null ? resolve(response) : reject(error)),
+      ),
+    );
+  }
+}
