@@ -43,7 +43,8 @@ const LEASE_FORGOTTEN = /lease not found/;
  *
  * R1. The name is taken only where nobody has it, or an earlier process with the same data directory; never from another.
  * R2. The registration is written only in a transaction that holds if the name is ours under our lease.
- * R3. What should stand there is written again whenever it does not: changed here, deleted or changed there, or forgotten
+ * R3. Where another source of this process took the name, such as with changed settings, that one goes on.
+ * R4. What should stand there is written again whenever it does not: changed here, deleted or changed there, or forgotten
  *     by an etcd that was restored.
  */
 export class EtcdRegistration {
@@ -56,6 +57,7 @@ export class EtcdRegistration {
   readonly #unsubscribe: () => void;
   #timer: NodeJS.Timeout | undefined;
   #isFollowing = false;
+  #hasHeld = false;
   #isLeaving = false;
   #isClosed = false;
 
@@ -149,12 +151,18 @@ export class EtcdRegistration {
     const lease = await this.#lease.granted();
     for (;;) {
       const present = await client.get(this.#holderKey);
-      if (present?.lease === lease) return undefined;
+      if (present?.lease === lease) {
+        this.#hasHeld = true;
+        return undefined;
+      }
       const heldBy = present === undefined ? undefined : this.#heldBy(present);
       if (heldBy !== undefined) return heldBy;
       const unchanged = { key: this.#holderKey, modRevision: present?.modRevision ?? 0 };
       const write = { kind: 'put', key: this.#holderKey, value: writeRecord(holder), lease } as const;
-      if (await client.transact([unchanged], [write])) return undefined;
+      if (await client.transact([unchanged], [write])) {
+        this.#hasHeld = true;
+        return undefined;
+      }
     }
   }
 
@@ -163,7 +171,9 @@ export class EtcdRegistration {
     const read = readHolderRecord(value);
     const whose = `the name ${nodeName} in etcd (${this.#holderKey}, lease ${lease})`;
     if ('problem' in read || read.value.id !== holderId) return `another process holds ${whose}`;
-    if (read.value.generation <= own.value.generation) return undefined;
+    if (read.value.generation < own.value.generation) return undefined;
+    if (read.value.generation === own.value.generation)
+      return this.#hasHeld ? `another source of this process holds ${whose}` : undefined;
     return `a later process with a copy of this data directory holds ${whose}`;
   }
 

@@ -193,7 +193,7 @@ test('a lease that ended is taken again, and a name that another has is not over
   assert.deepEqual(JSON.parse(etcd.get(key('holders/a')) ?? ''), another);
   etcd.write({ [key('holders/a')]: undefined });
   await opened.shows('a=https://a:5');
-  await until('the problem is over', () => opened.problem()?.includes('another process') === false);
+  await until('the problem is over', () => opened.problem() === undefined);
 });
 
 test('when it leaves is as configured', async t => {
@@ -262,6 +262,29 @@ test('a node that could write the records of others does not start, unless that 
   await until('it says so', () => opened.problem()?.includes('any node could register') === true);
   etcd.denies = guarded;
   await until('that is over', () => opened.problem() === undefined);
+  etcd.denies = () => false;
+  const allowed = await open(t, etcd, { nodeName: 'b' });
+  assert.deepEqual([allowed.problem(), allowed.log.map(({ event }) => event)], [undefined, ['membership.unguarded']]);
+});
+
+test('where other settings are taken a second source of the process goes on, and the two do not fight', async t => {
+  const etcd = await startFakeEtcd(t);
+  const dataDir = await makeDataDir(t);
+  const own = wordAt('https://a:1');
+  const first = await open(t, etcd, { dataDir, own });
+  await first.shows('a=https://a:1');
+  const second = await open(t, etcd, { dataDir, own });
+  await until('the first one has seen it', () => first.problem()?.includes('another source of this process') === true);
+  const { revision } = etcd;
+  first.own.set({ ...own, labels: { role: 'x' } });
+  etcd.write({ [key('nodes/b')]: node('https://b:1') });
+  await second.shows('a=https://a:1 b=https://b:1');
+  assert.equal(etcd.revision, revision + 1, 'nothing but that was written');
+  await first.close();
+  assert.equal(first.problem(), undefined);
+  assert.ok(etcd.get(key('holders/a')));
+  await second.close();
+  assert.equal(etcd.get(key('holders/a')), undefined);
 });
 
 test('operators change members: what is not there, not allowed or away is said', async t => {

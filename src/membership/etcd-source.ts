@@ -8,13 +8,14 @@ import type { EtcdEvents } from '../rpc/etcd-watch.ts';
 import { type Logger, printable } from '../telemetry/logger.ts';
 import { createEtcdEditor } from './etcd-editor.ts';
 import { EtcdFollower } from './etcd-follower.ts';
-import { unguardedKey } from './etcd-guard.ts';
+import { EtcdGuard } from './etcd-guard.ts';
 import { parseEtcdKey } from './etcd-keys.ts';
 import type { EtcdLeave } from './etcd-leave.ts';
+import { EtcdOutage } from './etcd-outage.ts';
 import { EtcdRegistration } from './etcd-registration.ts';
 import { afterEvents, afterRange, type EtcdState, problemsOf } from './etcd-state.ts';
 import { viewOf } from './etcd-view.ts';
-import { notReadable, unguarded } from './etcd-words.ts';
+import { notReadable } from './etcd-words.ts';
 import { isSameView } from './member-changes.ts';
 import type { MembershipEditor } from './membership-editor.ts';
 import type { MembershipSource, MembershipView, SourceStanding } from './membership-source.ts';
@@ -26,6 +27,8 @@ export interface EtcdConnection {
   readonly client: EtcdClient;
   /** Calls go over another connection than before: what is long-lived should follow. Returns the function that stops it. */
   onMoved(listener: () => void): () => void;
+  /** The server it goes to does not do: the next endpoint is tried first from now on. */
+  tryAnother(): void;
   /** Who we are for etcd: the CN of the certificate that is shown; undefined where there is none. */
   user(): string | undefined;
   close(): void;
@@ -63,6 +66,8 @@ export interface EtcdSourceParts {
   readonly onProblem: (problem: string | undefined) => void;
 }
 
+const MAX_PROBLEM_LENGTH = 1_000;
+
 /**
  * Members that register themselves in etcd.
  *
@@ -77,33 +82,41 @@ export class EtcdSource implements MembershipSource {
   readonly #parts: EtcdSourceParts;
   readonly #view: MutableValue<MembershipView>;
   readonly #standing: StandingOfSource;
+  readonly #outage: EtcdOutage;
+  readonly #guard: EtcdGuard;
   readonly #follower: EtcdFollower;
   readonly #stopMoving: () => void;
   readonly #problems = new Map<'registration' | 'guard', string>();
   #state: EtcdState | undefined;
   /** Undefined until there is something to register. */
   #registration: EtcdRegistration | undefined;
-  /** Why the newest try failed. */
-  #failing = '';
-  /** Why nothing is heard, once that is an outage. */
-  #lost: string | undefined;
-  #freezing: NodeJS.Timeout | undefined;
-  #guarding: NodeJS.Timeout | undefined;
   #isClosed = false;
   #heard: (failure: EtcdFailure | undefined) => void = () => {};
 
   constructor(parts: EtcdSourceParts) {
-    const { connection, prefix, cache, timing, logger } = parts;
+    const { connection, prefix, nodeName, allowUnguarded, cache, timing, logger } = parts;
     const { client } = connection;
     this.#parts = parts;
     this.#state = cache.value.value;
     this.#view = new MutableValue(viewOf(this.#state?.entries.values() ?? []));
     this.#standing = new StandingOfSource('etcd', logger);
+    const user = () => connection.user();
     this.editor = createEtcdEditor({
       client,
       prefix,
       isKnown: name => [...(this.#state?.entries.values() ?? [])].some(entry => entry.name === name),
-      user: () => connection.user(),
+      user,
+    });
+    this.#outage = new EtcdOutage(timing.freezeAfterMs, () => this.#stand());
+    this.#guard = new EtcdGuard({
+      client,
+      prefix,
+      nodeName,
+      allowUnguarded,
+      everyMs: timing.guardEveryMs,
+      user,
+      logger,
+      onProblem: problem => this.#tellProblem('guard', problem),
     });
     this.#follower = new EtcdFollower({
       client,
@@ -132,15 +145,18 @@ export class EtcdSource implements MembershipSource {
    * @throws membership_unavailable, config_invalid
    */
   async start(): Promise<void> {
-    const { connection, prefix, timing } = this.#parts;
     const isFirst = this.#state === undefined;
     const failure = await this.#firstWord();
     if (failure !== undefined) {
-      const problem = failure.kind === 'denied' ? notReadable(connection.user(), prefix) : printable(failure.problem);
-      if (isFirst) throw unavailable(problem);
-      this.#freeze(problem);
-    } else await this.#checkGuard(true);
-    this.#guarding = setInterval(() => void this.#checkGuard(false), timing.guardEveryMs).unref();
+      const problem = this.#inWords(failure);
+      if (isFirst)
+        throw unavailable(
+          `who the members are is not known, and no state of an earlier run is kept: ${problem}`,
+          problem,
+        );
+      this.#outage.begin(failure);
+    } else await this.#guard.insist().catch(error => this.#unlessAway(error));
+    this.#guard.watch();
   }
 
   /**
@@ -165,17 +181,14 @@ export class EtcdSource implements MembershipSource {
       user: () => connection.user(),
       onProblem: problem => this.#tellProblem('registration', problem),
     });
-    try {
-      if (this.#lost === undefined) await registration.take();
-    } catch (error) {
-      const { kind, problem } = etcdFailureOf(error);
-      // Lost since it was heard: it registers as soon as it is back.
-      if (isSelvedgeError(error) || kind !== 'away') {
-        await registration.close();
-        throw isSelvedgeError(error) ? error : unavailable(printable(problem));
-      }
-    }
     this.#registration = registration;
+    try {
+      if (this.#outage.failure === undefined) await registration.take().catch(error => this.#unlessAway(error));
+    } catch (error) {
+      this.#registration = undefined;
+      await registration.close();
+      throw error;
+    }
     registration.follow();
   }
 
@@ -186,14 +199,15 @@ export class EtcdSource implements MembershipSource {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    clearTimeout(this.#freezing);
-    clearInterval(this.#guarding);
+    this.#outage.close();
+    this.#guard.close();
     this.#stopMoving();
     this.#follower.close();
     await this.#registration?.close();
     this.#parts.cache.value.set(this.#state);
     await this.#parts.cache.close();
     this.#parts.connection.close();
+    if (this.#problems.size > 0) this.#parts.onProblem(undefined);
   }
 
   get #isOut(): boolean {
@@ -235,54 +249,41 @@ export class EtcdSource implements MembershipSource {
   }
 
   #following(): void {
-    clearTimeout(this.#freezing);
-    this.#freezing = undefined;
-    this.#lost = undefined;
+    this.#outage.end();
     this.#stand();
     this.#heard(undefined);
     this.#registration?.look();
-    if (this.#guarding !== undefined) void this.#checkGuard(false);
+    void this.#guard.look();
   }
 
   #noteLost(failure: EtcdFailure): void {
     if (this.#isClosed) return;
-    const { connection, prefix, timing } = this.#parts;
-    const problem = failure.kind === 'denied' ? notReadable(connection.user(), prefix) : printable(failure.problem);
-    this.#failing = problem;
-    if (this.#lost !== undefined) this.#freeze(problem);
-    else this.#freezing ??= setTimeout(() => this.#freeze(this.#failing), timing.freezeAfterMs).unref();
+    this.#outage.note(failure);
+    this.#parts.connection.tryAnother();
     this.#heard(failure);
   }
 
-  #freeze(problem: string): void {
-    this.#lost = problem;
-    this.#stand();
-  }
-
   #stand(): void {
+    const { failure } = this.#outage;
     const problems = [
-      ...(this.#lost === undefined ? [] : [this.#lost]),
+      ...(failure === undefined ? [] : [this.#inWords(failure)]),
       ...(this.#state === undefined ? [] : problemsOf(this.#state)),
     ];
     if (problems.length === 0) this.#standing.recover();
-    else this.#standing.freeze(printable(problems.join('; '), 1_000));
+    else this.#standing.freeze(printable(problems.join('; '), MAX_PROBLEM_LENGTH));
   }
 
-  /** @throws config_invalid, only where `mustHold`. */
-  async #checkGuard(mustHold: boolean): Promise<void> {
-    const { connection, prefix, nodeName, allowUnguarded, logger } = this.#parts;
-    let key: string | undefined;
-    try {
-      key = await unguardedKey(connection.client, prefix, nodeName);
-    } catch (error) {
-      if (mustHold) throw error;
-      return;
-    }
-    const problem = key === undefined ? undefined : unguarded(connection.user(), key);
-    if (problem !== undefined && mustHold && !allowUnguarded) throw notGuarded(problem);
-    if (problem !== undefined && this.#problems.get('guard') === undefined)
-      logger.warn('membership.unguarded', { source: 'etcd', key, problem });
-    this.#tellProblem('guard', problem);
+  #inWords({ kind, problem }: EtcdFailure): string {
+    const { connection, prefix } = this.#parts;
+    return kind === 'denied' ? notReadable(connection.user(), prefix) : printable(problem);
+  }
+
+  /** Lost since it was heard: what was to be done is done as soon as it is back. */
+  #unlessAway(error: unknown): void {
+    if (isSelvedgeError(error)) throw error;
+    const { kind, problem } = etcdFailureOf(error);
+    if (kind !== 'away')
+      throw unavailable(`this node cannot register itself: ${printable(problem)}`, printable(problem));
   }
 
   #tellProblem(about: 'registration' | 'guard', problem: string | undefined): void {
@@ -297,15 +298,6 @@ export class EtcdSource implements MembershipSource {
   }
 }
 
-function unavailable(problem: string): SelvedgeError<'membership_unavailable'> {
-  const message = `who the members are is not known: ${problem}, and no state of an earlier run is kept`;
+function unavailable(message: string, problem: string): SelvedgeError<'membership_unavailable'> {
   return new SelvedgeError('membership_unavailable', message, { source: 'etcd', problem });
-}
-
-function notGuarded(problem: string): SelvedgeError<'config_invalid'> {
-  const key = 'membership.etcd.allow-unguarded';
-  const remedy =
-    'Bind each user of etcd to the keys of its own name (see docs/membership.md), or set it to true where nobody else reaches etcd.';
-  const problems = [{ key, place: '', problem, remedy }];
-  return new SelvedgeError('config_invalid', `${key}: ${problem}. ${remedy}`, { problems });
 }

@@ -5,7 +5,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import { EtcdSource, type EtcdSourceParts, type EtcdTiming } from './etcd-source.ts';
 import { etcdStateFormat } from './etcd-state-file.ts';
 
-export interface EtcdSourceOptions extends Omit<EtcdSourceParts, 'holderId' | 'cache' | 'timing' | 'startTimeoutMs'> {
+export interface EtcdSourceOptions extends Omit<EtcdSourceParts, 'holderId' | 'cache' | 'timing'> {
   /** Where the id of this node as a holder of its name is kept, and what is known of members. */
   readonly dataDir: string;
   readonly requestTimeoutMs: number;
@@ -35,7 +35,6 @@ export async function openEtcdSource(options: EtcdSourceOptions): Promise<EtcdSo
     ...parts,
     cache,
     holderId: await holderIdIn(dataDir, logger),
-    startTimeoutMs: requestTimeoutMs,
     timing: {
       freezeAfterMs: Math.min(requestTimeoutMs, MAX_FREEZE_AFTER_MS),
       askEveryMs: requestTimeoutMs,

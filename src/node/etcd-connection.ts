@@ -1,7 +1,7 @@
 import { Connector } from '../connector/connector.ts';
 import type { OutboundPolicy } from '../connector/trust-profile.ts';
 import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
-import { constant, derived, type ObservableValue } from '../lifecycle/observable-value.ts';
+import { derived, MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
 import type { EtcdConnection } from '../membership/etcd-source.ts';
 import { EtcdClient } from '../rpc/etcd-client.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -32,10 +32,12 @@ export function openEtcdConnection({ etcd, settings, trust, logger }: EtcdConnec
   const { networking } = settings.value;
   const policy = derived(settings, ({ tls }) => policyOf(tls, trust));
   const listeners = new Set<() => void>();
+  // Nodes that all begin with the first endpoint would all be clients of one server.
+  const order = new MutableValue(turned(endpoints, Math.floor(Math.random() * endpoints.length)));
   const connector = new Connector({
     directory: {
-      members: constant(undefined),
-      member: name => (name === ETCD ? { addresses: endpoints } : undefined),
+      members: order,
+      member: name => (name === ETCD ? { addresses: order.value } : undefined),
       learnTls: () => {},
     },
     policy,
@@ -58,12 +60,19 @@ export function openEtcdConnection({ etcd, settings, trust, logger }: EtcdConnec
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    tryAnother: () => {
+      if (endpoints.length > 1) order.set(turned(order.value, 1));
+    },
     user: () => trust?.value.own.identity.commonName,
     close: () => {
       connector.close();
       policy[Symbol.dispose]();
     },
   };
+}
+
+function turned<T>(list: readonly T[], by: number): readonly T[] {
+  return [...list.slice(by), ...list.slice(0, by)];
 }
 
 function policyOf(tls: TlsSettings | undefined, trust: ObservableValue<TrustSnapshot> | undefined): OutboundPolicy {

@@ -29,6 +29,7 @@ export function openEtcd(etcd: EtcdMembershipSettings, parts: SourceParts): Prom
     dataDir,
     leaseTtlMs,
     leave,
+    startTimeoutMs: etcd.endpoints.length * requestTimeoutMs,
     requestTimeoutMs,
     allowUnguarded,
     logger,

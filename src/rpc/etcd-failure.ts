@@ -12,7 +12,9 @@ export interface EtcdFailure {
   readonly problem: string;
 }
 
-const { UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, UNKNOWN, PERMISSION_DENIED, UNAUTHENTICATED } = grpc.status;
+const { DEADLINE_EXCEEDED, PERMISSION_DENIED, UNAUTHENTICATED } = grpc.status;
+/** INTERNAL and UNKNOWN are what grpc-js makes of a connection that broke in the middle. */
+const AWAY = ['UNAVAILABLE', 'CANCELLED', 'ABORTED', 'UNKNOWN', 'INTERNAL'];
 
 /** What etcd says where its users (RBAC) do not know us; in any status but PERMISSION_DENIED. */
 const UNKNOWN_USER = /user name (is empty|not found)|invalid auth token/;
@@ -29,9 +31,9 @@ export function failureOfStatus(code: grpc.status, details: string): EtcdFailure
   if (code === PERMISSION_DENIED || code === UNAUTHENTICATED || UNKNOWN_USER.test(said))
     return { kind: 'denied', problem: `etcd refuses: ${said}` };
   if (code === DEADLINE_EXCEEDED) return { kind: 'away', problem: 'etcd did not answer in time' };
-  if (code === UNAVAILABLE || code === CANCELLED || code === UNKNOWN)
-    return { kind: 'away', problem: `etcd is away: ${said === '' ? grpc.status[code] : said}` };
-  return { kind: 'wrong', problem: `etcd answers ${grpc.status[code]}: ${said}` };
+  const name = grpc.status[code] ?? String(code);
+  if (AWAY.includes(name)) return { kind: 'away', problem: `etcd is away: ${said === '' ? name : said}` };
+  return { kind: 'wrong', problem: `etcd answers ${name}: ${said}` };
 }
 
 function isStatus(error: unknown): error is { readonly code: grpc.status; readonly details: string } {

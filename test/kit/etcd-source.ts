@@ -32,6 +32,8 @@ export type EtcdSourceRequest = Partial<EtcdSourceOptions> & {
   readonly port?: number;
   /** Default true. */
   readonly isAnnounced?: boolean;
+  /** Default: a new process at `https://NODE-NAME:1`. */
+  readonly own?: OwnWord;
 };
 
 let lastGeneration = 0;
@@ -40,7 +42,7 @@ let lastGeneration = 0;
 export async function openTestEtcdSource(t: TestContext, request: EtcdSourceRequest): Promise<OpenedEtcdSource> {
   const { port = 0, nodeName = 'a', isAnnounced = true, ...options } = request;
   const log: LogLine[] = [];
-  const own = new MutableValue<OwnWord>(wordAt(`https://${nodeName}:1`));
+  const own = new MutableValue<OwnWord>(options.own ?? wordAt(`https://${nodeName}:1`));
   let moved = () => {};
   let moves = 0;
   let problem: string | undefined;
@@ -69,6 +71,7 @@ export async function openTestEtcdSource(t: TestContext, request: EtcdSourceRequ
       },
     },
     dataDir: options.dataDir ?? (await makeDataDir(t)),
+    startTimeoutMs: options.startTimeoutMs ?? requestTimeoutMs,
     requestTimeoutMs,
     timing: { freezeAfterMs: 20, askEveryMs: 200, retry: { initialMs: 10, maxMs: 100 }, ...options.timing },
   });
@@ -87,6 +90,7 @@ function plainConnection(port: number, timeoutMs: number): EtcdConnection {
   return {
     client: new EtcdClient(channel, { timeoutMs }),
     onMoved: () => () => {},
+    tryAnother: () => {},
     user: () => 'tester',
     close: () => channel.close(),
   };
