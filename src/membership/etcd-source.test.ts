@@ -14,6 +14,7 @@ import {
 import { type FakeEtcd, startFakeEtcd } from '../../test/kit/fake-etcd.ts';
 import { until } from '../../test/kit/until.ts';
 import { isSelvedgeError } from '../errors/selvedge-error.ts';
+import { createEtcdEditor } from './etcd-editor.ts';
 
 const key = (rest: string) => ETCD_PREFIX + rest;
 const node = (address: string) => ({ addresses: [address], generation: 1 });
@@ -317,4 +318,41 @@ test('operators change members: what is not there, not allowed or away is said',
   await rejects('drain', 'b', 'membership_not_writable', /"tester" write \/selvedge\/dev\/members\/b/);
   await etcd.stop();
   await rejects('drain', 'b', 'membership_unavailable', /etcd is away/);
+});
+
+test('a change that meets another one is made on what that left, and is given up where that goes on and on', async () => {
+  const records = new Map<string, { value: string; modRevision: number }>();
+  let revision = 0;
+  const put = (of: string, value: object) => {
+    revision += 1;
+    records.set(of, { value: JSON.stringify(value), modRevision: revision });
+  };
+  let meddle = () => {};
+  const editor = createEtcdEditor({
+    client: {
+      get: async of => {
+        const found = records.get(of);
+        return found === undefined ? undefined : { key: of, lease: '0', ...found };
+      },
+      transact: async ([condition], [write]) => {
+        meddle();
+        assert.ok(condition !== undefined && 'modRevision' in condition && write?.kind === 'put');
+        if (condition.modRevision !== (records.get(condition.key)?.modRevision ?? 0)) return false;
+        put(write.key, JSON.parse(write.value));
+        return true;
+      },
+    },
+    prefix: ETCD_PREFIX,
+    isKnown: () => true,
+    user: () => undefined,
+  });
+  meddle = () => {
+    meddle = () => {};
+    put(key('members/b'), { ...roster('active'), zone: 'z' });
+  };
+  await editor.change({ kind: 'drain', name: 'b' }, 'cn:ops');
+  const { state, zone } = JSON.parse(records.get(key('members/b'))?.value ?? '');
+  assert.deepEqual([state, zone], ['draining', 'z']);
+  meddle = () => put(key('members/b'), roster('active'));
+  await assert.rejects(editor.change({ kind: 'drain', name: 'b' }, 'cn:ops'), { code: 'membership_unavailable' });
 });

@@ -106,6 +106,12 @@ export class FakeEtcd {
     this.#watchers.clear();
   }
 
+  /** Tells every watch of an earlier write again, which no etcd does. */
+  tellAgain(key: string): void {
+    const stored = this.#keys.get(key);
+    for (const watcher of this.#watchers) this.#tell(watcher, [{ revision: stored?.modRevision ?? 0, key, stored }]);
+  }
+
   loseLeader(): void {
     this.hasLeader = false;
     this.cancelWatches('etcdserver: no leader');
