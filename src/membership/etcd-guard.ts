@@ -27,6 +27,7 @@ export class EtcdGuard {
   readonly #parts: EtcdGuardParts;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
+  #hasLooked = false;
   #told: string | undefined;
 
   constructor(parts: EtcdGuardParts) {
@@ -43,17 +44,12 @@ export class EtcdGuard {
 
   /** From now on what changes is a problem. */
   watch(): void {
-    this.#timer = setInterval(() => void this.look(), this.#parts.everyMs).unref();
+    this.#timer = setInterval(() => void this.#look(), this.#parts.everyMs).unref();
   }
 
-  async look(): Promise<void> {
-    const { client, prefix, nodeName } = this.#parts;
-    if (this.#timer === undefined) return;
-    try {
-      this.#tell(await unguardedKey(client, prefix, nodeName));
-    } catch {
-      // Nothing was learned. That etcd is away, the standing of the source says.
-    }
+  /** etcd is back: tries now where that was not possible yet. */
+  lookFirst(): void {
+    if (this.#timer !== undefined && !this.#hasLooked) void this.#look();
   }
 
   close(): void {
@@ -62,8 +58,18 @@ export class EtcdGuard {
     this.#timer = undefined;
   }
 
+  async #look(): Promise<void> {
+    const { client, prefix, nodeName } = this.#parts;
+    try {
+      this.#tell(await unguardedKey(client, prefix, nodeName));
+    } catch {
+      // Nothing was learned. That etcd is away, the standing of the source says.
+    }
+  }
+
   #tell(key: string | undefined): void {
     const { logger, user, allowUnguarded, onProblem } = this.#parts;
+    this.#hasLooked = true;
     if (this.#isClosed || key === this.#told) return;
     this.#told = key;
     const problem = key === undefined ? undefined : unguarded(user(), key);

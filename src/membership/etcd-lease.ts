@@ -31,8 +31,9 @@ export class EtcdLease {
     return this.#id;
   }
 
-  /** The lease there is, or else a new one. */
+  /** The lease there is, or else a new one. Rejects once it is closed. */
   granted(): Promise<string> {
+    if (this.#isClosed) return Promise.reject(new TypeError('the lease is closed'));
     if (this.#id !== undefined) return Promise.resolve(this.#id);
     this.#granting ??= this.#grant().finally(() => {
       this.#granting = undefined;

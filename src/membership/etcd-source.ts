@@ -253,7 +253,7 @@ export class EtcdSource implements MembershipSource {
     this.#stand();
     this.#heard(undefined);
     this.#registration?.look();
-    void this.#guard.look();
+    this.#guard.lookFirst();
   }
 
   #noteLost(failure: EtcdFailure): void {

@@ -48,7 +48,8 @@ export function openEtcdConnection({ etcd, settings, trust, logger }: EtcdConnec
       reconnectMaxDelayMs: Math.min(networking.reconnectMaxDelayMs, leaseTtlMs / 6),
       maxMessageBytes: MAX_MESSAGE_BYTES,
     },
-    logger,
+    // Several endpoints take turns while all are away; that they are, the standing of the source says once.
+    logger: { ...logger, warn: (event, ...more) => logger[event === 'dial.failed' ? 'debug' : 'warn'](event, ...more) },
     metrics: createMetrics(),
   });
   connector.onConnected = () => {
