@@ -264,3 +264,30 @@ function tls({
     ),
   });
 }
+
+test('what only others name is open, named and read again like the rest, with and without TLS of the fabric', async t => {
+  const { set } = setUp(t);
+  const fabric = await files(t, 'fabric');
+  const etcd = await makeCredentialDirectory(t, { request: { commonName: 'etcd' } });
+  const others = [{ usage: 'etcd', spec: etcd.spec }];
+  await set.adopt(undefined, others);
+  assert.deepEqual([set.used.map(({ usage }) => usage), set.server.value], [['etcd'], undefined]);
+  const store = set.storeOf(etcd.spec);
+  await set.adopt(tls({ server: fabric }), others);
+  assert.deepEqual(
+    set.used.map(({ usage }) => usage),
+    ['server', 'etcd'],
+  );
+  await etcd.renew({ commonName: 'etcd renewed' });
+  assert.equal((await set.reload('admin')).result, 'ok');
+  assert.equal(set.storeOf(etcd.spec), store, 'it stayed open');
+  assert.equal(store.snapshot.value.own.identity.commonName, 'etcd renewed');
+  await set.adopt(tls({ server: fabric }));
+  assert.throws(() => set.storeOf(etcd.spec), TypeError);
+  await set.adopt(tls({ server: fabric }), [{ usage: 'etcd', spec: { ...fabric } }]);
+  assert.deepEqual(
+    set.used.map(({ usage }) => usage),
+    ['server'],
+    'what is inherited is one store',
+  );
+});
