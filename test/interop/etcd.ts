@@ -28,7 +28,7 @@ export async function whyNoEtcd(): Promise<string> {
 
 export interface EtcdProcessOptions {
   /** Of the server: its certificate and key, and the CA of clients. Undefined: plaintext. */
-  readonly credentials?: CredentialDirectory;
+  readonly credentials?: Pick<CredentialDirectory, 'path'>;
   /** Default: free ones. */
   readonly port?: number;
 }
@@ -60,7 +60,7 @@ export function nodePermissions(prefix: string, nodeName: string): readonly Etcd
 export async function etcdChannel(
   t: TestContext,
   port: number,
-  credentials: CredentialDirectory,
+  credentials: Pick<CredentialDirectory, 'spec'>,
 ): Promise<grpc.Channel> {
   const { snapshot } = await openStore(t, credentials);
   const channel = new grpc.Channel(
@@ -88,10 +88,10 @@ export class EtcdProcess {
   port: number;
   readonly #directory: string;
   readonly #peerPort: number;
-  readonly #credentials: CredentialDirectory | undefined;
+  readonly #credentials: Pick<CredentialDirectory, 'path'> | undefined;
   #process: ChildProcess | undefined;
 
-  constructor(directory: string, port: number, peerPort: number, credentials: CredentialDirectory | undefined) {
+  constructor(directory: string, port: number, peerPort: number, credentials: EtcdProcessOptions['credentials']) {
     this.#directory = directory;
     this.port = port;
     this.#peerPort = peerPort;

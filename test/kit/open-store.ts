@@ -14,7 +14,7 @@ type Overrides = Partial<CredentialsStoreOptions>;
 /** A store of the directory that looks only when it is asked; closed with the test. */
 export async function openStore(
   t: TestContext,
-  { spec }: CredentialDirectory,
+  { spec }: Pick<CredentialDirectory, 'spec'>,
   overrides: Overrides = {},
 ): Promise<CredentialsStore> {
   const store = await openCredentialsStore({
