@@ -1,24 +1,17 @@
 // Five daemons that know each other by etcd alone, under calls all the time, while an operator changes who they are.
 import assert from 'node:assert/strict';
-import { before, type TestContext, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { status } from '@grpc/grpc-js';
-import type { Daemon } from '../../scripts/kit/daemon.ts';
-import { statsOf, sumOfStats } from '../../scripts/kit/load-stats.ts';
-import { EtcdClient } from '../../src/rpc/etcd-client.ts';
-import { runCtl } from '../cli/programs.ts';
-import { TestCluster } from '../cluster/test-cluster.ts';
-import { until } from '../kit/until.ts';
-import { EtcdAdmin, type EtcdProcess, etcdChannel, nodePermissions, startEtcd, whyNoEtcd } from './etcd.ts';
+import { before, test } from 'node:test';
+import { stringify } from 'smol-toml';
+import { freePorts } from '../../scripts/kit/free-ports.ts';
+import { writeFileAtomic } from '../../src/lifecycle/atomic-write.ts';
+import { whyNoEtcd } from './etcd.ts';
+import { EtcdScene } from './etcd-scene.ts';
 
 let whyNot = '';
 before(async () => {
   whyNot = await whyNoEtcd();
 });
 
-const LOAD_NODE = fileURLToPath(new URL('../../scripts/kit/load-node.ts', import.meta.url));
-const PREFIX = '/selvedge/dev/';
-const DEADLINE_MS = 90_000;
 const FIVE = ['node-1', 'node-2', 'node-3', 'node-4', 'node-5'];
 
 test('five daemons on etcd: members are added, drained, removed and terminated, etcd is killed, compacted and shows another certificate, and no call to a ready member fails', async t => {
@@ -76,201 +69,52 @@ test('five daemons on etcd: members are added, drained, removed and terminated, 
   assert.deepEqual(await Promise.all(FIVE.map(name => scene.daemon(name).stop())), [0, 0, 0, 0, 0]);
 });
 
-/** What a table says of one member, whoever is asked. */
-interface Row {
-  readonly node_name: string;
-  readonly addresses: readonly string[];
-  readonly labels: Readonly<Record<string, string>>;
-  readonly zone: string;
-  readonly weight: number;
-  readonly membership_state: string;
-}
+test('a cluster moves from a file to etcd and back while it runs, and no call fails', async t => {
+  if (whyNot !== '') return t.skip(whyNot);
+  const names = ['node-1', 'node-2', 'node-3'];
+  const scene = await EtcdScene.make(t, names);
+  const ports = await freePorts(names.length);
+  const file = scene.cluster.path('members.toml');
+  const member = names.map((name, index) => ({ name, address: `https://127.0.0.1:${ports[index]}` }));
+  await writeFileAtomic(file, stringify({ member }), 0o600);
+  const etcd = { endpoints: [scene.etcd.endpoint], 'lease-ttl': '10s', 'request-timeout': '3s' };
+  const tables = {
+    file: { source: 'file', 'members-file': file },
+    both: { source: ['file', 'etcd'], 'members-file': file, etcd },
+    back: { source: ['etcd', 'file'], 'members-file': file, etcd },
+    etcd: { source: 'etcd', etcd },
+  };
+  const networking = (index: number) => ({ 'bind-address': `127.0.0.1:${ports[index]}` });
+  const write = (name: string, membership: object) =>
+    scene.cluster.writeConfig(name, { networking: networking(names.indexOf(name)), top: { membership } });
+  const reload = async (name: string, membership: object, event: string) => {
+    await write(name, membership);
+    const daemon = scene.daemon(name);
+    const since = daemon.lines.length;
+    daemon.signal('SIGHUP');
+    return daemon.waitFor(event, () => true, since);
+  };
+  for (const name of names) {
+    await write(name, tables.file);
+    await scene.spawn(name).waitFor('node.ready');
+  }
+  await scene.allList(names);
 
-class EtcdScene {
-  readonly cluster: TestCluster;
-  readonly etcd: EtcdProcess;
-  readonly #t: TestContext;
-  readonly #daemons = new Map<string, Daemon>();
-
-  /** An etcd that takes certificates of the cluster: each node may write its own keys, and node-1 who the members are. */
-  static async make(t: TestContext, names: readonly string[]): Promise<EtcdScene> {
-    const cluster = await TestCluster.make(t);
-    for (const name of ['etcd', 'root', ...names]) await cluster.issue(name);
-    await cluster.store.issueAdmin({ adminName: 'ann' });
-    const etcd = await startEtcd(cluster.path('etcd'), { credentials: { path: file => pathIn(cluster, file) } });
-    t.after(() => etcd.stop());
-    const scene = new EtcdScene(t, cluster, etcd);
-    const admin = await scene.admin();
+  // Straight to etcd, where nobody is registered yet: refused, with who would be lost.
+  const rejected = await reload('node-1', tables.etcd, 'config.reload_rejected');
+  assert.match(JSON.stringify(rejected), /node-2, node-3 would be no member any more/);
+  for (const step of [tables.both, tables.etcd, tables.back, tables.file]) {
     for (const name of names) {
-      const roster = { key: `${PREFIX}members/`, isPrefix: true, access: 'READWRITE' } as const;
-      await admin.addUser(name, [...nodePermissions(PREFIX, name), ...(name === 'node-1' ? [roster] : [])]);
+      await reload(name, step, 'config.reloaded');
+      await scene.called();
     }
-    await admin.enableAuth();
-    return scene;
+    await scene.allList(names);
   }
-
-  private constructor(t: TestContext, cluster: TestCluster, etcd: EtcdProcess) {
-    this.#t = t;
-    this.cluster = cluster;
-    this.etcd = etcd;
+  const { failures, failed, ...calls } = await scene.stopLoad();
+  t.diagnostic(`calls: ${JSON.stringify(calls)}`);
+  assert.deepEqual([failures, failed], [[], 0]);
+  for (const name of names) {
+    const lost = scene.daemon(name).lines.filter(line => line.event === 'membership.changed' && 'left' in line);
+    assert.deepEqual(lost, [], name);
   }
-
-  /** As the user `root`, or as the node whose certificate is shown. */
-  async admin(user = 'root'): Promise<EtcdAdmin> {
-    return new EtcdAdmin(await this.#channel(user));
-  }
-
-  #channel(user: string) {
-    const spec = {
-      kind: 'files',
-      certFile: this.cluster.path('certs', `${user}.pem`),
-      keyFile: this.cluster.path('certs', `${user}.key`),
-      caFiles: [this.cluster.path('certs', 'ca.pem')],
-      crlFiles: [],
-    } as const;
-    return etcdChannel(this.#t, this.etcd.port, { spec });
-  }
-
-  /** Forgets all that was before now. */
-  async compact(): Promise<void> {
-    const { revision } = await new EtcdClient(await this.#channel('root'), { timeoutMs: 20_000 }).rangeOf(PREFIX);
-    await (await this.admin()).compact(revision);
-  }
-
-  spawn(name: string): Daemon {
-    const daemon = this.cluster.spawn(name, { program: [LOAD_NODE, this.cluster.path(`${name}.toml`), 'ready'] });
-    this.#daemons.set(name, daemon);
-    return daemon;
-  }
-
-  async start(name: string): Promise<void> {
-    const etcd = { endpoints: [this.etcd.endpoint], 'lease-ttl': '10s', 'request-timeout': '3s' };
-    await this.cluster.writeConfig(name, { top: { membership: { source: 'etcd', etcd } } });
-    await this.spawn(name).waitFor('node.ready');
-  }
-
-  daemon(name: string): Daemon {
-    return this.#daemons.get(name) ?? assert.fail(`${name} was not started`);
-  }
-
-  forget(name: string): void {
-    this.#daemons.delete(name);
-  }
-
-  /** How far each log is. */
-  marks(): ReadonlyMap<string, number> {
-    return new Map([...this.#daemons].map(([name, { lines }]) => [name, lines.length]));
-  }
-
-  async allSay(event: string, since: ReadonlyMap<string, number> = new Map()): Promise<void> {
-    for (const [name, daemon] of this.#daemons) await daemon.waitFor(event, () => true, since.get(name) ?? 0);
-  }
-
-  /** Every daemon lists exactly these members, itself among them, and is connected to all others. */
-  async allList(names: readonly string[]): Promise<void> {
-    for (const asked of this.#daemons.keys()) {
-      let seen: unknown;
-      const lists = async () => {
-        const nodes = await this.#nodes(asked);
-        seen = nodes.map(({ node_name: name, state, reason }) => `${name} ${state} ${reason}`);
-        return (
-          JSON.stringify(nodes.map(({ node_name: name }) => name).sort()) === JSON.stringify([...names].sort()) &&
-          nodes.every(({ state }) => state === 'connected' || state === 'self')
-        );
-      };
-      await until(`${asked} lists ${names}`, lists, DEADLINE_MS).catch((error: unknown) => {
-        throw new Error(`${asked} lists ${JSON.stringify(seen)}`, { cause: error });
-      });
-    }
-  }
-
-  async allShow(name: string, matches: (row: Row) => boolean): Promise<void> {
-    for (const asked of this.#daemons.keys())
-      await until(
-        `${asked} shows ${name} as it is`,
-        async () => (await this.table(asked)).some(row => row.node_name === name && matches(row)),
-        DEADLINE_MS,
-      );
-  }
-
-  async table(asked: string): Promise<readonly Row[]> {
-    const nodes = await this.#nodes(asked);
-    return nodes
-      .map(({ node_name, addresses, labels, zone, weight, membership_state }) => ({
-        node_name,
-        addresses,
-        labels,
-        zone,
-        weight,
-        membership_state,
-      }))
-      .sort((a, b) => (a.node_name < b.node_name ? -1 : 1));
-  }
-
-  /** An operator on the machine of node-1. */
-  async ctl(...args: readonly string[]): Promise<void> {
-    const { exitCode, stderr } = await runCtl([...args, '--config', this.cluster.path('node-1.toml')]);
-    assert.equal(exitCode, 0, stderr);
-  }
-
-  ctlFails(...args: readonly string[]) {
-    return runCtl([...args, '--config', this.cluster.path('node-1.toml')]);
-  }
-
-  /** Each daemon has done more calls of each kind from now on. */
-  async called(): Promise<void> {
-    const count = (name: string) => {
-      const { unary, serverStreaming, bidirectional } = statsOf(this.daemon(name));
-      return [unary, serverStreaming, bidirectional];
-    };
-    const before = new Map([...this.#daemons.keys()].map(name => [name, count(name)]));
-    for (const [name, counts] of before)
-      await until(
-        `${name} goes on calling`,
-        () => count(name).every((now, index) => now >= (counts[index] ?? 0) + 2),
-        DEADLINE_MS,
-      );
-  }
-
-  /** With the certificate of node-5: through a node, and at etcd itself. */
-  async attack(): Promise<void> {
-    const tls = ['--tls-ca', 'ca.pem', '--tls-cert', 'node-5.pem', '--tls-key', 'node-5.key'];
-    const files = tls.map(part => (part.startsWith('--') ? part : this.cluster.path('certs', part)));
-    const address = this.daemon('node-1').ready.fabric.join();
-    for (const change of [
-      ['add', 'node-9'],
-      ['remove', 'node-2'],
-      ['drain', 'node-2'],
-      ['terminate', 'node-2'],
-    ]) {
-      const { exitCode, stderr } = await runCtl(['nodes', ...change, '-s', address, ...files]);
-      assert.equal(exitCode, 1, `${change.join(' ')}: ${stderr}`);
-      assert.match(stderr, /permission denied/, change.join(' '));
-    }
-    const thief = await this.admin('node-5');
-    const denied = { code: status.PERMISSION_DENIED };
-    const elsewhere = { addresses: ['https://127.0.0.1:1'], labels: {}, weight: 1, generation: 1 };
-    await assert.rejects(thief.put(`${PREFIX}members/node-2`, { state: 'removed', by: 'x', atMs: 1 }), denied);
-    await assert.rejects(thief.put(`${PREFIX}nodes/node-2`, elsewhere), denied);
-    await assert.rejects(thief.put(`${PREFIX}nodes/node-9`, elsewhere), denied);
-    await assert.rejects(thief.put(`${PREFIX}holders/node-2`, { holder: 'x', generation: 1 }), denied);
-    for (const key of ['members/node-6', 'nodes/node-2', 'holders/node-2'])
-      await assert.rejects(thief.delete(PREFIX + key), denied);
-  }
-
-  async stopLoad() {
-    const daemons = FIVE.map(name => this.daemon(name));
-    for (const daemon of daemons) daemon.signal('SIGUSR2');
-    for (const daemon of daemons) await daemon.waitFor('load.stopped');
-    return sumOfStats(daemons.map(statsOf));
-  }
-
-  async #nodes(asked: string): Promise<readonly (Row & { readonly state: string; readonly reason: string })[]> {
-    const { stdout } = await runCtl(['nodes', 'list', '-o', 'json', '-s', this.daemon(asked).ready.admin]);
-    return JSON.parse(stdout);
-  }
-}
-
-function pathIn(cluster: TestCluster, file: string): string {
-  return cluster.path('certs', file.replace(/^node\./, 'etcd.'));
-}
+});
