@@ -58,6 +58,7 @@ export class EtcdRegistration {
   #timer: NodeJS.Timeout | undefined;
   #isFollowing = false;
   #hasHeld = false;
+  #hasRegistered = false;
   #isLeaving = false;
   #isClosed = false;
 
@@ -73,6 +74,12 @@ export class EtcdRegistration {
     );
     this.#lease = new EtcdLease({ client, ttlMs: leaseTtlMs, retry, onLost: () => this.look() });
     this.#unsubscribe = own.subscribe(() => this.look());
+  }
+
+  /** What only this process writes, and only a loss takes away; undefined where it may go by itself, or is not there yet. */
+  get lastingKey(): string | undefined {
+    const mayGo = this.#parts.leave === 'when-lost' || this.#parts.isOut() || this.#isLeaving;
+    return this.#hasRegistered && !mayGo ? this.#nodeKey : undefined;
   }
 
   /**
@@ -186,9 +193,13 @@ export class EtcdRegistration {
     const value = writeRecord(registrationOf(own.value));
     const keyLease = leave === 'when-lost' ? lease : '0';
     const present = await client.get(this.#nodeKey);
-    if (isDeepStrictEqual([present?.value, present?.lease], [value, keyLease])) return true;
-    const isOurs = { key: this.#holderKey, lease };
-    return client.transact([isOurs], [{ kind: 'put', key: this.#nodeKey, value, lease: keyLease }]);
+    if (!isDeepStrictEqual([present?.value, present?.lease], [value, keyLease])) {
+      const isOurs = { key: this.#holderKey, lease };
+      const write = { kind: 'put', key: this.#nodeKey, value, lease: keyLease } as const;
+      if (!(await client.transact([isOurs], [write]))) return false;
+    }
+    this.#hasRegistered = true;
+    return true;
   }
 
   /** Only while the name is ours. */

@@ -14,7 +14,6 @@ import {
 import { type FakeEtcd, startFakeEtcd } from '../../test/kit/fake-etcd.ts';
 import { until } from '../../test/kit/until.ts';
 import { isSelvedgeError } from '../errors/selvedge-error.ts';
-import { createEtcdEditor } from './etcd-editor.ts';
 
 const key = (rest: string) => ETCD_PREFIX + rest;
 const node = (address: string) => ({ addresses: [address], generation: 1 });
@@ -123,6 +122,22 @@ test('nobody leaves when everything is gone, and who registers again is let go o
   await opened.frozen(/another etcd cluster answers/);
   await until('its own registration stands in the new one', () => etcd.get(key('nodes/a')) !== undefined);
   assert.equal(viewIn(opened), 'a=https://a:1 -b -c');
+});
+
+test('an etcd that was made anew while this node did not hear it is seen by what this node had written', async t => {
+  const etcd = await startFakeEtcd(t);
+  const makeAnew = etcd.backup();
+  etcd.write({ [key('nodes/b')]: node('https://b:1'), [key('nodes/c')]: node('https://c:1') });
+  const opened = await open(t, etcd);
+  await opened.shows('a=https://a:1 b=https://b:1 c=https://c:1');
+  await etcd.stop();
+  makeAnew();
+  for (let port = 2; port < 30; port += 1) etcd.write({ [key('nodes/b')]: node(`https://b:${port}`) });
+  await etcd.start();
+  await opened.frozen(/^c is not in etcd as before .*what this node wrote is gone/);
+  await until('b is where it is now', () => viewIn(opened) === 'a=https://a:1 b=https://b:29 c=https://c:1');
+  etcd.write({ [key('nodes/c')]: node('https://c:2') });
+  await opened.shows('a=https://a:1 b=https://b:29 c=https://c:2');
 });
 
 test('a garbage record is skipped and said, and all others count', async t => {
@@ -286,73 +301,4 @@ test('where other settings are taken a second source of the process goes on, and
   assert.ok(etcd.get(key('holders/a')));
   await second.close();
   assert.equal(etcd.get(key('holders/a')), undefined);
-});
-
-test('operators change members: what is not there, not allowed or away is said', async t => {
-  const etcd = await startFakeEtcd(t);
-  etcd.write({ [key('nodes/b')]: node('https://b:1') });
-  const opened = await open(t, etcd, { requestTimeoutMs: 300 });
-  const { editor } = opened.source;
-  await editor.change({ kind: 'add', name: 'c', addresses: [], labels: { role: 'x' }, zone: 'z', weight: 5 }, 'cn:ops');
-  assert.match(etcd.get(key('members/c')) ?? '', /"state":"active".*"by":"cn:ops"/);
-  await opened.shows('a=https://a:1 b=https://b:1');
-  const addresses = wordAt('https://c:1').addresses;
-  await editor.change({ kind: 'add', name: 'c', addresses }, 'cn:ops');
-  await opened.shows('a=https://a:1 b=https://b:1 c=https://c:1');
-  const c = opened.source.view.value.members.find(({ name }) => name === 'c');
-  assert.deepEqual([c?.labels, c?.zone, c?.weight], [{ role: 'x' }, 'z', 5], 'what is not said stays');
-  await editor.change({ kind: 'drain', name: 'c' }, 'cn:ops');
-  await editor.change({ kind: 'remove', name: 'b' }, 'cn:ops');
-  await opened.shows('a=https://a:1 c=https://c:1 draining -b');
-  await editor.change({ kind: 'terminate', name: 'c' }, 'cn:ops');
-  await editor.change({ kind: 'add', name: 'b', addresses: [] }, 'cn:ops');
-  await opened.shows('a=https://a:1 b=https://b:1 -c');
-  const rejects = (kind: 'drain' | 'remove' | 'terminate', name: string, code: string, text: RegExp) =>
-    assert.rejects(
-      editor.change({ kind, name }, 'cn:ops'),
-      (error: Error) => isSelvedgeError(error) && error.code === code && text.test(error.message),
-    );
-  await rejects('remove', 'nobody', 'member_unknown', /nobody is not a member/);
-  await rejects('drain', 'c', 'member_unknown', /add it before/);
-  etcd.denies = (of, access) => access === 'write' && of.includes('/members/');
-  await rejects('drain', 'b', 'membership_not_writable', /"tester" write \/selvedge\/dev\/members\/b/);
-  await etcd.stop();
-  await rejects('drain', 'b', 'membership_unavailable', /etcd is away/);
-});
-
-test('a change that meets another one is made on what that left, and is given up where that goes on and on', async () => {
-  const records = new Map<string, { value: string; modRevision: number }>();
-  let revision = 0;
-  const put = (of: string, value: object) => {
-    revision += 1;
-    records.set(of, { value: JSON.stringify(value), modRevision: revision });
-  };
-  let meddle = () => {};
-  const editor = createEtcdEditor({
-    client: {
-      get: async of => {
-        const found = records.get(of);
-        return found === undefined ? undefined : { key: of, lease: '0', ...found };
-      },
-      transact: async ([condition], [write]) => {
-        meddle();
-        assert.ok(condition !== undefined && 'modRevision' in condition && write?.kind === 'put');
-        if (condition.modRevision !== (records.get(condition.key)?.modRevision ?? 0)) return false;
-        put(write.key, JSON.parse(write.value));
-        return true;
-      },
-    },
-    prefix: ETCD_PREFIX,
-    isKnown: () => true,
-    user: () => undefined,
-  });
-  meddle = () => {
-    meddle = () => {};
-    put(key('members/b'), { ...roster('active'), zone: 'z' });
-  };
-  await editor.change({ kind: 'drain', name: 'b' }, 'cn:ops');
-  const { state, zone } = JSON.parse(records.get(key('members/b'))?.value ?? '');
-  assert.deepEqual([state, zone], ['draining', 'z']);
-  meddle = () => put(key('members/b'), roster('active'));
-  await assert.rejects(editor.change({ kind: 'drain', name: 'b' }, 'cn:ops'), { code: 'membership_unavailable' });
 });

@@ -123,7 +123,7 @@ export class EtcdSource implements MembershipSource {
       prefix,
       retry: timing.retry,
       askEveryMs: timing.askEveryMs,
-      onRange: range => this.#take(afterRange(this.#state, prefix, range)),
+      onRange: range => this.#take(afterRange(this.#state, prefix, range, this.#registration?.lastingKey)),
       onEvents: events => this.#takeEvents(events),
       onFollowing: () => this.#following(),
       onLost: failure => this.#noteLost(failure),

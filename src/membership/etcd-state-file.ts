@@ -18,20 +18,23 @@ export function etcdStateFormat(prefix: string): KeptValueFormat<EtcdState | und
 
 function writeState(state: EtcdState | undefined): object {
   if (state === undefined) return {};
-  const { clusterId, revision, entries, kept } = state;
-  const records = Object.fromEntries([...entries].map(([key, { text }]) => [key, text]));
-  return { clusterId, revision, records, kept: Object.fromEntries(kept) };
+  const { clusterId, revision, raftTerm, entries, kept } = state;
+  const records = Object.fromEntries([...entries].map(([key, { text, modRevision }]) => [key, { text, modRevision }]));
+  return { clusterId, revision, raftTerm, records, kept: Object.fromEntries(kept) };
 }
 
 function readState(prefix: string, root: Readonly<Record<string, unknown>>): Parsed<EtcdState | undefined> {
   // Of another cluster, or of one that was called otherwise: nothing of it is true here.
   if (root.prefix !== prefix || root.clusterId === undefined) return { value: undefined };
-  const { clusterId, revision, records, kept } = root;
-  if (typeof clusterId !== 'string' || !Number.isSafeInteger(revision) || !isRecord(records) || !isRecord(kept))
+  const { clusterId, revision, raftTerm, records, kept } = root;
+  const areNumbers = Number.isSafeInteger(revision) && Number.isSafeInteger(raftTerm);
+  if (typeof clusterId !== 'string' || !areNumbers || !isRecord(records) || !isRecord(kept))
     return { problem: 'does not hold a state of etcd' };
   const entries = new Map<string, EtcdEntry>();
-  for (const [key, text] of Object.entries(records)) {
-    const entry = typeof text === 'string' ? readEntry(prefix, key, text) : undefined;
+  for (const [key, record] of Object.entries(records)) {
+    const { text, modRevision } = isRecord(record) ? record : {};
+    const isWhole = typeof text === 'string' && Number.isSafeInteger(modRevision);
+    const entry = isWhole ? readEntry(prefix, { key, value: text, modRevision: Number(modRevision) }) : undefined;
     if (entry === undefined || 'problem' in entry) return { problem: 'holds a record that cannot be understood' };
     entries.set(key, entry);
   }
@@ -41,5 +44,6 @@ function readState(prefix: string, root: Readonly<Record<string, unknown>>): Par
       return { problem: 'holds a record that cannot be understood' };
     keptEntries.set(key, { why: value.why, sinceRevision: Number(value.sinceRevision) });
   }
-  return { value: { clusterId, revision: Number(revision), entries, kept: keptEntries, rejected: new Map() } };
+  const moment = { clusterId, revision: Number(revision), raftTerm: Number(raftTerm) };
+  return { value: { ...moment, entries, kept: keptEntries, rejected: new Map() } };
 }

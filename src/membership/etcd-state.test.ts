@@ -22,7 +22,7 @@ function rangeOf(revision: number, written: Written, clusterId = 'c1', modRevisi
       lease: '0',
     }),
   );
-  return { clusterId, revision, kvs };
+  return { clusterId, revision, raftTerm: 2, kvs };
 }
 
 const started = (written: Written, revision = 10) => afterRange(undefined, PREFIX, rangeOf(revision, written));
@@ -30,6 +30,7 @@ const started = (written: Written, revision = 10) => afterRange(undefined, PREFI
 function happened(state: EtcdState, revision: number, events: Readonly<Record<string, object | string | undefined>>) {
   return afterEvents(state, PREFIX, {
     revision,
+    raftTerm: 2,
     events: Object.entries(events).map(([key, value]) => ({
       key: PREFIX + key,
       value: value === undefined ? undefined : textOf(value),
@@ -153,6 +154,25 @@ test('E2: an earlier time of etcd, such as a restored backup, brings nobody back
   after = afterRange(after, PREFIX, rangeOf(70, { ...rest, 'members/c': roster('active') }, 'c1', meant));
   assert.deepEqual(namesIn(after), ['a', 'b', 'c'], 'written since');
   assert.match(problemsOf(after).join(), /^b is not in etcd/);
+});
+
+test('E2: an etcd that was made anew is seen, however much was written to it since', () => {
+  const modRevisions = { 'nodes/a': 8, 'nodes/b': 9, 'nodes/c': 10 };
+  const state = afterRange(undefined, PREFIX, rangeOf(10, THREE, 'c1', modRevisions));
+  const { 'nodes/c': _, ...others } = THREE;
+  const later = rangeOf(500, others, 'c1', { 'nodes/a': 300, 'nodes/b': 400 });
+  assert.deepEqual(namesIn(afterRange(state, PREFIX, later, `${PREFIX}nodes/a`)), ['a', 'b'], 'c was deleted by name');
+  const signs: Readonly<Record<string, EtcdState>> = {
+    'a record went back': afterRange(state, PREFIX, rangeOf(500, others, 'c1', { 'nodes/a': 300, 'nodes/b': 4 })),
+    'the term went back': afterRange(state, PREFIX, { ...later, raftTerm: 1 }),
+    'what we wrote is gone': afterRange(state, PREFIX, later, `${PREFIX}nodes/c`),
+  };
+  for (const [what, after] of Object.entries(signs)) {
+    assert.deepEqual(namesIn(after), ['a', 'b', 'c'], what);
+    assert.match(problemsOf(after).join(), /^c is not in etcd/, what);
+    const next = { ...rangeOf(600, others, 'c1', { 'nodes/a': 300, 'nodes/b': 500 }), raftTerm: after.raftTerm };
+    assert.deepEqual(namesIn(afterRange(after, PREFIX, next)), ['a', 'b', 'c'], `${what}: nor the next time`);
+  }
 });
 
 test('a state is kept and read back; one of another prefix, or one that is broken, is none', () => {

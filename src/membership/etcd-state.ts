@@ -24,18 +24,22 @@ export interface EtcdState extends EtcdMoment {
   readonly rejected: ReadonlyMap<string, string>;
 }
 
-/** Everything was read anew. */
+/**
+ * Everything was read anew.
+ * @param ownKey a record that only this process writes, and that nothing but a loss takes away; undefined: there is none.
+ */
 export function afterRange(
   before: EtcdState | undefined,
   prefix: string,
   range: EtcdMoment & { readonly kvs: readonly EtcdKeyValue[] },
+  ownKey?: string,
 ): EtcdState {
-  const { clusterId, revision } = range;
-  const next = mutable({ clusterId, revision, entries: new Map(), kept: new Map(), rejected: new Map() });
-  for (const { key, value } of range.kvs) take(next, prefix, key, value, before?.entries.get(key));
+  const { clusterId, revision, raftTerm } = range;
+  const next = mutable({ clusterId, revision, raftTerm, entries: new Map(), kept: new Map(), rejected: new Map() });
+  for (const kv of range.kvs) take(next, prefix, kv, before?.entries.get(kv.key));
   if (before === undefined) return next;
   const modRevisions = new Map(range.kvs.map(({ key, modRevision }) => [key, modRevision]));
-  const why = whyUnmeant(before, next);
+  const why = whyUnmeant(before, next, ownKey);
   for (const [key, entry] of before.entries) {
     const kept = before.kept.get(key);
     const isWrittenSince = kept !== undefined && why === undefined && (modRevisions.get(key) ?? 0) > kept.sinceRevision;
@@ -52,14 +56,14 @@ export function afterRange(
 export function afterEvents(
   before: EtcdState,
   prefix: string,
-  { revision, events }: { readonly revision: number; readonly events: readonly EtcdEvent[] },
+  { revision, raftTerm, events }: Omit<EtcdMoment, 'clusterId'> & { readonly events: readonly EtcdEvent[] },
 ): EtcdState {
-  const next = mutable({ ...before, revision });
-  for (const { key, value } of events) {
+  const next = mutable({ ...before, revision, raftTerm: Math.max(before.raftTerm, raftTerm) });
+  for (const { key, value, modRevision } of events) {
     next.kept.delete(key);
     next.rejected.delete(key);
     if (value === undefined) next.entries.delete(key);
-    else take(next, prefix, key, value, next.entries.get(key));
+    else take(next, prefix, { key, value, modRevision }, next.entries.get(key));
   }
   if (isEmptied(before, next)) {
     const kept = { sinceRevision: revision, why: 'all were deleted at once' };
@@ -97,15 +101,20 @@ function mutable({ entries, kept, rejected, ...moment }: EtcdState): MutableStat
   return { ...moment, entries: new Map(entries), kept: new Map(kept), rejected: new Map(rejected) };
 }
 
-function take(state: MutableState, prefix: string, key: string, text: string, known: EtcdEntry | undefined): void {
-  const entry = readEntry(prefix, key, text);
+function take(
+  state: MutableState,
+  prefix: string,
+  kv: Parameters<typeof readEntry>[1],
+  known: EtcdEntry | undefined,
+): void {
+  const entry = readEntry(prefix, kv);
   if (entry === undefined) return;
   if (!('problem' in entry)) {
-    state.entries.set(key, entry);
+    state.entries.set(kv.key, entry);
     return;
   }
-  state.rejected.set(key, entry.problem);
-  if (known !== undefined) state.entries.set(key, known);
+  state.rejected.set(kv.key, entry.problem);
+  if (known !== undefined) state.entries.set(kv.key, known);
 }
 
 function keep(state: MutableState, key: string, entry: EtcdEntry, kept: KeptEntry): void {
@@ -125,10 +134,21 @@ function withoutRemoved(state: MutableState): EtcdState {
   return state;
 }
 
-function whyUnmeant(before: EtcdState, next: EtcdState): string | undefined {
+function whyUnmeant(before: EtcdState, next: EtcdState, ownKey: string | undefined): string | undefined {
   if (before.clusterId !== next.clusterId) return 'another etcd cluster answers';
-  if (next.revision < before.revision) return 'etcd went back to an earlier revision';
+  if (wentBack(before, next)) return 'etcd went back to an earlier time';
+  const isOwnLost = ownKey !== undefined && before.entries.has(ownKey) && !next.entries.has(ownKey);
+  if (isOwnLost) return 'what this node wrote is gone';
   return isEmptied(before, next) ? 'all are gone at once' : undefined;
+}
+
+/** What never falls has fallen: the revision of the store or of a record, or the term of its leaders. */
+function wentBack(before: EtcdState, next: EtcdState): boolean {
+  if (next.revision < before.revision || next.raftTerm < before.raftTerm) return true;
+  return [...next.entries].some(([key, { modRevision }]) => {
+    const was = before.kept.has(key) ? undefined : before.entries.get(key);
+    return was !== undefined && modRevision < was.modRevision;
+  });
 }
 
 /** No member is left, or no registration, of those that etcd has itself. */

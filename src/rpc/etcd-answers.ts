@@ -5,6 +5,8 @@ export interface EtcdMoment {
   /** Differs where another cluster answers than before. */
   readonly clusterId: string;
   readonly revision: number;
+  /** Never falls while a cluster goes on; one that is made anew or restored begins at the start again. */
+  readonly raftTerm: number;
 }
 
 /** One key as etcd has it. Texts are what the bytes are in UTF-8, whoever wrote them; not checked. */
@@ -26,7 +28,7 @@ export interface EtcdEvent {
 /** @throws TypeError for what no etcd says. */
 export function momentOf(header: EtcdHeader | null): EtcdMoment {
   if (header === null) throw new TypeError('the answer of etcd has no header');
-  return { clusterId: header.clusterId, revision: revisionOf(header.revision) };
+  return { clusterId: header.clusterId, revision: revisionOf(header.revision), raftTerm: Number(header.raftTerm) };
 }
 
 /** @throws TypeError */

@@ -7,6 +7,7 @@ import { loadProtos, serviceIn, type UnaryService } from './service.ts';
 export interface EtcdHeader {
   readonly clusterId: string;
   readonly revision: string;
+  readonly raftTerm: string;
 }
 
 export interface EtcdKeyValueMessage {

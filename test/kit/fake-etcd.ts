@@ -43,6 +43,7 @@ export class FakeEtcd {
   /** Has no leader: refuses calls, and cancels watches when it is set by {@link loseLeader}. */
   hasLeader = true;
   clusterId = '14841639068965178418';
+  raftTerm = 2;
   /** Which keys a client may not read or write. */
   denies: (key: string, access: 'read' | 'write') => boolean = () => false;
   /** Calls by method. */
@@ -293,7 +294,7 @@ export class FakeEtcd {
   }
 
   #header(): EtcdHeader {
-    return { clusterId: this.clusterId, revision: String(this.#revision) };
+    return { clusterId: this.clusterId, revision: String(this.#revision), raftTerm: String(this.raftTerm) };
   }
 }
 

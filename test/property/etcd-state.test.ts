@@ -51,12 +51,12 @@ class Store {
     const event = { key: PREFIX + key, value, modRevision: this.revision };
     if (value === undefined) this.#keys.delete(PREFIX + key);
     else this.#keys.set(PREFIX + key, { value, modRevision: this.revision });
-    return { clusterId: 'c', revision: this.revision, events: [event] };
+    return { clusterId: 'c', revision: this.revision, raftTerm: 2, events: [event] };
   }
 
   range() {
     const kvs = [...this.#keys].map(([key, stored]) => ({ key, lease: '0', ...stored }));
-    return { clusterId: 'c', revision: this.revision, kvs };
+    return { clusterId: 'c', revision: this.revision, raftTerm: 2, kvs };
   }
 }
 
