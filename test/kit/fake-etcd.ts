@@ -188,7 +188,7 @@ export class FakeEtcd {
       try {
         reply(null, answer(call.request));
       } catch (error) {
-        reply({ code: grpc.status.PERMISSION_DENIED, details: error instanceof Error ? error.message : '' });
+        reply(error as grpc.StatusObject);
       }
     };
   }
@@ -211,6 +211,9 @@ export class FakeEtcd {
     for (const { key } of compare) this.#allow(textOf(key), 'read');
     for (const each of success) this.#allow(textOf((each.requestPut ?? each.requestDeleteRange)?.key), 'write');
     const succeeded = compare.every(condition => this.#holds(condition));
+    const leases = success.map(({ requestPut }) => requestPut?.lease ?? '0').filter(lease => lease !== '0');
+    if (succeeded && !leases.every(lease => this.#leases.has(lease)))
+      throw refusal(grpc.status.NOT_FOUND, 'etcdserver: requested lease not found');
     if (succeeded) this.#apply(success);
     return { header: this.#header(), succeeded };
   }
@@ -222,7 +225,7 @@ export class FakeEtcd {
   }
 
   #allow(key: string, access: 'read' | 'write'): void {
-    if (this.denies(key, access)) throw new Error('etcdserver: permission denied');
+    if (this.denies(key, access)) throw refusal(grpc.status.PERMISSION_DENIED, 'etcdserver: permission denied');
   }
 
   #apply(writes: readonly RequestOpMessage[]): void {
@@ -304,6 +307,10 @@ export async function startFakeEtcd(t: TestContext): Promise<FakeEtcd> {
   await etcd.start();
   t.after(() => etcd.close());
   return etcd;
+}
+
+function refusal(code: grpc.status, details: string): Error {
+  return Object.assign(new Error(details), { code, details });
 }
 
 function message(key: string, { value, modRevision, lease }: Stored) {
