@@ -26,7 +26,15 @@ import {
 import { openStore } from '../kit/open-store.ts';
 import { nodeSettings } from '../kit/tls-settings.ts';
 import { until } from '../kit/until.ts';
-import { EtcdAdmin, type EtcdProcess, etcdChannel, nodePermissions, startEtcd, whyNoEtcd } from './etcd.ts';
+import {
+  EtcdAdmin,
+  type EtcdProcess,
+  etcdChannel,
+  nodePermissions,
+  startEtcd,
+  startEtcdCluster,
+  whyNoEtcd,
+} from './etcd.ts';
 
 // Against etcd itself: mutual TLS, its own access control, restarts, compaction, rotation and moves.
 let whyNot = '';
@@ -291,4 +299,47 @@ test('a server whose certificate is for another host is not etcd, and one in pla
   });
   const opened = await openTestEtcdSource(t, { connection, nodeName: 'a' });
   await shows(opened, 'a=https://a:1');
+});
+
+test('each server of an etcd cluster is killed in turn, its leader among them, and nothing is missed', async t => {
+  if (whyNot !== '') return t.skip(whyNot);
+  const directory = await makeDataDir(t);
+  const authority = await createAuthority();
+  const issue = (commonName: string) =>
+    makeCredentialDirectory(t, { authority, request: { commonName, ...LOOPBACK_NAMES } });
+  const servers = await startEtcdCluster(directory, 3, { credentials: await issue('etcd') });
+  t.after(() => Promise.all(servers.map(server => server.stop())));
+  const endpoints = servers.map(({ endpoint }) => parseAddress(endpoint) as TcpAddress);
+  const open = async (nodeName: string) => {
+    const store = await openStore(t, await issue(nodeName));
+    const etcd = { endpoints, requestTimeoutMs: 5_000, leaseTtlMs: 10_000 };
+    const settings = constant(nodeSettings());
+    const connection = openEtcdConnection({ etcd, settings, trust: store.snapshot, logger: silentLogger });
+    return openTestEtcdSource(t, {
+      connection,
+      nodeName,
+      startTimeoutMs: DEADLINE_MS,
+      requestTimeoutMs: 5_000,
+      leaseTtlMs: 30_000,
+      timing: { freezeAfterMs: 1_000, askEveryMs: 2_000 },
+    });
+  };
+  const [a, b] = [await open('a'), await open('b')];
+  await shows(a, 'a=https://a:1 b=https://b:1');
+  let port = 1;
+  for (const server of servers) {
+    await server.kill();
+    port += 1;
+    b.own.set(wordAt(`https://b:${port}`));
+    await shows(a, `a=https://a:1 b=https://b:${port}`);
+    await server.start();
+  }
+  // Without a majority there is no leader, so nothing is believed to be current.
+  await Promise.all(servers.slice(1).map(server => server.kill()));
+  await until('it is frozen', () => a.source.standing.value.state === 'frozen', DEADLINE_MS);
+  b.own.set(wordAt('https://b:9'));
+  assert.equal(viewIn(a), `a=https://a:1 b=https://b:${port}`);
+  await Promise.all(servers.slice(1).map(server => server.start()));
+  await shows(a, 'a=https://a:1 b=https://b:9');
+  assert.deepEqual([a.problem(), b.problem()], [undefined, undefined]);
 });

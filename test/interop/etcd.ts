@@ -79,19 +79,43 @@ export async function etcdChannel(
 export async function startEtcd(directory: string, options: EtcdProcessOptions = {}): Promise<EtcdProcess> {
   const [port = 0, peerPort = 0] = await freePorts(2);
   const etcd = new EtcdProcess(directory, options.port ?? port, peerPort, options.credentials);
-  await mkdir(directory, { recursive: true });
   await etcd.start();
   return etcd;
+}
+
+/** Starts the servers of one etcd cluster, each with its data below `directory`; waits until all serve. */
+export async function startEtcdCluster(
+  directory: string,
+  count: number,
+  { credentials }: Pick<EtcdProcessOptions, 'credentials'> = {},
+): Promise<readonly EtcdProcess[]> {
+  const ports = await freePorts(2 * count);
+  const peerPorts = ports.slice(count);
+  const servers = peerPorts.map(
+    (peerPort, index) =>
+      new EtcdProcess(join(directory, `m${index}`), ports[index] ?? 0, peerPort, credentials, peerPorts),
+  );
+  await Promise.all(servers.map(server => server.start()));
+  return servers;
 }
 
 export class EtcdProcess {
   port: number;
   readonly #directory: string;
   readonly #peerPort: number;
-  readonly #credentials: Pick<CredentialDirectory, 'path'> | undefined;
+  readonly #credentials: EtcdProcessOptions['credentials'];
+  readonly #peerPorts: readonly number[];
   #process: ChildProcess | undefined;
 
-  constructor(directory: string, port: number, peerPort: number, credentials: EtcdProcessOptions['credentials']) {
+  /** @param peerPorts of all servers of the cluster. */
+  constructor(
+    directory: string,
+    port: number,
+    peerPort: number,
+    credentials: EtcdProcessOptions['credentials'],
+    peerPorts: readonly number[] = [peerPort],
+  ) {
+    this.#peerPorts = peerPorts;
     this.#directory = directory;
     this.port = port;
     this.#peerPort = peerPort;
@@ -105,7 +129,10 @@ export class EtcdProcess {
   /** On the data of before, and on the same port unless another is given. */
   async start(port: number = this.port): Promise<void> {
     this.port = port;
-    const peer = `http://127.0.0.1:${this.#peerPort}`;
+    await mkdir(this.#directory, { recursive: true });
+    const peerAt = (peerPort: number) => `http://127.0.0.1:${peerPort}`;
+    const peer = peerAt(this.#peerPort);
+    const all = this.#peerPorts.map((peerPort, index) => `m${index}=${peerAt(peerPort)}`);
     const tls =
       this.#credentials === undefined
         ? []
@@ -118,9 +145,10 @@ export class EtcdProcess {
     const child = spawn(
       'etcd',
       [
-        ...['--name', 'm0', '--data-dir', join(this.#directory, 'data')],
+        ...['--name', `m${this.#peerPorts.indexOf(this.#peerPort)}`, '--data-dir', join(this.#directory, 'data')],
         ...['--listen-client-urls', this.endpoint, '--advertise-client-urls', this.endpoint],
-        ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer, '--initial-cluster', `m0=${peer}`],
+        ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer],
+        ...['--initial-cluster', all.join(',')],
         ...tls,
       ],
       { stdio: ['ignore', 'pipe', 'pipe'] },
