@@ -5,6 +5,7 @@ import { Backoff } from '../lifecycle/backoff.ts';
 import type { Clock } from '../lifecycle/clock.ts';
 import { Fifo } from '../lifecycle/fifo.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
+import { Repeats } from '../lifecycle/repeats.ts';
 import { type Logger, printable } from '../telemetry/logger.ts';
 import { type AddressHolder, type Identify, isTwin, type OwnHolder } from './address-holder.ts';
 import type { FoundAddress } from './dns-answer.ts';
@@ -17,6 +18,8 @@ const ASK_AGAIN_MS = 300_000;
 /** Between two questions to one address, at least. */
 const LEAST_GAP_MS = 1_000;
 const RETRY = { initialMs: 250, maxMs: 30_000 };
+/** Addresses that are told of in ten seconds, one by one. */
+const MAX_LINES = 20;
 /** An address of a node that starts answers nobody for a while. */
 export const SILENCE_MS = 10_000;
 
@@ -58,14 +61,18 @@ interface Asked {
  * A2. What was said counts until something else is said there, or the address is no longer followed; silence and a refusal
  *     change nothing. What nothing proved ends with them in `strict`. When the mode turns to `strict` or `plain`, who was asked
  *     over the other is asked again.
- * A3. A bounded number of questions is under way, and one address is not asked twice at once nor twice in a second.
+ * A3. A bounded number of questions is under way, and one address is not asked twice at once. What was never asked comes
+ *     first: many that are silent hold up nobody who is new for longer than one question takes.
  * A4. An address that stays silent, or where somebody answers who must not be believed, is logged once until it has said
- *     who it is.
+ *     who it is; of very many some lines are left out.
  */
 export class AskedAddresses {
   readonly #parts: AskedAddressesParts;
   readonly #asked = new Map<string, Asked>();
+  /** Never asked yet. */
+  readonly #fresh = new Fifo<Asked>();
   readonly #waiting = new Fifo<Asked>();
+  readonly #repeats = new Repeats(MAX_LINES);
   #underWay = 0;
   readonly #stops: readonly (() => void)[];
 
@@ -102,7 +109,7 @@ export class AskedAddresses {
         isTold: false,
       };
       this.#asked.set(text, asked);
-      this.#waiting.push(asked);
+      this.#fresh.push(asked);
     }
     this.#askNext();
   }
@@ -113,7 +120,7 @@ export class AskedAddresses {
 
   /** Whether no question is under way or about to be. */
   get isIdle(): boolean {
-    return this.#underWay === 0 && this.#waiting.size === 0;
+    return this.#underWay === 0 && this.#fresh.size + this.#waiting.size === 0;
   }
 
   close(): void {
@@ -125,12 +132,12 @@ export class AskedAddresses {
     this.#asked.delete(asked.text);
     asked.callOff();
     asked.end.abort();
-    this.#waiting.keep(other => other !== asked);
+    for (const line of [this.#fresh, this.#waiting]) line.keep(other => other !== asked);
   }
 
   #askNext(): void {
     while (this.#underWay < MAX_AT_ONCE) {
-      const next = this.#waiting.shift();
+      const next = this.#fresh.shift() ?? this.#waiting.shift();
       if (next === undefined) return;
       void this.#ask(next);
     }
@@ -176,9 +183,12 @@ export class AskedAddresses {
     const isSilent = asked.holder === undefined && this.#parts.clock.now() - asked.followedMs >= SILENCE_MS;
     if (asked.isTold || !(isRefused || isSilent)) return;
     asked.isTold = true;
+    const suppressed = this.#repeats.next('address_unidentified', this.#parts.clock.now());
+    if (suppressed === undefined) return;
     this.#parts.logger.warn('membership.address_unidentified', {
       address: asked.text,
       problem: printable(messageOf(error)),
+      ...(suppressed === 0 ? {} : { suppressed }),
     });
   }
 

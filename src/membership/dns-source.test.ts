@@ -251,6 +251,30 @@ test('a bounded number is asked at once, and all are asked', async t => {
   assert.ok(scene.mostAtOnce <= 16 && scene.mostAtOnce > 1, String(scene.mostAtOnce));
 });
 
+test('many who are refused fill no log', async t => {
+  const scene = new Scene(t).answers(...Array.from({ length: 100 }, (_, index) => `10.0.1.${index + 1}`));
+  scene.identify = async () => {
+    throw refused('the certificate is that of another');
+  };
+  await scene.open();
+  assert.equal(scene.told('membership.address_unidentified').length, 20);
+});
+
+test('many that are silent hold up nobody who is new', async t => {
+  const silent = Array.from({ length: 100 }, (_, index) => `10.0.1.${index + 1}`);
+  const scene = new Scene(t).at('10.0.0.2', 'node-2').answers('10.0.0.2', ...silent);
+  scene.identify = () =>
+    new Promise((_resolve, reject) => {
+      scene.clock.at(scene.clock.now() + 10_000, () => reject(new Error('no connection within 10000 ms')));
+    });
+  const opening = scene.open();
+  await scene.pass(120_000);
+  await opening;
+  scene.at('10.0.0.3', 'node-3').answers('10.0.0.2', '10.0.0.3', ...silent);
+  await scene.pass(FLOOR_MS + 12_000);
+  assert.deepEqual(Object.keys(scene.seen), ['node-2', 'node-3']);
+});
+
 test('after it is closed nothing changes, and nobody is asked', async t => {
   const scene = new Scene(t).at('10.0.0.2', 'node-2').answers('10.0.0.2');
   await scene.open();
