@@ -26,12 +26,12 @@ import { type DataDirectory, openDataDirectory } from './data-directory.ts';
 import { judgeAdmission } from './judge-admission.ts';
 import { largestMessage } from './largest-message.ts';
 import { type ModeState, openModeState } from './mode-state.ts';
-import { NodeMembership, type PreparedSources } from './node-membership.ts';
+import type { NodeMembership, PreparedSources } from './node-membership.ts';
 import { NodeProblems } from './node-problems.ts';
 import type { NodeSettings } from './node-settings.ts';
 import { openAudit, type TakeAuditRecord } from './open-audit.ts';
 import { membershipCredentials } from './open-etcd.ts';
-import { openSource, type SourceParts } from './open-source.ts';
+import { openMembership } from './open-membership.ts';
 import { ownDenial } from './own-denial.ts';
 import { ownNameProblems } from './own-names.ts';
 import { effectiveSettings } from './plaintext-deadline.ts';
@@ -121,7 +121,7 @@ export class NodeParts {
       const bearerRules = closing.use('bearer rules', new WatchedBearerRules({ logger, metrics, onProblem }));
       await bearerRules.commit(await bearerRules.prepare(settings.authorization.bearer));
       const unreachable = new MutableValue<ReadonlySet<string>>(new Set());
-      const sourceParts: SourceParts = {
+      const members = await openMembership({
         settings: current,
         credentials,
         outbound,
@@ -131,18 +131,8 @@ export class NodeParts {
         problems,
         logger,
         metrics,
-      };
-      const members = closing.use(
-        'members',
-        new NodeMembership({
-          nodeName: settings.nodeName,
-          open: source => openSource(source, sourceParts),
-          problems,
-          logger,
-          metrics,
-        }),
-      );
-      await members.commit(await members.prepare(settings.membership));
+      });
+      closing.use('members', members);
       const tlsMemory = closing.use(
         'memory of members',
         await openTlsMemory(join(settings.dataDir, 'members-with-tls.json'), logger),
