@@ -28,6 +28,7 @@ export type { Message, MessageHandler } from './messaging/message-handlers.ts';
 export type { Delivery, MessageOptions, Messages } from './messaging/messages.ts';
 export type { Liveness } from './messaging/peer-liveness.ts';
 export type { MembershipState, PeerState } from './messaging/peer-table.ts';
+export type * from './node/credential-options.ts';
 export type { CredentialsReload } from './node/credential-set.ts';
 export {
   type CredentialsInfo,

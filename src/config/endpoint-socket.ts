@@ -1,5 +1,6 @@
+import type { CredentialOptions } from '../node/credential-options.ts';
 import type { MembershipOptions } from '../node/membership-options.ts';
-import type { CredentialOptions, FabricNodeOptions, TlsOptions } from '../node/node-options.ts';
+import type { FabricNodeOptions, TlsOptions } from '../node/node-options.ts';
 import type { KeyPath } from './field.ts';
 import { isTable } from './value-types.ts';
 

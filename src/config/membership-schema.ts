@@ -1,3 +1,4 @@
+import { CREDENTIAL_SOURCES } from '../node/credential-options.ts';
 import {
   DNS_RECORD_TYPES,
   type DnsMembershipOptions,
@@ -6,7 +7,6 @@ import {
   MEMBERSHIP_SOURCES,
   type MembershipOptions,
 } from '../node/membership-options.ts';
-import { CREDENTIAL_SOURCES } from '../node/node-options.ts';
 import { type Field, table, value } from './field.ts';
 import {
   count,

@@ -1,11 +1,5 @@
-import {
-  CREDENTIAL_SOURCES,
-  type CredentialOptions,
-  TLS_MODES,
-  TLS_VERSIONS,
-  type TlsOptions,
-  type TlsProfileOptions,
-} from '../node/node-options.ts';
+import { CREDENTIAL_SOURCES, type CredentialOptions } from '../node/credential-options.ts';
+import { TLS_MODES, TLS_VERSIONS, type TlsOptions, type TlsProfileOptions } from '../node/node-options.ts';
 import { type Field, table, tableList, value } from './field.ts';
 import { duration, flag, moment, oneOf, path, pathList, socketPath, text, textList } from './value-types.ts';
 

@@ -1,6 +1,7 @@
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import type { CredentialOptions, TlsVersion } from './node-options.ts';
+import type { CredentialOptions } from './credential-options.ts';
+import type { TlsVersion } from './node-options.ts';
 
 /**
  * Texts are parsed when the credentials are opened; all mistakes are reported at once (`config_invalid`), and an option that

@@ -1,5 +1,5 @@
 import { ETCD_LEAVES, type EtcdLeave } from '../membership/etcd-leave.ts';
-import type { CredentialOptions } from './node-options.ts';
+import type { CredentialOptions } from './credential-options.ts';
 
 /** Where the list of members can come from. */
 export const MEMBERSHIP_SOURCES = ['file', 'dns', 'etcd'] as const;

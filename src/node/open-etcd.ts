@@ -4,7 +4,7 @@ import type { CredentialUse } from './credential-set.ts';
 import { openEtcdConnection } from './etcd-connection.ts';
 import type { EtcdMembershipSettings } from './membership-settings.ts';
 import type { NodeSettings } from './node-settings.ts';
-import type { SourceParts } from './open-source.ts';
+import type { SourceParts } from './source-parts.ts';
 
 /** What the credentials towards etcd are called wherever those of the server and the client are. */
 const USAGE = 'etcd';

@@ -1,6 +1,7 @@
 import { checkReachable, membershipPlace } from './check-reachable.ts';
 import { NodeMembership } from './node-membership.ts';
-import { openSource, type SourceParts } from './open-source.ts';
+import { openSource } from './open-source.ts';
+import type { SourceParts } from './source-parts.ts';
 
 /**
  * The members as the sources of the settings tell them, at the start of a node.

@@ -1,9 +1,9 @@
+import type { CredentialOptions } from './credential-options.ts';
 import type { FabricCredentialsOptions } from './fabric-credentials-options.ts';
 import type { DnsMembershipOptions, EtcdMembershipOptions, MembershipOptions } from './membership-options.ts';
 import type {
   AuditOptions,
   AuthorizationOptions,
-  CredentialOptions,
   FabricNodeOptions,
   JwtOptions,
   NetworkingOptions,

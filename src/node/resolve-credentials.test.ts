@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { CredentialOptions } from './node-options.ts';
+import type { CredentialOptions } from './credential-options.ts';
 import { OptionProblems } from './option-problems.ts';
 import { type ResolvedCredentials, resolveCredentials } from './resolve-credentials.ts';
 

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { CredentialSpec } from '../credentials/open-credential-source.ts';
 import { wellKnownPlaces } from '../credentials/well-known-places.ts';
 import { MAX_SOCKET_PATH_BYTES } from '../identity/address.ts';
-import { CREDENTIAL_SOURCES, type CredentialOptions, type CredentialSourceKind } from './node-options.ts';
+import { CREDENTIAL_SOURCES, type CredentialOptions, type CredentialSourceKind } from './credential-options.ts';
 import type { OptionPath, OptionProblems } from './option-problems.ts';
 
 /** One set of credentials as it was said, with what it inherited. */
