@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import {
@@ -77,7 +77,9 @@ test('an etcd that is lost, silent or without a leader freezes what is known, an
     etcd.write({ [key('nodes/b')]: node(`https://b:${port}`) });
     await opened.shows(before);
     await lose();
+    const tries = opened.tries();
     await opened.frozen(problem);
+    await until('other endpoints are tried', () => opened.tries() > tries);
     assert.equal(viewIn(opened), before);
     port += 1;
     etcd.write({ [key('nodes/b')]: node(`https://b:${port}`) });
@@ -157,6 +159,9 @@ test('a node starts without etcd from what it knew, and not where it knew nothin
   etcd.write({ [key('nodes/b')]: node('https://b:1') });
   const first = await open(t, etcd, { dataDir });
   await first.shows('a=https://a:1 b=https://b:1');
+  const isKept = async () =>
+    /"revision": \d+/.exec(await readFile(join(dataDir, 'membership-etcd.json'), 'utf8')) !== null;
+  await until('it is on the disk before the end', () => isKept().catch(() => false));
   await first.close();
   for (const file of ['membership-etcd.json', 'etcd-holder'])
     assert.equal((await stat(join(dataDir, file))).mode & 0o777, 0o600, file);

@@ -240,7 +240,6 @@ export class EtcdSource implements MembershipSource {
   }
 
   #take(state: EtcdState): void {
-    if (this.#isClosed) return;
     this.#state = state;
     this.#parts.cache.value.set(state);
     const view = viewOf(state.entries.values());
@@ -257,7 +256,6 @@ export class EtcdSource implements MembershipSource {
   }
 
   #noteLost(failure: EtcdFailure): void {
-    if (this.#isClosed) return;
     this.#outage.note(failure);
     this.#parts.connection.tryAnother();
     this.#heard(failure);

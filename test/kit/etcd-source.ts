@@ -25,6 +25,8 @@ export interface OpenedEtcdSource {
   moved(): void;
   /** How often the connection said so. */
   moves(): number;
+  /** How often the source wanted another endpoint. */
+  tries(): number;
   close(): Promise<void>;
 }
 
@@ -45,6 +47,7 @@ export async function openTestEtcdSource(t: TestContext, request: EtcdSourceRequ
   const own = new MutableValue<OwnWord>(options.own ?? wordAt(`https://${nodeName}:1`));
   let moved = () => {};
   let moves = 0;
+  let tries = 0;
   let problem: string | undefined;
   const requestTimeoutMs = options.requestTimeoutMs ?? 2_000;
   const connection = options.connection ?? plainConnection(port, requestTimeoutMs);
@@ -61,6 +64,10 @@ export async function openTestEtcdSource(t: TestContext, request: EtcdSourceRequ
     ...options,
     connection: {
       ...connection,
+      tryAnother: () => {
+        tries += 1;
+        connection.tryAnother();
+      },
       onMoved: listener => {
         const count = () => {
           moves += 1;
@@ -78,7 +85,16 @@ export async function openTestEtcdSource(t: TestContext, request: EtcdSourceRequ
   const close = () => source.close();
   leftoversOf(t).sources.push(source);
   if (isAnnounced) await source.announce(own);
-  return { source, own, log, problem: () => problem, moved: () => moved(), moves: () => moves, close };
+  return {
+    source,
+    own,
+    log,
+    problem: () => problem,
+    moved: () => moved(),
+    moves: () => moves,
+    tries: () => tries,
+    close,
+  };
 }
 
 function plainConnection(port: number, timeoutMs: number): EtcdConnection {
