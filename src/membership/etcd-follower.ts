@@ -32,12 +32,18 @@ export class EtcdFollower {
   #watch: EtcdWatch | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isReading = false;
+  #isFollowing = false;
   #isClosed = false;
 
   constructor(parts: EtcdFollowerParts) {
     this.#parts = parts;
     this.#backoff = new Backoff(parts.retry);
     void this.#begin();
+  }
+
+  /** Whether everything is heard as it happens. */
+  get isFollowing(): boolean {
+    return this.#isFollowing;
   }
 
   /** Calls go over another connection now: begins anew there at once, unless it is about to. */
@@ -70,6 +76,7 @@ export class EtcdFollower {
       askEveryMs,
       onCreated: () => {
         this.#backoff.reset();
+        this.#isFollowing = true;
         onFollowing();
       },
       onEvents,
@@ -89,7 +96,7 @@ export class EtcdFollower {
 
   #stop(): void {
     this.#turn += 1;
-    this.#isReading = false;
+    this.#isReading = this.#isFollowing = false;
     clearTimeout(this.#timer);
     this.#watch?.close();
     this.#watch = undefined;

@@ -23,6 +23,8 @@ export interface EtcdRegistrationParts {
   readonly own: ObservableValue<OwnWord>;
   /** Whether operators took this node out: it registers nothing then. */
   readonly isOut: () => boolean;
+  /** Whether what happens in etcd is heard: only then is anything written again. */
+  readonly isHeard: () => boolean;
   readonly leaseTtlMs: number;
   /** {@link EtcdRegistration.take} waits so much longer than a lease lasts. */
   readonly holdMarginMs: number;
@@ -44,7 +46,8 @@ const LEASE_FORGOTTEN = /lease not found/;
  * R1. The name is taken only where nobody has it, or an earlier process with the same data directory; never from another.
  * R2. The registration is written only in a transaction that holds if the name is ours under our lease.
  * R3. Where another source of this process took the name, such as with changed settings, that one goes on.
- * R4. What should stand there is written again whenever it does not: changed here, deleted or changed there, or forgotten
+ * R4. Nothing is written again before it was read what is there: otherwise nobody could tell that it was gone (E2).
+ * R5. What should stand there is written again whenever it does not: changed here, deleted or changed there, or forgotten
  *     by an etcd that was restored.
  */
 export class EtcdRegistration {
@@ -113,7 +116,7 @@ export class EtcdRegistration {
 
   /** Something may be otherwise than it should: looks, and sets it right. */
   look(): void {
-    if (!this.#isFollowing || this.#isClosed) return;
+    if (!this.#isFollowing || this.#isClosed || !this.#parts.isHeard()) return;
     clearTimeout(this.#timer);
     this.#tending.ask();
   }

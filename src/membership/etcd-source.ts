@@ -174,6 +174,7 @@ export class EtcdSource implements MembershipSource {
       holderId,
       own,
       isOut: () => this.#isOut,
+      isHeard: () => this.#follower.isFollowing,
       leaseTtlMs,
       holdMarginMs: timing.holdMarginMs,
       leave,
