@@ -23,6 +23,15 @@ export interface CredentialUse {
   readonly spec: CredentialSpec;
 }
 
+/** Credentials that are open, and not used yet where they were not before. */
+export interface PreparedCredentials {
+  readonly tls: TlsSettings | undefined;
+  readonly others: readonly CredentialUse[];
+  readonly stores: readonly CredentialsStore[];
+  /** Of these, those that were not open before. */
+  readonly opened: readonly CredentialsStore[];
+}
+
 /** A new set of credentials, found usable by itself, and what it would take the place of. */
 export interface CredentialTrial {
   readonly candidate: TrustSnapshot;
@@ -51,7 +60,8 @@ const DEFAULT_REFRESH_INTERVAL_MS = 3_600_000;
 /**
  * All credentials of a node, one store for each different source.
  *
- * N1. `adopt` is all or nothing: every new source is read before any old one is let go.
+ * N1. What is adopted is adopted as a whole: every new source is read before any old one is let go, and until `commit` nothing
+ *     is another one for those who use the old ones.
  * N2. A source that takes the place of another for some use goes on where that was: its generations grow, and it must not
  *     lose what the other had.
  */
@@ -63,6 +73,7 @@ export class CredentialSet {
   readonly #server = new MutableValue<TrustSnapshot | undefined>(undefined);
   #stopServer: () => void = () => {};
   #stores: readonly CredentialsStore[] = [];
+  #prepared: readonly CredentialsStore[] = [];
   #tls: TlsSettings | undefined;
   #others: readonly CredentialUse[] = [];
   #isStarted = false;
@@ -90,46 +101,63 @@ export class CredentialSet {
   }
 
   storeOf(spec: CredentialSpec): CredentialsStore {
-    const store = this.#stores.find(candidate => isDeepStrictEqual(candidate.spec, spec));
+    const store = [...this.#stores, ...this.#prepared].find(candidate => isDeepStrictEqual(candidate.spec, spec));
     if (store === undefined) throw new TypeError('no such credentials are open');
     return store;
   }
 
+  /** `prepare` and `commit` in one. @throws credentials_invalid, with nothing changed. */
+  async adopt(tls: TlsSettings | undefined, others: readonly CredentialUse[] = []): Promise<void> {
+    await this.commit(await this.prepare(tls, others));
+  }
+
   /**
-   * Opens what `tls` and `others` name and lets go of what they no longer name.
+   * Opens what `tls` and `others` name and is not open yet; nothing uses it before `commit`, unless it is asked for by
+   * {@link storeOf}. Then either `commit` or `discard`, before the next one.
    * @throws credentials_invalid, with nothing changed.
    */
-  async adopt(tls: TlsSettings | undefined, others: readonly CredentialUse[] = []): Promise<void> {
-    const wanted = usesOf(tls, others);
-    const refreshIntervalMs = refreshIntervalOf(tls);
-    const isOtherInterval = refreshIntervalOf(this.#tls) !== refreshIntervalMs;
-    const next: CredentialsStore[] = [];
+  async prepare(tls: TlsSettings | undefined, others: readonly CredentialUse[] = []): Promise<PreparedCredentials> {
+    const stores: CredentialsStore[] = [];
     const opened: CredentialsStore[] = [];
     this.#coming = tls;
     try {
-      for (const { usage, spec } of wanted) {
-        if (next.some(store => isDeepStrictEqual(store.spec, spec))) continue;
+      for (const { usage, spec } of usesOf(tls, others)) {
+        if (stores.some(store => isDeepStrictEqual(store.spec, spec))) continue;
         const known = this.#stores.find(store => isDeepStrictEqual(store.spec, spec));
-        const store = known ?? (await this.#open(spec, usage, refreshIntervalMs, this.#usedFor(usage)));
+        const store = known ?? (await this.#open(spec, usage, refreshIntervalOf(tls), this.#usedFor(usage)));
         if (known === undefined) opened.push(store);
-        next.push(store);
+        stores.push(store);
       }
     } catch (error) {
-      await Promise.all(opened.map(store => store.close()));
+      await closeAll(opened);
       throw error;
     } finally {
       this.#coming = undefined;
     }
-    const dropped = this.#stores.filter(store => !next.includes(store));
-    if (isOtherInterval) for (const store of next) store.refreshEvery(refreshIntervalMs);
-    this.#stores = next;
+    this.#prepared = opened;
+    return { tls, others, stores, opened };
+  }
+
+  /** Uses what was prepared, and lets go of what is no longer named. */
+  async commit({ tls, others, stores }: PreparedCredentials): Promise<void> {
+    const refreshIntervalMs = refreshIntervalOf(tls);
+    const isOtherInterval = refreshIntervalOf(this.#tls) !== refreshIntervalMs;
+    const dropped = this.#stores.filter(store => !stores.includes(store));
+    if (isOtherInterval) for (const store of stores) store.refreshEvery(refreshIntervalMs);
+    this.#prepared = [];
+    this.#stores = stores;
     this.#tls = tls;
     this.#others = others;
     this.#isStarted = true;
     this.#followServer();
     this.#followExpiry();
     this.#showFailing();
-    await Promise.all(dropped.map(store => store.close()));
+    await closeAll(dropped);
+  }
+
+  discard({ opened }: PreparedCredentials): Promise<void> {
+    this.#prepared = [];
+    return closeAll(opened);
   }
 
   /**
@@ -159,7 +187,7 @@ export class CredentialSet {
   async close(): Promise<void> {
     this.#stopServer();
     this.expiry.close();
-    await Promise.all(this.#stores.map(store => store.close()));
+    await closeAll([...this.#stores, ...this.#prepared]);
   }
 
   #usedFor(usage: string): TrustSnapshot | undefined {
@@ -255,4 +283,8 @@ function usesOf(tls: TlsSettings | undefined, others: readonly CredentialUse[]):
 
 function refreshIntervalOf(tls: TlsSettings | undefined): number {
   return tls?.refreshIntervalMs ?? DEFAULT_REFRESH_INTERVAL_MS;
+}
+
+async function closeAll(stores: readonly CredentialsStore[]): Promise<void> {
+  await Promise.all(stores.map(store => store.close()));
 }

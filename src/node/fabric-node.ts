@@ -105,12 +105,6 @@ export class FabricNode implements AsyncDisposable {
     this.#server = server;
     this.ready = ready;
     this.members = server.members;
-    parts.closing.defer(
-      'own standing',
-      parts.members.own.subscribe(standing => {
-        if (standing === 'terminating') void this.drain();
-      }),
-    );
     this.#mode = watchMode(parts, server, {
       configured: () => this.#configured,
       turn: () => this.#inOrder(() => this.#adopt(this.#configured)),
@@ -118,6 +112,12 @@ export class FabricNode implements AsyncDisposable {
     this.closed = new Promise(resolve => {
       this.#resolveClosed = resolve;
     });
+    const followOwn = () => {
+      if (parts.members.own.value === 'terminating') void this.drain();
+    };
+    parts.closing.defer('own standing', parts.members.own.subscribe(followOwn));
+    // It may have come while the node started.
+    followOwn();
   }
 
   /**
@@ -220,6 +220,8 @@ export class FabricNode implements AsyncDisposable {
       await this.#server.stop(graceMs);
       if (isLeaving) await this.#parts.members.membership.leave();
       await this.#parts.closing.close();
+      // A change that was under way has failed by that, and has let go of what it had opened.
+      await this.#changing;
     } catch (error) {
       logger.error('node.close_failed', { problem: messageOf(error) });
     }

@@ -17,7 +17,8 @@ export interface PreparedSources {
   readonly opened: readonly OpenSource[];
 }
 
-interface OpenSource {
+/** A source that is open, and by which settings. */
+export interface OpenSource {
   readonly settings: MembershipSourceSettings;
   readonly source: MembershipSource;
 }
@@ -43,6 +44,9 @@ export class NodeMembership {
   readonly own: ObservableValue<OwnStanding>;
   readonly #parts: NodeMembershipParts;
   #open: readonly OpenSource[] = [];
+  /** Opened by a `prepare`, and neither taken nor let go yet. */
+  readonly #pending = new Set<OpenSource>();
+  #isClosed = false;
   #own: ObservableValue<OwnWord> | undefined;
 
   constructor(parts: NodeMembershipParts) {
@@ -53,25 +57,35 @@ export class NodeMembership {
     this.own.subscribe(standing => this.#tellOwn(standing));
   }
 
-  /** @throws config_invalid, membership_unavailable, member_removed, node_name_held; with nothing open that was not before. */
+  /** Those that are taken, in the order of the settings. */
+  get sources(): readonly OpenSource[] {
+    return this.#open;
+  }
+
+  /**
+   * @throws config_invalid, membership_unavailable, member_removed, node_name_held, node_closed; with nothing open that was
+   * not before.
+   */
   async prepare(membership: MembershipSettings | undefined): Promise<PreparedSources> {
-    const isRunning = this.#open.length > 0;
     const opened: OpenSource[] = [];
     try {
       const all: OpenSource[] = [];
       for (const settings of membership?.sources ?? []) {
         const known = this.#open.find(each => isDeepStrictEqual(each.settings, settings));
-        const open = known ?? { settings, source: await this.#parts.open(settings) };
-        if (known === undefined) opened.push(open);
-        all.push(open);
+        const source = known ?? { settings, source: await this.#parts.open(settings) };
+        if (known === undefined) {
+          opened.push(source);
+          this.#pending.add(source);
+        }
+        this.#checkOpen();
+        all.push(source);
       }
-      const own = this.#own;
-      if (own !== undefined) await Promise.all(opened.map(({ source }) => source.announce?.(own)));
-      if (isRunning && opened.length + this.#open.length > all.length) this.#checkNobodyLost(all);
-      if (!isRunning) checkNotRemoved(all, this.#parts.nodeName);
+      await this.#check(all, opened);
       return { all, opened };
     } catch (error) {
-      await closeAll(opened);
+      await this.discard({ opened });
+      // What is closed while it is waited for fails in ways of its own.
+      this.#checkOpen();
       throw error;
     }
   }
@@ -82,22 +96,45 @@ export class NodeMembership {
     await Promise.all(this.#open.map(({ source }) => source.announce?.(own)));
   }
 
-  async commit({ all }: PreparedSources): Promise<void> {
+  async commit({ all, opened }: PreparedSources): Promise<void> {
+    if (this.#isClosed) return this.discard({ opened });
+    for (const source of opened) this.#pending.delete(source);
     this.#open = all;
     await this.membership.adopt(all.map(({ source }) => source));
   }
 
-  discard({ opened }: PreparedSources): Promise<void> {
-    return closeAll(opened);
+  async discard({ opened }: Pick<PreparedSources, 'opened'>): Promise<void> {
+    for (const source of opened) this.#pending.delete(source);
+    await closeAll(opened);
   }
 
-  close(): Promise<void> {
-    return this.membership.close();
+  /** Those that are about to be taken too: a name that is waited for is waited for no more. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await closeAll([...this.#pending]);
+    await this.membership.close();
+  }
+
+  async #check(all: readonly OpenSource[], opened: readonly OpenSource[]): Promise<void> {
+    if (this.#open.length === 0) checkNotRemoved(all, this.#parts.nodeName);
+    else if (opened.length > 0 || all.length < this.#open.length) {
+      checkHeard(opened);
+      this.#checkNobodyLost(all);
+    }
+    const own = this.#own;
+    if (own !== undefined) await Promise.all(opened.map(({ source }) => source.announce?.(own)));
+    this.#checkOpen();
+  }
+
+  #checkOpen(): void {
+    const { nodeName } = this.#parts;
+    if (this.#isClosed) throw new SelvedgeError('node_closed', 'the node is draining', { node: nodeName });
   }
 
   #checkNobodyLost(next: readonly OpenSource[]): void {
     const view = joinedViews(next.map(({ source }) => source.view.value));
-    const listed = new Set([...view.members.map(({ name }) => name), ...view.removed]);
+    // This node registers itself where it is to be found.
+    const listed = new Set([this.#parts.nodeName, ...view.members.map(({ name }) => name), ...view.removed]);
     const lost = this.membership.view.value.members.map(({ name }) => name).filter(name => !listed.has(name));
     if (lost.length === 0) return;
     const kinds = next.map(({ source }) => source.kind).join(', ');
@@ -121,6 +158,16 @@ export class NodeMembership {
     const problem = 'this node was removed from the cluster; the others refuse it until it is added again';
     this.#parts.problems.set('membership', isRemoved ? problem : undefined);
     this.#parts.logger[standing === 'active' ? 'info' : 'warn']('membership.own_standing', { standing });
+  }
+}
+
+/** What was known before an outage is no ground to let go of a source that is heard. */
+function checkHeard(opened: readonly OpenSource[]): void {
+  for (const { source } of opened) {
+    const { kind, standing } = source;
+    if (standing.value.state === 'current') continue;
+    const { problem } = standing.value;
+    throw new SelvedgeError('membership_unavailable', `${kind} cannot be heard: ${problem}`, { source: kind, problem });
   }
 }
 

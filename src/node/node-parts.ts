@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { AuditTrail } from '../audit/audit-trail.ts';
 import { BearerAuthenticator } from '../authentication/bearer-authenticator.ts';
-import { type PreparedRules, WatchedBearerRules, type WatchedRulesParts } from '../authentication/bearer-rules.ts';
+import { WatchedBearerRules, type WatchedRulesParts } from '../authentication/bearer-rules.ts';
 import type { TokenEntry } from '../authentication/token-file.ts';
 import { Connector } from '../connector/connector.ts';
 import type { OutboundPolicy } from '../connector/trust-profile.ts';
@@ -20,13 +20,14 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { CallPolicies } from './call-policies.ts';
 import { Canary } from './canary.ts';
-import { checkReachable, membershipPlace } from './check-reachable.ts';
+import { checkSourcesReachable } from './check-reachable.ts';
 import { CredentialSet, type CredentialTrial } from './credential-set.ts';
 import { type DataDirectory, openDataDirectory } from './data-directory.ts';
 import { judgeAdmission } from './judge-admission.ts';
 import { largestMessage } from './largest-message.ts';
 import { type ModeState, openModeState } from './mode-state.ts';
-import type { NodeMembership, PreparedSources } from './node-membership.ts';
+import type { NodeMembership } from './node-membership.ts';
+
 import { NodeProblems } from './node-problems.ts';
 import type { NodeSettings } from './node-settings.ts';
 import { openAudit, type TakeAuditRecord } from './open-audit.ts';
@@ -272,22 +273,15 @@ export class NodeParts {
       now: new Date(),
     });
 
-  /** Takes what is configured anew, live settings only. @throws credentials_invalid, config_invalid, with nothing changed. */
+  /**
+   * Takes what is configured anew, live settings only.
+   * @throws credentials_invalid, config_invalid, membership_unavailable, node_closed; with nothing changed.
+   */
   async adopt(configured: NodeSettings): Promise<void> {
     const next = effectiveSettings(configured, this.modeState.value.turnedAfterMs);
-    checkReachable(next, this.directory.members.value, membershipPlace(next));
-    const policies = await this.policies.prepare(next.authorization);
-    let bearerRules: PreparedRules | undefined;
-    let members: PreparedSources;
-    try {
-      bearerRules = await this.#bearerRules.prepare(next.authorization.bearer);
-      members = await this.#adoptCredentials(next);
-    } catch (error) {
-      await policies.discard();
-      if (bearerRules !== undefined) await this.#bearerRules.discard(bearerRules);
-      throw error;
-    }
+    const { policies, bearerRules, credentials, members } = await this.#prepare(next);
     await this.#bearerRules.commit(bearerRules);
+    await this.credentials.commit(credentials);
     this.#belief.set(beliefPolicyOf(next));
     this.settings.set(next);
     policies.take();
@@ -295,14 +289,23 @@ export class NodeParts {
     await this.members.commit(members);
   }
 
-  /** Sources of members may dial with credentials that are new too: where they cannot be opened, those of before hold again. */
-  async #adoptCredentials(next: NodeSettings): Promise<PreparedSources> {
-    const before = this.settings.value;
-    await this.credentials.adopt(next.tls, membershipCredentials(next));
+  /** All that can fail, with nothing taken; what was prepared when something does is let go. */
+  async #prepare(next: NodeSettings) {
+    const undo = new ClosingStack();
     try {
-      return await this.members.prepare(next.membership);
+      const policies = await this.policies.prepare(next.authorization);
+      undo.defer('policies', () => policies.discard());
+      const bearerRules = await this.#bearerRules.prepare(next.authorization.bearer);
+      undo.defer('bearer rules', () => this.#bearerRules.discard(bearerRules));
+      // Sources of members may dial with credentials that are new too.
+      const credentials = await this.credentials.prepare(next.tls, membershipCredentials(next));
+      undo.defer('credentials', () => this.credentials.discard(credentials));
+      const members = await this.members.prepare(next.membership);
+      undo.defer('members', () => this.members.discard(members));
+      checkSourcesReachable(next, members.all);
+      return { policies, bearerRules, credentials, members };
     } catch (error) {
-      await this.credentials.adopt(before.tls, membershipCredentials(before));
+      await undo.close();
       throw error;
     }
   }

@@ -1,4 +1,3 @@
-import { checkReachable, membershipPlace } from './check-reachable.ts';
 import { NodeMembership } from './node-membership.ts';
 import { openSource } from './open-source.ts';
 import type { SourceParts } from './source-parts.ts';
@@ -14,7 +13,6 @@ export async function openMembership(parts: SourceParts): Promise<NodeMembership
   const members = new NodeMembership({ nodeName: settings.nodeName, open, problems, logger, metrics });
   try {
     await members.commit(await members.prepare(settings.membership));
-    checkReachable(settings, members.membership.view.value.members, membershipPlace(settings));
     return members;
   } catch (error) {
     await members.close();

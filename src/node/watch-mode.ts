@@ -1,7 +1,6 @@
 import { checkMode } from '../control/node-control.ts';
-import { membersOutOfReach } from '../membership/unreachable-members.ts';
 import { obstacleInWords } from '../rpc/mode-obstacles.ts';
-import { membershipPlace } from './check-reachable.ts';
+import { outOfReach } from './check-reachable.ts';
 import { ModeWatch, type ModeWatchParts } from './mode-watch.ts';
 import type { NodeParts } from './node-parts.ts';
 import type { NodeServer } from './node-server.ts';
@@ -21,9 +20,8 @@ export function watchMode(
     ...node,
     state: modeState,
     obstacles: () => {
-      const { nodeName } = settings.value;
-      const outOfReach = membersOutOfReach(directory.members.value, nodeName, membershipPlace(settings.value));
-      return [...inTheWay(false), ...outOfReach.map(({ key, problem }) => `${key}: ${problem}`)];
+      const problems = outOfReach(settings.value.nodeName, parts.members.sources);
+      return [...inTheWay(false), ...problems.map(({ key, problem }) => `${key}: ${problem}`)];
     },
     clients: () => inTheWay(true),
     plaintextPeers: () =>
