@@ -4,7 +4,7 @@ import { Backoff, type BackoffOptions } from '../lifecycle/backoff.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
 import { OneAtATime } from '../lifecycle/one-at-a-time.ts';
 import type { EtcdKeyValue } from '../rpc/etcd-answers.ts';
-import type { EtcdClient } from '../rpc/etcd-client.ts';
+import type { EtcdClient, EtcdCondition, EtcdWrite } from '../rpc/etcd-client.ts';
 import { etcdFailureOf } from '../rpc/etcd-failure.ts';
 import { printable } from '../telemetry/logger.ts';
 import { etcdKey } from './etcd-keys.ts';
@@ -169,7 +169,7 @@ export class EtcdRegistration {
       if (heldBy !== undefined) return heldBy;
       const unchanged = { key: this.#holderKey, modRevision: present?.modRevision ?? 0 };
       const write = { kind: 'put', key: this.#holderKey, value: writeRecord(holder), lease } as const;
-      if (await client.transact([unchanged], [write])) {
+      if (await this.#write([unchanged], [write])) {
         this.#hasHeld = true;
         return undefined;
       }
@@ -199,10 +199,15 @@ export class EtcdRegistration {
     if (!isDeepStrictEqual([present?.value, present?.lease], [value, keyLease])) {
       const isOurs = { key: this.#holderKey, lease };
       const write = { kind: 'put', key: this.#nodeKey, value, lease: keyLease } as const;
-      if (!(await client.transact([isOurs], [write]))) return false;
+      if (!(await this.#write([isOurs], [write]))) return false;
     }
     this.#hasRegistered = true;
     return true;
+  }
+
+  /** Not while nothing is heard: a call may have waited for another connection, and that may lead to another store (R4). */
+  async #write(conditions: readonly EtcdCondition[], writes: readonly EtcdWrite[]): Promise<boolean> {
+    return this.#parts.isHeard() && this.#parts.client.transact(conditions, writes);
   }
 
   /** Only while the name is ours. */
