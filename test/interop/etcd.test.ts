@@ -219,6 +219,32 @@ test('an etcd that is killed, compacted and restarted loses nothing, and nobody 
   assert.ok(events.length >= 2);
 });
 
+test('an etcd whose data is lost makes nobody leave; who runs registers again, and the rest waits for a word', async t => {
+  if (whyNot !== '') return t.skip(whyNot);
+  const cluster = await setUp(t);
+  const { etcd, admin } = cluster;
+  await admin.put(key('members/c'), { state: 'active', addresses: ['https://c:1'], by: 'ops', atMs: 1 });
+  await admin.put(key('members/d'), { state: 'removed', by: 'ops', atMs: 1 });
+  const [a, b] = [await cluster.open('a', { allowUnguarded: true }), await cluster.open('b', { allowUnguarded: true })];
+  const all = 'a=https://a:1 b=https://b:1 c=https://c:1 -d';
+  await shows(a, all);
+  await shows(b, all);
+  await etcd.wipe();
+  for (const each of [a, b]) {
+    const { standing } = each.source;
+    await until(
+      'who is missing is said',
+      () => standing.value.state === 'frozen' && /^c, d are not in etcd as before/.test(standing.value.problem),
+      DEADLINE_MS,
+    );
+    assert.equal(viewIn(each), all);
+  }
+  await a.source.editor.change({ kind: 'remove', name: 'c' }, 'cn:ops');
+  await a.source.editor.change({ kind: 'remove', name: 'd' }, 'cn:ops');
+  await shows(a, 'a=https://a:1 b=https://b:1 -c -d');
+  await shows(b, 'a=https://a:1 b=https://b:1 -c -d');
+});
+
 test('a name under a lease is taken over by the same node at once, and by another when the lease has ended', async t => {
   if (whyNot !== '') return t.skip(whyNot);
   const cluster = await setUp(t, ['a']);

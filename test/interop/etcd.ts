@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFile, mkdir } from 'node:fs/promises';
+import { appendFile, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -180,6 +180,13 @@ export class EtcdProcess {
 
   async kill(): Promise<void> {
     await this.stop('SIGKILL');
+  }
+
+  /** Its data is lost; it begins anew, under the same name and without users. */
+  async wipe(): Promise<void> {
+    await this.kill();
+    await rm(join(this.#directory, 'data'), { recursive: true });
+    await this.start();
   }
 
   async restart(): Promise<void> {
