@@ -2,6 +2,7 @@ import { type ConfigSources, formatConfigProblem, type LoadedConfig, loadConfig 
 import { peekConfig } from '../config/peek-config.ts';
 import { type ConfigProblem, isSelvedgeError } from '../errors/selvedge-error.ts';
 import type { NodeSettings } from '../node/node-settings.ts';
+import { membershipCredentials } from '../node/open-etcd.ts';
 import { checkAudit } from './check-audit.ts';
 import { checkBearer } from './check-bearer.ts';
 import { type CheckedSet, checkCredentialSets } from './check-credential-sets.ts';
@@ -35,7 +36,7 @@ export async function checkConfig(sources: ConfigSources, now: Date): Promise<Co
   }
 
   const { settings } = loaded;
-  const credentials = settings.tls === undefined ? NO_CREDENTIALS : await checkCredentialSets(settings.tls, now);
+  const credentials = await checkCredentialSets(settings.tls, now, membershipCredentials(settings));
   const members = await checkMembers(settings);
   const policyProblems = await checkPolicies(settings.authorization);
   const auditProblems = await checkAudit(settings, sources.file);

@@ -6,7 +6,7 @@ import { type CredentialSpec, openCredentialSource } from '../credentials/open-c
 import type { OwnCertificate } from '../credentials/own-certificate.ts';
 import type { TrustAnchor } from '../credentials/trust-anchors.ts';
 import type { ConfigProblem } from '../errors/selvedge-error.ts';
-import { profileUsage } from '../node/credential-set.ts';
+import { type CredentialUse, profileUsage } from '../node/credential-set.ts';
 import type { TlsSettings } from '../node/node-settings.ts';
 import { silentLogger } from '../telemetry/logger.ts';
 
@@ -27,12 +27,19 @@ export interface CredentialSetsReport {
 /** The credentials that settings name. */
 export type NamedSets = Pick<TlsSettings, 'serverCredentials' | 'clientCredentials' | 'profiles'>;
 
-/** Reads and judges every set of credentials that the settings name; a set that is used twice is looked at once. */
-export async function checkCredentialSets(tls: NamedSets, now: Date): Promise<CredentialSetsReport> {
+/**
+ * Reads and judges every set of credentials that the settings name; a set that is used twice is looked at once.
+ * @param sources of members that have credentials of their own.
+ */
+export async function checkCredentialSets(
+  tls: NamedSets | undefined,
+  now: Date,
+  sources: readonly CredentialUse[] = [],
+): Promise<CredentialSetsReport> {
   const problems = new Map<string, ConfigProblem>();
   const warnings = new Set<string>();
   const sets: CheckedSet[] = [];
-  for (const { usage, table, spec } of setsOf(tls)) {
+  for (const { usage, table, spec } of setsOf(tls, sources)) {
     const reading = await readOnce(spec);
     const check = reading.ok
       ? checkCredentials(reading.bytes, now)
@@ -53,19 +60,24 @@ interface CredentialSet {
   readonly spec: CredentialSpec;
 }
 
-function setsOf({ serverCredentials, clientCredentials, profiles }: NamedSets): readonly CredentialSet[] {
-  const server = { usage: 'server', table: 'networking.tls', spec: serverCredentials };
-  const client = { usage: 'client', table: 'networking.tls.client', spec: clientCredentials };
+function setsOf(tls: NamedSets | undefined, sources: readonly CredentialUse[]): readonly CredentialSet[] {
   const all = [
-    server,
-    client,
+    ...(tls === undefined ? [] : fabricSets(tls)),
+    ...sources.map(({ usage, spec }) => ({ usage, table: `membership.${usage}`, spec })),
+  ];
+  return all.filter(({ spec }, index) => all.findIndex(other => isDeepStrictEqual(other.spec, spec)) === index);
+}
+
+function fabricSets({ serverCredentials, clientCredentials, profiles }: NamedSets): readonly CredentialSet[] {
+  return [
+    { usage: 'server', table: 'networking.tls', spec: serverCredentials },
+    { usage: 'client', table: 'networking.tls.client', spec: clientCredentials },
     ...profiles.map((profile, index) => ({
       usage: profileUsage(profile),
       table: `networking.tls.profile[${index}]`,
       spec: profile.credentials,
     })),
   ];
-  return all.filter(({ spec }, index) => all.findIndex(other => isDeepStrictEqual(other.spec, spec)) === index);
 }
 
 /** What a source holds now. */

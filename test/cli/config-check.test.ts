@@ -50,12 +50,15 @@ test('files that the configuration names are checked, all of them at once', asyn
   await node.store.issueNode({ nodeName: 'node-2', hosts: [] });
   await writeFile(node.path('certs/node-1.key'), await readFile(node.path('certs/node-2.key')));
   await writeFile(node.path('empty.pem'), '');
+  await node.writeConfig({ 'source = "file"': 'source = ["file", "etcd"]' });
   await appendFile(node.config, '[networking.tls.client]\nca-file = "empty.pem"\n');
+  await appendFile(node.config, '[membership.etcd]\nendpoints = ["https://127.0.0.1:2379"]\nca-file = "nope.pem"\n');
   await node.writeMembers([['node-2', 'http://127.0.0.1:5123']]);
   const { stderr, exitCode } = await runSelvedge(['check', '--config', node.config]);
   assert.equal(exitCode, 78);
   assert.match(stderr, /certs\/node-1\.key: networking\.tls\.key-file: the private key does not belong/);
   assert.match(stderr, /empty\.pem: networking\.tls\.client\.ca-file: is empty/);
+  assert.match(stderr, /nope\.pem: membership\.etcd\.ca-file: is missing/);
   assert.match(stderr, /members\.toml: member node-2: Only http:\/\/127\.0\.0\.1:5123 is listed/);
 });
 
