@@ -64,6 +64,7 @@ test('each metric takes the labels of the contract', async () => {
   metrics.configReloads.inc({ result: 'ok' });
   metrics.membershipReloads.inc({ result: 'ok' });
   metrics.membershipCurrent.set({ source: 'file' }, 1);
+  metrics.membershipMembers.set(1);
   metrics.tlsReloadFailing.set({ usage: 'server' }, 1);
   metrics.tlsReloadSuccess.set(1);
   metrics.tlsCanary.inc({ result: 'admitted' });
