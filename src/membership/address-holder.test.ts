@@ -33,9 +33,9 @@ test('our own name is this process alone, and who is unknown is nobody', () => {
   });
 });
 
-test('labels and zone are those that the node says, and the weight is that of DNS where it has one', () => {
+test('labels and zone are the word of the node, and the weight is that of DNS where it has one', () => {
   const of = holder('node-2', { labels: { role: 'worker' }, zone: 'eu-1a' });
-  const said = { labels: { role: 'worker' }, zone: 'eu-1a' };
+  const said = { labels: {}, said: { labels: { role: 'worker' }, zone: 'eu-1a' } };
   const [plain] = membersAt([found('10.0.0.2:5122')], () => of, SELF);
   assert.deepEqual({ ...plain, addresses: [] }, { name: 'node-2', addresses: [], ...said });
   const records = [

@@ -72,8 +72,8 @@ function memberOf(all: readonly Held[]): Member {
     name,
     // What proved its name speaks TLS there.
     addresses: newest.map(each => (isProven ? withScheme(each.found.address, 'https') : each.found.address)),
-    labels,
-    ...(zone === undefined ? {} : { zone }),
+    labels: {},
+    said: { labels, ...(zone === undefined ? {} : { zone }) },
     ...(weight === undefined ? {} : { weight }),
   };
 }

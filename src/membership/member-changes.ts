@@ -53,8 +53,8 @@ export function isSameView(one: MembershipView, other: MembershipView): boolean 
   );
 }
 
-function markOf({ labels, zone, weight }: Member) {
-  return { labels, zone, weight };
+function markOf({ labels, zone, weight, said }: Member) {
+  return { labels, zone, weight, said };
 }
 
 function namesOf(members: readonly Member[]): readonly string[] {

@@ -24,6 +24,8 @@ export interface KnownMember {
   /** Undefined, here and below: the membership source does not say. */
   readonly zone?: string;
   readonly weight?: number;
+  /** What it said of itself when the membership source asked it, for as long as it has said nothing to us. */
+  readonly said?: { readonly labels: Readonly<Record<string, string>>; readonly zone?: string };
   /** Nothing new is to be given to it. */
   readonly isDraining?: true;
 }

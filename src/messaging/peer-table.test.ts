@@ -29,8 +29,31 @@ test('a line of the table is made anew when one of its parts is another, and onl
     [lines[0]?.state, lines[1]?.liveness.state, lines[2]?.labels, lines[3]?.direction, lines[4]?.generation],
     ['connected', 'alive', { zone: 'b' }, 'inbound', 7],
   );
-  assert.deepEqual(lines[5]?.labels, { zone: 'c' });
+  assert.deepEqual(lines[5]?.labels, { zone: 'a' });
   assert.deepEqual(line.of(parts), first);
+});
+
+test('labels are those that the peer says of itself, under those of the membership source', () => {
+  const labels = (parts: Partial<PeerLineParts>) => new PeerLine('node-2').of({ ...PARTS, ...parts }).labels;
+  const said = { labels: { role: 'vault', tier: 'spare' }, zone: undefined, weight: 1 };
+  const member = { labels: { role: 'worker' }, addresses: [] };
+  assert.deepEqual(labels({ said, member }), { role: 'worker', tier: 'spare' });
+  assert.deepEqual(labels({ said, member: undefined }), { role: 'vault', tier: 'spare' });
+  assert.deepEqual(labels({ member }), { role: 'worker' });
+});
+
+test('what a member said to the membership source counts until it says more to us', () => {
+  const member = { labels: { rack: '7' }, addresses: [], said: { labels: { role: 'old', rack: '1' }, zone: 'a' } };
+  const facts = (parts: Partial<PeerLineParts>) => {
+    const { labels, zone, weight } = new PeerLine('node-2').of({ ...PARTS, member, ...parts });
+    return [labels, zone, weight];
+  };
+  assert.deepEqual(facts({}), [{ role: 'old', rack: '7' }, 'a', 1]);
+  assert.deepEqual(facts({ said: { labels: { tier: 'x' }, zone: undefined, weight: 3 } }), [
+    { tier: 'x', rack: '7' },
+    undefined,
+    3,
+  ]);
 });
 
 test('zone and weight are those of the membership source, or else what the peer says of itself, or else none and 1', () => {

@@ -41,7 +41,7 @@ export interface PeerEntry {
   readonly generation: number | undefined;
   readonly mode: NodeMode | undefined;
   readonly version: string | undefined;
-  /** Those of the membership source, overlaid by what the peer says of itself while it is connected, and after that for as long as it was only idle. */
+  /** Those that the peer says of itself while it is connected, and after that for as long as it was only idle; over them, name by name, those of the membership source. */
   readonly labels: Readonly<Record<string, string>>;
   readonly membership: MembershipState;
   /** What fails together with it: by the membership source, or else as the peer says of itself while its labels count; undefined where neither says. */
@@ -98,7 +98,9 @@ function sameParts(a: PeerLineParts, b: PeerLineParts): boolean {
   );
 }
 
-function peerEntry(name: string, { standing, liveness, member, stream, known, said }: PeerLineParts): PeerEntry {
+function peerEntry(name: string, parts: PeerLineParts): PeerEntry {
+  const { standing, liveness, member, stream, known } = parts;
+  const said: Partial<NonNullable<PeerLineParts['said']>> | undefined = parts.said ?? member?.said;
   return {
     name,
     ...standing,
@@ -109,7 +111,7 @@ function peerEntry(name: string, { standing, liveness, member, stream, known, sa
     generation: known?.generation,
     mode: known?.mode,
     version: known?.version,
-    labels: { ...member?.labels, ...said?.labels },
+    labels: { ...said?.labels, ...member?.labels },
     membership: member === undefined ? 'unlisted' : member.isDraining ? 'draining' : 'active',
     zone: member?.zone ?? said?.zone,
     weight: member?.weight ?? said?.weight ?? DEFAULT_WEIGHT,

@@ -10,7 +10,7 @@ export interface MemberStatus {
   readonly liveness: Liveness;
   /** How the peer stream to it stands; a member may be alive while a new stream is opened. */
   readonly stream: PeerState;
-  /** Those of the membership source, overlaid by what the member says of itself while it is connected. */
+  /** Those that the member says of itself while it is connected; over them, name by name, those of the membership source. */
   readonly labels: Readonly<Record<string, string>>;
   /** What the membership source says of it; `draining`: a client for labels picks it only where nobody else is ready. */
   readonly membership: MembershipState;

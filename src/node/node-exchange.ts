@@ -16,6 +16,7 @@ import { type SelfExchange, selfExchange } from '../messaging/self-exchange.ts';
 import type { Caller } from '../rpc/caller.ts';
 import type { StreamGuard } from '../rpc/stream-guard.ts';
 import type { NodeParts } from './node-parts.ts';
+import { ownMembership } from './own-membership.ts';
 import { StreamGuards } from './stream-guards.ts';
 
 export interface NodeExchangeParts {
@@ -135,7 +136,8 @@ export class NodeExchange {
 
   #nodesWith(labels: Readonly<Record<string, string>>): readonly string[] {
     const { node, streams } = this.#parts;
-    const { nodeName, labels: own } = node.settings.value;
+    const { nodeName } = node.settings.value;
+    const { labels: own } = ownMembership(node.members.membership.view.value, node.settings.value);
     const wanted = Object.entries(labels);
     return [{ name: nodeName, labels: own }, ...streams.peers.value]
       .filter(({ labels: held }) => wanted.every(([label, value]) => held[label] === value))

@@ -18,7 +18,7 @@ test('what the membership source says of this node counts before its settings', 
     facts({ ...MEMBER, labels: { tier: 'spare', role: 'x' }, zone: 'eu-1b', weight: 0, isDraining: true }),
     {
       membershipState: 'draining',
-      labels: { tier: 'spare', role: 'worker' },
+      labels: { tier: 'spare', role: 'x' },
       zone: 'eu-1b',
       weight: 0,
     },

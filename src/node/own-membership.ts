@@ -11,7 +11,7 @@ export function ownMembership(
   const own = view.members.find(({ name }) => name === nodeName);
   return {
     membershipState: ownStandingIn(view, nodeName),
-    labels: { ...own?.labels, ...labels },
+    labels: { ...labels, ...own?.labels },
     zone: own?.zone ?? zone ?? '',
     weight: own?.weight ?? weight,
   };
