@@ -22,7 +22,7 @@ export interface ConfigReloaderParts {
 
 /**
  * `start`: the file may have changed between its first reading and the watching. `retry`: the credentials that a rejected
- * change names may be there by now.
+ * change names may be there by now, or its source of members heard.
  */
 export type ReloadCause = 'sighup' | 'file_changed' | 'start' | 'retry';
 
@@ -34,7 +34,7 @@ const RETRY = { initialMs: 1_000, maxMs: 30_000 };
  * R1. One reload at a time, in the order they were asked for.
  * R2. A reload is taken as a whole or not at all, and says which in one line: `config.reloaded` or
  *     `config.reload_rejected` with its reason. What is compared is always what the node runs with.
- * R3. A change that was rejected for its credentials is tried again after 1 s and then growing waits of up to 30 s, until
+ * R3. A change that was rejected for its credentials or its sources of members is tried again after 1 s and then growing waits of up to 30 s, until
  *     it is taken or the file says something else. The same rejection is said once.
  */
 export class ConfigReloader {
@@ -92,7 +92,7 @@ export class ConfigReloader {
   }
 
   #rejected(cause: ReloadCause, rejection: Rejection): void {
-    if (rejection.reason === 'credentials_invalid') this.#retryLater();
+    if (mayPass(rejection)) this.#retryLater();
     const before = this.#rejection;
     this.#rejection = JSON.stringify(rejection);
     if (cause === 'retry' && this.#rejection === before) return;
@@ -119,6 +119,13 @@ export class ConfigReloader {
 type Rejection =
   | { readonly reason: 'restart_required'; readonly keys: readonly string[] }
   | { readonly reason: string; readonly problems: readonly (string | ConfigProblem)[] };
+
+/** What stands in the way is not in the configuration, and may go without another word in it. */
+function mayPass(rejection: Rejection): boolean {
+  if (['credentials_invalid', 'membership_unavailable', 'node_name_held'].includes(rejection.reason)) return true;
+  if (!('problems' in rejection)) return false;
+  return rejection.problems.every(problem => typeof problem !== 'string' && problem.key === 'membership.source');
+}
 
 function wordsOf(rejection: Rejection): string {
   if ('keys' in rejection) return `${rejection.keys.join(', ')}: taken at a restart only`;

@@ -63,7 +63,7 @@ const status: Required<NodeStatus> = {
   addressesRedacted: false,
   problems: [`${SECRET}.example cannot be dialled`],
   notices: [`${SECRET} came back without it`],
-  membershipSources: [{ kind: 'etcd', state: 'frozen', sinceMs: 7, problem: SECRET }],
+  membershipSources: [{ kind: 'etcd', state: 'frozen', sinceMs: 7, problem: SECRET, members: 3 }],
   expiring: [
     {
       usage: 'server',
@@ -196,7 +196,7 @@ test('what is of the node itself stays: its state, mode, generation, version, ce
     addressesRedacted: true,
     problems: [],
     notices: [],
-    membershipSources: [{ kind: 'etcd', state: 'frozen', sinceMs: 7, problem: '' }],
+    membershipSources: [{ kind: 'etcd', state: 'frozen', sinceMs: 7, problem: '', members: 0 }],
     expiring: [
       { usage: 'server', subject: '', fingerprintSha256: 'ab', level: 'critical', expiresAtMs: 5, identity: '' },
     ],

@@ -41,7 +41,7 @@ export function redactStatus(status: NodeStatus): NodeStatus {
     peersConnected: status.peersConnected,
     // They name members.
     notices: [],
-    membershipSources: status.membershipSources.map(source => ({ ...source, problem: '' })),
+    membershipSources: status.membershipSources.map(source => ({ ...source, problem: '', members: 0 })),
   };
 }
 

@@ -14,11 +14,15 @@ test('operators change members: what is not there, not allowed or away is said',
   const opened = await openTestEtcdSource(t, { port: etcd.port, requestTimeoutMs: 300 });
   const { editor } = opened.source;
   const shows = (expected: string) => until(expected, () => viewIn(opened) === expected);
-  await editor.change({ kind: 'add', name: 'c', addresses: [], labels: { role: 'x' }, zone: 'z', weight: 5 }, 'cn:ops');
-  assert.match(etcd.get(key('members/c')) ?? '', /"state":"active".*"by":"cn:ops"/);
-  await shows('a=https://a:1 b=https://b:1');
   const addresses = wordAt('https://c:1').addresses;
-  await editor.change({ kind: 'add', name: 'c', addresses }, 'cn:ops');
+  await assert.rejects(editor.change({ kind: 'add', name: 'c', addresses: [], weight: 5 }, 'cn:ops'), {
+    code: 'member_unknown',
+    message: /c has not registered itself in etcd: start it, or give its address/,
+  });
+  await editor.change({ kind: 'add', name: 'c', addresses, labels: { role: 'x' }, zone: 'z', weight: 5 }, 'cn:ops');
+  assert.match(etcd.get(key('members/c')) ?? '', /"state":"active".*"by":"cn:ops"/);
+  await shows('a=https://a:1 b=https://b:1 c=https://c:1');
+  await editor.change({ kind: 'add', name: 'c', addresses: [] }, 'cn:ops');
   await shows('a=https://a:1 b=https://b:1 c=https://c:1');
   const c = opened.source.view.value.members.find(({ name }) => name === 'c');
   assert.deepEqual([c?.labels, c?.zone, c?.weight], [{ role: 'x' }, 'z', 5], 'what is not said stays');
@@ -34,6 +38,8 @@ test('operators change members: what is not there, not allowed or away is said',
       (error: Error) => isSelvedgeError(error) && error.code === code && text.test(error.message),
     );
   await rejects('remove', 'nobody', 'member_unknown', /nobody is not a member/);
+  await editor.change({ kind: 'remove', name: 'of-the-file' }, 'cn:ops', true);
+  await shows('a=https://a:1 b=https://b:1 -c -of-the-file');
   await rejects('drain', 'c', 'member_unknown', /add it before/);
   etcd.denies = (of, access) => access === 'write' && of.includes('/members/');
   await rejects('drain', 'b', 'membership_not_writable', /"tester" write \/selvedge\/dev\/members\/b/);

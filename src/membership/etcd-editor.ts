@@ -24,9 +24,10 @@ const STATES = { add: 'active', drain: 'draining', remove: 'removed', terminate:
 /** Writes `members/NAME` by transactions that hold only while the record is as it was read. */
 export function createEtcdEditor(parts: EtcdEditorParts): MembershipEditor {
   return {
-    change: async (change, by) => {
+    change: async (change, by, isKnown = false) => {
+      const known = { ...parts, isKnown: (name: string) => isKnown || parts.isKnown(name) };
       try {
-        await write(parts, change, by);
+        await write(known, change, by);
       } catch (error) {
         throw error instanceof SelvedgeError ? error : inWords(parts, change, error);
       }
@@ -72,6 +73,11 @@ function rosterAfter(
   const written = { state: STATES[kind], by: printable(by, 100), atMs: Date.now() };
   if (kind === 'add') {
     const { addresses, labels, zone, weight } = change;
+    if (!isThere && addresses.length === 0)
+      throw unknown(
+        name,
+        `${name} has not registered itself in etcd: start it, or give its address with --node-address`,
+      );
     return {
       ...roster,
       ...(addresses.length === 0 ? {} : { addresses }),

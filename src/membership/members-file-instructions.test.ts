@@ -78,9 +78,11 @@ test('to remove is the table that goes and the whole list of names as it is then
 test('to terminate is to remove, and the command that ends the process', () => {
   assert.deepEqual(tomlOf(instructions({ kind: 'terminate', name: 'node-3' })), [
     'removed = ["node-3", "node-7", "node-9"]',
-    'selvedgectl drain -s https://node-3.example:5122',
+    'selvedgectl drain --config node.toml',
   ]);
-  assert.deepEqual(tomlOf(instructions({ kind: 'terminate', name: 'node-7' })), ['selvedgectl drain --config FILE']);
+  assert.deepEqual(tomlOf(instructions({ kind: 'terminate', name: 'node-7' })), [
+    'selvedgectl drain --config node.toml',
+  ]);
 });
 
 test('what the file says already is done', async () => {

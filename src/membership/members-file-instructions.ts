@@ -41,7 +41,7 @@ export function membersFileInstructions(
     case 'remove':
       return isRemoved ? undefined : toRemove(file, name, removed);
     case 'terminate':
-      return [...(isRemoved ? [] : [toRemove(file, name, removed), '']), toEnd(name, member)].join('\n');
+      return [...(isRemoved ? [] : [toRemove(file, name, removed), '']), toEnd(name)].join('\n');
   }
 }
 
@@ -60,7 +60,9 @@ function toAdd(
     ...(said.weight === undefined ? {} : { weight: said.weight }),
   };
   if (next.addresses.length === 0)
-    throw new SelvedgeError('usage', `${file} needs an address of ${name}.`, { problem: 'no address' });
+    throw new SelvedgeError('usage', `${file} needs an address of ${name}: give it with --node-address.`, {
+      problem: 'no address',
+    });
   if (member !== undefined && isSame(next, member)) return undefined;
   if (member !== undefined)
     return `In ${file}, on every node, replace the [[member]] table of ${name} by:\n\n${tableOf(next)}`;
@@ -78,11 +80,8 @@ function removedLine(removed: readonly string[]): string {
   return `let this be the line that begins with "removed", before the first [[member]]:\n\nremoved = ${listOf(removed)}`;
 }
 
-function toEnd(name: string, member: Member | undefined): string {
-  const address = member?.addresses[0];
-  const target = address === undefined ? '--config FILE' : `-s ${formatAddress(address)}`;
-  const where = target.startsWith('-s unix:') || address === undefined ? ', on its machine' : '';
-  return `End the process of ${name}, which finishes what runs first${where}:\n\nselvedgectl drain ${target}`;
+function toEnd(name: string): string {
+  return `End the process of ${name}, which finishes what runs first: on its machine, with its own configuration file:\n\nselvedgectl drain --config node.toml`;
 }
 
 /** The labels of a file have no prototype. */

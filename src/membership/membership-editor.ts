@@ -21,7 +21,8 @@ export interface MembershipEditor {
   /**
    * Resolves when the change is written, which is before every node has heard of it.
    * @param by who asked, for those who read the record.
+   * @param isKnown whether another source of the node knows the name, so that it can be removed here too. Default false.
    * @throws membership_not_writable with what to edit instead; member_unknown; membership_unavailable.
    */
-  change(change: MembershipChange, by: string): Promise<void>;
+  change(change: MembershipChange, by: string, isKnown?: boolean): Promise<void>;
 }

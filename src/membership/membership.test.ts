@@ -7,6 +7,7 @@ import { createMetrics } from '../telemetry/metrics.ts';
 import { joinedViews, NOBODY } from './joined-views.ts';
 import type { Member } from './member.ts';
 import { Membership } from './membership.ts';
+import type { MembershipChange } from './membership-editor.ts';
 import {
   CURRENT,
   type MembershipSource,
@@ -90,6 +91,21 @@ test('strangers are refused only where every source names the members', async t 
   assert.equal(membership.lists, true);
   await membership.adopt([fakeSource('file', ['a']), fakeSource('dns', ['b'])]);
   assert.equal(membership.lists, false);
+});
+
+test('of several sources the first is changed, and told whether another one knows the name', async t => {
+  const { membership } = setUp(t);
+  const told: [string, boolean | undefined][] = [];
+  const first = fakeSource('etcd', ['a']);
+  const editor = {
+    change: async ({ name }: MembershipChange, _by: string, isKnown?: boolean) => void told.push([name, isKnown]),
+  };
+  await membership.adopt([{ ...first, editor }, fakeSource('file', ['b'])]);
+  for (const name of ['b', 'c']) await membership.editor.change({ kind: 'remove', name }, 'ann');
+  assert.deepEqual(told, [
+    ['b', true],
+    ['c', false],
+  ]);
 });
 
 test('an outage is logged once for each problem, shown with its beginning, and ends', async t => {

@@ -52,7 +52,15 @@ export class Membership {
 
   /** Changes members through the first source. */
   get editor(): MembershipEditor {
-    return this.#sources[0]?.editor ?? NO_SOURCE;
+    const [first, ...others] = this.#sources;
+    if (first === undefined || others.length === 0) return first?.editor ?? NO_SOURCE;
+    return {
+      change: (change, by) => {
+        const { members, removed } = this.#view.value;
+        const isKnown = removed.includes(change.name) || members.some(({ name }) => name === change.name);
+        return first.editor.change(change, by, isKnown);
+      },
+    };
   }
 
   /** Takes these sources in place of those there are; closes those that are not among them. The first time nothing is logged. */

@@ -1,7 +1,9 @@
-import type { StandingOf } from '../membership/membership.ts';
+import type { MembershipSource } from '../membership/membership-source.ts';
 import type { MembershipSourceState } from '../rpc/control-messages.ts';
 
-export function membershipSourceMessage({ kind, standing }: StandingOf): MembershipSourceState {
-  if (standing.state === 'current') return { kind, state: 'current', sinceMs: 0, problem: '' };
-  return { kind, state: 'frozen', sinceMs: standing.sinceMs, problem: standing.problem };
+export function membershipSourceMessage({ kind, standing, view }: MembershipSource): MembershipSourceState {
+  const members = view.value.members.length;
+  if (standing.value.state === 'current') return { kind, state: 'current', sinceMs: 0, problem: '', members };
+  const { sinceMs, problem } = standing.value;
+  return { kind, state: 'frozen', sinceMs, problem, members };
 }

@@ -8,7 +8,7 @@ import type { OwnWord } from '../membership/own-word.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import type { MembershipSettings, MembershipSourceSettings } from './membership-settings.ts';
-import { NodeMembership } from './node-membership.ts';
+import { NodeMembership, type PreparedSources } from './node-membership.ts';
 import { NodeProblems } from './node-problems.ts';
 
 test('a source whose settings stay goes on; one that is named no more is closed, and what is new is opened', async t => {
@@ -32,13 +32,59 @@ test('sources by which somebody would be no member any more are refused, and not
   for (const next of [['new.toml'], []])
     await assert.rejects(scene.take(next), {
       code: 'config_invalid',
-      message: /node-(1, node-)?2, node-3 would be no member any more/,
+      message: /node-2, node-3 would be no member any more/,
     });
   assert.deepEqual([scene.closed, scene.names], [['new.toml'], ['node-1', 'node-2', 'node-3']]);
   // Who goes by name is not lost.
   scene.says('new.toml', ['node-1', 'node-2'], ['node-3']);
   await scene.take(['new.toml']);
   assert.deepEqual(scene.names, ['node-1', 'node-2']);
+});
+
+test('who was removed stays refused and who drains goes on draining when sources are exchanged, or they are not', async t => {
+  const scene = new Scene(t)
+    .says('old.toml', ['node-1', 'node-2'], ['node-9'], ['node-2'])
+    .says('new.toml', ['node-1', 'node-2']);
+  await scene.take(['old.toml']);
+  await assert.rejects(scene.take(['new.toml']), {
+    code: 'config_invalid',
+    message: /node-9 was removed, and would not be refused any more\. node-2 drains, and would not any more\./,
+  });
+  scene.says('new.toml', ['node-1', 'node-2'], ['node-9'], ['node-2']);
+  await scene.take(['new.toml']);
+  assert.deepEqual(scene.members.membership.view.value.removed, ['node-9']);
+});
+
+test("a source that is not heard takes no other one's place", async t => {
+  const scene = new Scene(t).says('old.toml', ['node-1']).says('new.toml', ['node-1']);
+  await scene.take(['old.toml']);
+  scene.opensFrozen = true;
+  await assert.rejects(scene.take(['new.toml']), {
+    code: 'membership_unavailable',
+    message: /cannot be heard: it is away/,
+  });
+  assert.deepEqual([scene.closed, scene.names], [['new.toml'], ['node-1']]);
+});
+
+test('what is opened while the node ends is closed, and taken no more', async t => {
+  const scene = new Scene(t).says('old.toml', ['node-1']).says('new.toml', ['node-1']);
+  await scene.take(['old.toml']);
+  const prepared = await scene.prepare(['old.toml', 'new.toml']);
+  await scene.members.close();
+  assert.deepEqual(scene.closed, ['new.toml', 'old.toml']);
+  await scene.members.commit(prepared);
+  assert.deepEqual(scene.members.membership.sources.length, 1);
+  await assert.rejects(scene.take(['old.toml', 'new.toml']), { code: 'node_closed' });
+});
+
+test('a node that its own sources do not list says so, once it listens', async t => {
+  const scene = new Scene(t).says('a.toml', ['node-2']);
+  await scene.take(['a.toml']);
+  assert.deepEqual(scene.members.notices, []);
+  await scene.members.announce(constant({ generation: 7, addresses: [], labels: {}, zone: undefined, weight: 1 }));
+  assert.match(scene.members.notices.join(), /^a\.toml does not list node-1 itself/);
+  scene.says('a.toml', ['node-1', 'node-2']);
+  assert.deepEqual(scene.members.notices, []);
 });
 
 test('one that cannot be opened changes nothing, and what was opened beside it is closed', async t => {
@@ -96,6 +142,7 @@ class Scene {
   readonly announced: [string, number][] = [];
   readonly members: NodeMembership;
   refusesOwn = false;
+  opensFrozen = false;
   readonly #views = new Map<string, MutableValue<MembershipView>>();
   readonly #standings = new Map<string, MutableValue<SourceStanding>>();
 
@@ -110,8 +157,18 @@ class Scene {
     t.after(() => this.members.close());
   }
 
-  says(file: string, names: readonly string[], removed: readonly string[] = []): this {
-    const members = names.map(name => ({ name, addresses: [parseAddress(`http://${name}.example`)], labels: {} }));
+  says(
+    file: string,
+    names: readonly string[],
+    removed: readonly string[] = [],
+    draining: readonly string[] = [],
+  ): this {
+    const members = names.map(name => ({
+      name,
+      addresses: [parseAddress(`http://${name}.example`)],
+      labels: {},
+      ...(draining.includes(name) ? { isDraining: true as const } : {}),
+    }));
     const view = this.#views.get(file);
     if (view === undefined) this.#views.set(file, new MutableValue<MembershipView>({ members, removed }));
     else view.set({ members, removed });
@@ -119,9 +176,13 @@ class Scene {
   }
 
   async take(files: readonly string[]): Promise<void> {
+    await this.members.commit(await this.prepare(files));
+  }
+
+  prepare(files: readonly string[]): Promise<PreparedSources> {
     const sources = files.map(membersFile => ({ kind: 'file', membersFile }) as const);
     const settings: MembershipSettings | undefined = sources.length === 0 ? undefined : { sources };
-    await this.members.commit(await this.members.prepare(settings));
+    return this.members.prepare(settings);
   }
 
   get names(): readonly string[] {
@@ -137,7 +198,9 @@ class Scene {
     const view = this.#views.get(file);
     if (view === undefined)
       throw new SelvedgeError('membership_unavailable', 'gone', { source: 'file', problem: 'gone' });
-    const standing = new MutableValue<SourceStanding>(CURRENT);
+    const standing = new MutableValue<SourceStanding>(
+      this.opensFrozen ? { state: 'frozen', sinceMs: 1, problem: 'it is away' } : CURRENT,
+    );
     this.#standings.set(file, standing);
     this.opened.push(file);
     return {

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { SelvedgeError } from '../errors/selvedge-error.ts';
 import { derived, type ObservableValue } from '../lifecycle/observable-value.ts';
 import { joinedViews } from '../membership/joined-views.ts';
+import { changesOfMembers } from '../membership/member-changes.ts';
 import { Membership } from '../membership/membership.ts';
 import type { MembershipSource } from '../membership/membership-source.ts';
 import type { OwnWord } from '../membership/own-word.ts';
@@ -35,8 +36,8 @@ export interface NodeMembershipParts {
  * The membership sources of a node, as its settings name them.
  *
  * N1. `prepare` opens what is new and takes nothing; then either `commit` or `discard`. A source whose settings stay goes on.
- * N2. While the node runs, other sources are taken only where they list everybody who is a member now: who is to go is
- *     removed by name, never by exchanging sources.
+ * N2. While the node runs, other sources are taken only where they list everybody who is a member now, refuse who is refused
+ *     and let drain who drains: that is undone by name, never by exchanging sources.
  */
 export class NodeMembership {
   readonly membership: Membership;
@@ -96,6 +97,14 @@ export class NodeMembership {
     await Promise.all(this.#open.map(({ source }) => source.announce?.(own)));
   }
 
+  /** What an operator should look at although nothing is broken. */
+  get notices(): readonly string[] {
+    const { nodeName } = this.#parts;
+    if (this.#own === undefined || !this.membership.lists || this.own.value !== 'unlisted') return [];
+    const places = this.#open.map(placeOf).join(', ');
+    return [`${places} does not list ${nodeName} itself; nodes that read the same refuse it as not_a_member`];
+  }
+
   async commit({ all, opened }: PreparedSources): Promise<void> {
     if (this.#isClosed) return this.discard({ opened });
     for (const source of opened) this.#pending.delete(source);
@@ -119,7 +128,7 @@ export class NodeMembership {
     if (this.#open.length === 0) checkNotRemoved(all, this.#parts.nodeName);
     else if (opened.length > 0 || all.length < this.#open.length) {
       checkHeard(opened);
-      this.#checkNobodyLost(all);
+      this.#checkNothingLost(all);
     }
     const own = this.#own;
     if (own !== undefined) await Promise.all(opened.map(({ source }) => source.announce?.(own)));
@@ -131,17 +140,22 @@ export class NodeMembership {
     if (this.#isClosed) throw new SelvedgeError('node_closed', 'the node is draining', { node: nodeName });
   }
 
-  #checkNobodyLost(next: readonly OpenSource[]): void {
+  /** @throws config_invalid where a member would be none, or what was decided of a name would be forgotten. */
+  #checkNothingLost(next: readonly OpenSource[]): void {
+    const kinds = next.map(({ source }) => source.kind).join(', ');
     const view = joinedViews(next.map(({ source }) => source.view.value));
     // This node registers itself where it is to be found.
-    const listed = new Set([this.#parts.nodeName, ...view.members.map(({ name }) => name), ...view.removed]);
-    const lost = this.membership.view.value.members.map(({ name }) => name).filter(name => !listed.has(name));
-    if (lost.length === 0) return;
-    const kinds = next.map(({ source }) => source.kind).join(', ');
-    const problem = `${lost.sort().join(', ')} would be no member any more: ${kinds === '' ? 'no source' : kinds} does not list it.`;
-    const remedy = 'Name the old source beside the new one until all are listed, or remove who is to go by name.';
-    throw new SelvedgeError('config_invalid', `membership.source: ${problem} ${remedy}`, {
-      problems: [{ key: 'membership.source', place: kinds, problem, remedy }],
+    const changes = changesOfMembers(this.membership.view.value, view);
+    const lost = changes.left.filter(name => name !== this.#parts.nodeName && !view.removed.includes(name));
+    const problems = [
+      loss(lost, `would be no member any more: ${kinds === '' ? 'no source' : kinds} does not list it`),
+      loss(changes.readmitted, 'was removed, and would not be refused any more'),
+      loss(changes.resumed, 'drains, and would not any more'),
+    ].flatMap(problem => problem ?? []);
+    if (problems.length === 0) return;
+    const remedy = 'Name the old source beside the new one until the new one says all this, or undo it by name.';
+    throw new SelvedgeError('config_invalid', `membership.source: ${problems.join(' ')} ${remedy}`, {
+      problems: problems.map(problem => ({ key: 'membership.source', place: kinds, problem, remedy })),
     });
   }
 
@@ -176,9 +190,17 @@ function checkNotRemoved(sources: readonly OpenSource[], nodeName: string): void
   if (by === undefined) return;
   throw new SelvedgeError(
     'member_removed',
-    `${nodeName} was removed from the cluster, as ${by.source.kind} says; add it again before it starts`,
+    `${nodeName} was removed from the cluster, as ${placeOf(by)} says; add it again before it starts`,
     { node: nodeName },
   );
+}
+
+function placeOf({ settings }: OpenSource): string {
+  return settings.kind === 'file' ? settings.membersFile : settings.kind;
+}
+
+function loss(names: readonly string[], what: string): string | undefined {
+  return names.length === 0 ? undefined : `${names.join(', ')} ${what}.`;
 }
 
 async function closeAll(sources: readonly OpenSource[]): Promise<void> {

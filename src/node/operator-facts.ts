@@ -48,7 +48,7 @@ export function operatorFacts(parts: OperatorFactsParts): NodeFacts {
     removed: () => node.members.membership.view.value.removed,
     state,
     problems: () => statusProblems(node),
-    membershipSources: () => node.members.membership.standings.value.map(membershipSourceMessage),
+    membershipSources: () => node.members.membership.sources.map(membershipSourceMessage),
     notices: () => statusNotices(node, streams.downgrades.all),
     expiring: () => credentials.expiry.expiring,
     mode: () => settings.value.mode,

@@ -4,13 +4,15 @@ import type { Downgrade } from '../messaging/downgrades.ts';
 export interface NoticeParts {
   /** Why the memory of members that spoke TLS could not be read at the start. */
   readonly memoryProblem: string | undefined;
+  /** What the membership sources say of this node. */
+  readonly members: { readonly notices: readonly string[] };
   /** What the mode asks for. */
   readonly modeNotices: () => readonly string[];
 }
 
 /** What an operator should look at although the node is well; it is not `degraded` by it. */
 export function statusNotices(
-  { memoryProblem, modeNotices }: NoticeParts,
+  { memoryProblem, members: own, modeNotices }: NoticeParts,
   downgraded: ReadonlyMap<string, Downgrade>,
 ): readonly string[] {
   const members = [...downgraded].map(([name, { decision, since }]) => {
@@ -21,5 +23,5 @@ export function statusNotices(
     memoryProblem === undefined
       ? []
       : [`which members spoke TLS before the start is not known: the file ${memoryProblem}`];
-  return [...members.sort(), ...memory, ...modeNotices()];
+  return [...members.sort(), ...memory, ...own.notices, ...modeNotices()];
 }

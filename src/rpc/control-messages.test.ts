@@ -84,7 +84,7 @@ const nodeStatus: Required<NodeStatus> = {
   addressesRedacted: true,
   problems: ['members: no member is listed'],
   notices: ['node-2 came back'],
-  membershipSources: [{ kind: 'etcd', state: 'frozen', sinceMs: 7, problem: 'no answer' }],
+  membershipSources: [{ kind: 'etcd', state: 'frozen', sinceMs: 7, problem: 'no answer', members: 3 }],
   expiring: [expiring],
   peersConnected: 'all',
 };

@@ -46,6 +46,8 @@ export interface MembershipSourceState {
   /** Since when it is frozen, Unix milliseconds; 0 while it is current. */
   readonly sinceMs: number;
   readonly problem: string;
+  /** How many members it lists. */
+  readonly members: number;
 }
 
 export interface Expiring {

@@ -85,12 +85,12 @@ test('status shows what an operator should look at, below the table, though no n
 
 test('status --node says where the list of members comes from, and since when that is not heard', async t => {
   const sources = [
-    { kind: 'file', state: 'current', sinceMs: 0, problem: '' },
-    { kind: 'etcd', state: 'frozen', sinceMs: NOW.getTime() - 180_000, problem: 'no answer' },
+    { kind: 'file', state: 'current', sinceMs: 0, problem: '', members: 1 },
+    { kind: 'etcd', state: 'frozen', sinceMs: NOW.getTime() - 180_000, problem: 'no answer', members: 3 },
   ];
   const node = await startFakeNode(t, { GetStatus: sampleStatus({ membershipSources: sources }) });
   const { stdout } = await runCtl(['status', '--node', '-s', node.address], { now: NOW });
-  assert.match(stdout, /membership +file\n +etcd, frozen 3m ago: no answer\n/);
+  assert.match(stdout, /membership +file, 1 member\n +etcd, 3 members, frozen 3m ago: no answer\n/);
 });
 
 test('status -o json is an array of nodes with the names of the proto fields', async t => {

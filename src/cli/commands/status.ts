@@ -130,8 +130,9 @@ function renderNode(node: NodeStatus, { paint, now }: Terminal): string {
   return sections(fields, peers, renderExpiring([node], { paint, now }));
 }
 
-/** `etcd`, or `dns, frozen 3m ago: ...` */
-function sourceCell({ kind, state, sinceMs, problem }: MembershipSourceState, now: Date): Cell {
+/** `etcd, 3 members`, or `dns, 3 members, frozen 3m ago: ...` */
+function sourceCell({ kind: source, members, state, sinceMs, problem }: MembershipSourceState, now: Date): Cell {
+  const kind = members === 0 ? source : `${source}, ${members} ${members === 1 ? 'member' : 'members'}`;
   if (state === 'current') return kind;
   const why = problem === '' ? '' : `: ${problem}`;
   return { text: `${kind}, ${state} ${relativeTime(sinceMs, now)}${why}`, colour: 'bad' };
