@@ -48,7 +48,8 @@ interface Asked {
   /** `resting`: until the time for which it is noted. */
   state: 'waiting' | 'asked' | 'resting';
   askedMs: number;
-  readonly end: AbortController;
+  isGone: boolean;
+  /** Ends the question that is under way, or the wait for the next one. */
   callOff: () => void;
   isTold: boolean;
 }
@@ -91,7 +92,7 @@ export class AskedAddresses {
   /** These from now on: what is new is asked, what is gone is forgotten. */
   follow(addresses: readonly FoundAddress[]): void {
     const texts = new Set(addresses.map(({ address }) => formatAddress(address)));
-    for (const [text, asked] of this.#asked) if (!texts.has(text)) this.#forget(asked);
+    this.#forget(asked => !texts.has(asked.text));
     for (const found of addresses) {
       const text = formatAddress(found.address);
       if (this.#asked.has(text)) continue;
@@ -104,7 +105,7 @@ export class AskedAddresses {
         isHeard: false,
         state: 'waiting',
         askedMs: Number.NEGATIVE_INFINITY,
-        end: new AbortController(),
+        isGone: false,
         callOff: () => {},
         isTold: false,
       };
@@ -118,6 +119,12 @@ export class AskedAddresses {
     return this.#asked.get(formatAddress(address))?.holder;
   }
 
+  /** Whether anybody said who is there, at any address. */
+  get isAnybodyKnown(): boolean {
+    for (const { holder } of this.#asked.values()) if (holder !== undefined) return true;
+    return false;
+  }
+
   /** Whether no question is under way or about to be. */
   get isIdle(): boolean {
     return this.#underWay === 0 && this.#fresh.size + this.#waiting.size === 0;
@@ -125,14 +132,18 @@ export class AskedAddresses {
 
   close(): void {
     for (const stop of this.#stops) stop();
-    for (const asked of this.#asked.values()) this.#forget(asked);
+    this.#forget(() => true);
   }
 
-  #forget(asked: Asked): void {
-    this.#asked.delete(asked.text);
-    asked.callOff();
-    asked.end.abort();
-    for (const line of [this.#fresh, this.#waiting]) line.keep(other => other !== asked);
+  /** All at once: an answer may have thousands that the one before had not. */
+  #forget(isGone: (asked: Asked) => boolean): void {
+    for (const asked of this.#asked.values()) {
+      if (!isGone(asked)) continue;
+      this.#asked.delete(asked.text);
+      asked.isGone = true;
+      asked.callOff();
+    }
+    for (const line of [this.#fresh, this.#waiting]) line.keep(other => !other.isGone);
   }
 
   #askNext(): void {
@@ -145,18 +156,19 @@ export class AskedAddresses {
 
   async #ask(asked: Asked): Promise<void> {
     const { identify, clock } = this.#parts;
-    const { signal } = asked.end;
+    const end = new AbortController();
+    asked.callOff = () => end.abort();
     asked.state = 'asked';
     asked.askedMs = clock.now();
     this.#underWay += 1;
     try {
-      const holder = await identify(asked.found.address, signal, asked.isHeard ? asked.holder : undefined);
-      if (!signal.aborted) this.#heard(asked, holder);
+      const holder = await identify(asked.found.address, end.signal, asked.isHeard ? asked.holder : undefined);
+      if (!asked.isGone) this.#heard(asked, holder);
     } catch (error) {
-      if (!signal.aborted) this.#heardNothing(asked, error);
+      if (!asked.isGone) this.#heardNothing(asked, error);
     }
     this.#underWay -= 1;
-    if (!signal.aborted) this.#askAgainAt(asked, clock.now() + this.#waitOf(asked));
+    if (!asked.isGone) this.#askAgainAt(asked, clock.now() + this.#waitOf(asked));
     this.#askNext();
     this.#parts.changed();
   }
@@ -203,12 +215,12 @@ export class AskedAddresses {
     const nowMs = this.#parts.clock.now();
     for (const asked of this.#asked.values()) {
       if (asked.state !== 'resting' || asked.holder === undefined || !isDoubtful(asked.holder)) continue;
+      asked.callOff();
       this.#askAgainAt(asked, Math.max(nowMs, asked.askedMs + LEAST_GAP_MS));
     }
   }
 
   #askAgainAt(asked: Asked, atMs: number): void {
-    asked.callOff();
     asked.state = 'resting';
     asked.callOff = this.#parts.clock.at(atMs, () => {
       asked.state = 'waiting';

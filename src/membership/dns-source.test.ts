@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { ManualClock } from '../../test/kit/manual-clock.ts';
 import { SelvedgeError } from '../errors/selvedge-error.ts';
 import { type Address, formatHostPort, parseAddress, type TcpAddress } from '../identity/address.ts';
+import { Fifo } from '../lifecycle/fifo.ts';
 import { MutableValue } from '../lifecycle/observable-value.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import type { AddressHolder } from './address-holder.ts';
@@ -275,6 +276,33 @@ test('many that are silent hold up nobody who is new', async t => {
   assert.deepEqual(Object.keys(scene.seen), ['node-2', 'node-3']);
 });
 
+test('a question to an address that DNS names no more is called off', async t => {
+  const scene = new Scene(t).at('10.0.0.2', 'node-2').answers('10.0.0.2', '10.0.0.3');
+  scene.identify = () => new Promise(() => {});
+  const opening = scene.open();
+  await scene.pass(10_000);
+  await opening;
+  await scene.answers('10.0.0.2').pass(FLOOR_MS);
+  assert.deepEqual(
+    scene.signals.map(({ aborted }) => aborted),
+    [false, true],
+  );
+});
+
+test('an answer of other addresses, however many, takes one pass over those that wait', async t => {
+  const hosts = (net: number) => Array.from({ length: 200 }, (_, index) => `10.0.${net}.${index + 1}`);
+  const scene = new Scene(t).answers(...hosts(1));
+  scene.identify = () => new Promise(() => {});
+  const opening = scene.open();
+  await scene.pass(10_000);
+  await opening;
+  const passes = t.mock.method(Fifo.prototype, 'keep').mock;
+  const { lookups } = scene;
+  await scene.answers(...hosts(2)).pass(FLOOR_MS);
+  assert.equal(scene.lookups, lookups + 1);
+  assert.ok(passes.callCount() <= 2, String(passes.callCount()));
+});
+
 test('after it is closed nothing changes, and nobody is asked', async t => {
   const scene = new Scene(t).at('10.0.0.2', 'node-2').answers('10.0.0.2');
   await scene.open();
@@ -307,6 +335,8 @@ class Scene {
   /** Who each question said had answered the last one there. */
   readonly known: (AddressHolder | undefined)[] = [];
   readonly lookedAtMs: number[] = [];
+  /** Of each question. */
+  readonly signals: AbortSignal[] = [];
   questions = 0;
   changes = 0;
   mostAtOnce = 0;
@@ -346,8 +376,9 @@ class Scene {
         this.lookedAtMs.push(this.clock.now());
         return this.lookUp(signal);
       },
-      identify: async (address, _signal, known) => {
+      identify: async (address, signal, known) => {
         this.questions += 1;
+        this.signals.push(signal);
         this.known.push(known);
         this.#atOnce += 1;
         this.mostAtOnce = Math.max(this.mostAtOnce, this.#atOnce);

@@ -145,7 +145,7 @@ class DnsSource implements MembershipSource {
     this.#callOffTaking?.();
     this.#callOffTaking = undefined;
     const addresses = this.#answer?.addresses ?? [];
-    if (this.#isAnybodyKnown()) {
+    if (this.#asked.isAnybodyKnown) {
       const members = membersAt(addresses, found => this.#asked.holderOf(found), this.#options.self);
       const next = { members, removed: [] };
       if (!isSameView(this.#view.value, next)) this.#view.set(next);
@@ -154,15 +154,11 @@ class DnsSource implements MembershipSource {
     if (this.#asked.isIdle) this.#setOpened();
   }
 
-  #isAnybodyKnown(): boolean {
-    return this.#answer?.addresses.some(found => this.#asked.holderOf(found) !== undefined) ?? false;
-  }
-
   /** Whether what is known is of now. */
   #judge(): void {
     const nowMs = this.#clock.now();
     const count = this.#answer?.addresses.length ?? 0;
-    if (count === 0 || this.#isAnybodyKnown()) this.#nobodySinceMs = undefined;
+    if (count === 0 || this.#asked.isAnybodyKnown) this.#nobodySinceMs = undefined;
     else this.#nobodySinceMs ??= nowMs;
     if (this.#failure !== undefined) return this.#standing.freeze(this.#failure);
     if (this.#nobodySinceMs !== undefined && nowMs - this.#nobodySinceMs >= SILENCE_MS)
