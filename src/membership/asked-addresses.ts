@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isSelvedgeError, messageOf } from '../errors/selvedge-error.ts';
 import { formatAddress } from '../identity/address.ts';
-import { Backoff } from '../lifecycle/backoff.ts';
+import { Backoff, type BackoffOptions } from '../lifecycle/backoff.ts';
 import type { Clock } from '../lifecycle/clock.ts';
 import { Fifo } from '../lifecycle/fifo.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
@@ -15,9 +15,11 @@ import type { BeliefPolicy } from './member-directory.ts';
 const MAX_AT_ONCE = 16;
 /** How often an address is asked again that has said who is there, and of which nobody says otherwise. */
 const ASK_AGAIN_MS = 300_000;
+const LEAST_CALM_MS = 0.8 * ASK_AGAIN_MS;
 /** Between two questions to one address, at least. */
 const LEAST_GAP_MS = 1_000;
 const RETRY = { initialMs: 250, maxMs: 30_000 };
+const DOUBT = { initialMs: LEAST_GAP_MS, maxMs: 30_000 };
 /** Addresses that are told of in ten seconds, one by one. */
 const MAX_LINES = 20;
 /** An address of a node that starts answers nobody for a while. */
@@ -42,6 +44,9 @@ interface Asked {
   readonly found: FoundAddress;
   readonly followedMs: number;
   readonly backoff: Backoff;
+  /** Between a question and one that a doubt asks for. */
+  readonly doubts: Backoff;
+  isDoubted: boolean;
   holder: AddressHolder | undefined;
   /** Whether the last question was answered. */
   isHeard: boolean;
@@ -58,17 +63,19 @@ interface Asked {
  * Who answers at the addresses of an answer, found out by asking them.
  *
  * A1. Each address is asked until somebody says who it is; then seldom, and soon as long as the node there cannot be reached
- *     or has another generation elsewhere: an address may have passed on to another node.
+ *     or a newer process of that name answers elsewhere: an address may have passed on to another node. An address is in
+ *     doubt ever more seldom, until it was left alone for as long as one that nobody doubts.
  * A2. What was said counts until something else is said there, or the address is no longer followed; silence and a refusal
  *     change nothing. What nothing proved ends with them in `strict`. When the mode turns to `strict` or `plain`, who was asked
  *     over the other is asked again.
  * A3. A bounded number of questions is under way, and one address is not asked twice at once. What was never asked comes
  *     first: many that are silent hold up nobody who is new for longer than one question takes.
  * A4. An address that stays silent, or where somebody answers who must not be believed, is logged once until it has said
- *     who it is; of very many some lines are left out.
+ *     who it is; who has our own name is logged. Of very many some lines are left out.
  */
 export class AskedAddresses {
   readonly #parts: AskedAddressesParts;
+  readonly #chance: Pick<BackoffOptions, 'random'>;
   readonly #asked = new Map<string, Asked>();
   /** Never asked yet. */
   readonly #fresh = new Fifo<Asked>();
@@ -79,6 +86,7 @@ export class AskedAddresses {
 
   constructor(parts: AskedAddressesParts) {
     this.#parts = parts;
+    this.#chance = parts.random === undefined ? {} : { random: parts.random };
     this.#stops = [
       parts.unreachable.subscribe((names, previous) => {
         this.#doubt(({ name }) => names.has(name) && !previous.has(name));
@@ -100,7 +108,9 @@ export class AskedAddresses {
         text,
         found,
         followedMs: this.#parts.clock.now(),
-        backoff: new Backoff({ ...RETRY, ...(this.#parts.random === undefined ? {} : { random: this.#parts.random }) }),
+        backoff: new Backoff({ ...RETRY, ...this.#chance }),
+        doubts: new Backoff({ ...DOUBT, ...this.#chance }),
+        isDoubted: false,
         holder: undefined,
         isHeard: false,
         state: 'waiting',
@@ -159,6 +169,8 @@ export class AskedAddresses {
     const end = new AbortController();
     asked.callOff = () => end.abort();
     asked.state = 'asked';
+    asked.isDoubted = false;
+    if (clock.now() - asked.askedMs >= LEAST_CALM_MS) asked.doubts.reset();
     asked.askedMs = clock.now();
     this.#underWay += 1;
     try {
@@ -180,12 +192,18 @@ export class AskedAddresses {
     asked.isTold = false;
     if (isDeepStrictEqual(holder, before)) return;
     if (isTwin(holder, this.#parts.self))
-      this.#parts.logger.warn('membership.name_taken', {
-        address: asked.text,
+      this.#sparingly('name_taken', asked)?.warn('membership.name_taken', {
         node: holder.name,
         problem: `generation ${holder.generation} there, ${this.#parts.self.generation} here`,
       });
-    this.#doubt(other => other.name === holder.name && other.generation !== holder.generation);
+    if (this.#isNewest(holder))
+      this.#doubt(({ name, generation }) => name === holder.name && generation < holder.generation);
+  }
+
+  #isNewest({ name, generation }: AddressHolder): boolean {
+    for (const { holder } of this.#asked.values())
+      if (holder?.name === name && holder.generation > generation) return false;
+    return true;
   }
 
   #heardNothing(asked: Asked, error: unknown): void {
@@ -195,28 +213,31 @@ export class AskedAddresses {
     const isSilent = asked.holder === undefined && this.#parts.clock.now() - asked.followedMs >= SILENCE_MS;
     if (asked.isTold || !(isRefused || isSilent)) return;
     asked.isTold = true;
-    const suppressed = this.#repeats.next('address_unidentified', this.#parts.clock.now());
-    if (suppressed === undefined) return;
-    this.#parts.logger.warn('membership.address_unidentified', {
-      address: asked.text,
-      problem: printable(messageOf(error)),
-      ...(suppressed === 0 ? {} : { suppressed }),
-    });
+    const problem = printable(messageOf(error));
+    this.#sparingly('unidentified', asked)?.warn('membership.address_unidentified', { problem });
+  }
+
+  #sparingly(kind: string, { text: address }: Asked): Logger | undefined {
+    const suppressed = this.#repeats.next(kind, this.#parts.clock.now());
+    if (suppressed === undefined) return undefined;
+    return this.#parts.logger.child({ address, ...(suppressed === 0 ? {} : { suppressed }) });
   }
 
   #waitOf({ holder, backoff }: Asked): number {
     if (holder === undefined || this.#parts.unreachable.value.has(holder.name)) return backoff.nextMs();
     backoff.reset();
-    return ASK_AGAIN_MS * (0.8 + 0.4 * (this.#parts.random ?? Math.random)());
+    return LEAST_CALM_MS + 0.4 * ASK_AGAIN_MS * (this.#parts.random ?? Math.random)();
   }
 
   /** Asks soon at the addresses of holders that are perhaps not there any more. */
   #doubt(isDoubtful: (holder: AddressHolder) => boolean): void {
     const nowMs = this.#parts.clock.now();
     for (const asked of this.#asked.values()) {
-      if (asked.state !== 'resting' || asked.holder === undefined || !isDoubtful(asked.holder)) continue;
+      if (asked.state !== 'resting' || asked.isDoubted) continue;
+      if (asked.holder === undefined || !isDoubtful(asked.holder)) continue;
+      asked.isDoubted = true;
       asked.callOff();
-      this.#askAgainAt(asked, Math.max(nowMs, asked.askedMs + LEAST_GAP_MS));
+      this.#askAgainAt(asked, Math.max(nowMs, asked.askedMs + asked.doubts.nextMs()));
     }
   }
 

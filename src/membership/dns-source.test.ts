@@ -205,6 +205,37 @@ test('a name with another generation at another address casts doubt on where it 
   assert.deepEqual(scene.seen['node-2'], ['10.0.0.2:5122', '10.0.0.9:5122']);
 });
 
+test('who says another generation at each question is asked ever more seldom, and at once again after a calm time', async t => {
+  const hosts = Array.from({ length: 20 }, (_, index) => `10.0.1.${index + 1}`);
+  const scene = new Scene(t).answers(...hosts);
+  let generation = 0;
+  scene.identify = async () => ({ name: 'node-2', generation: ++generation, isProven: true, labels: {} });
+  await scene.open();
+  await scene.pass(120_000);
+  const asked = async (ms: number) => {
+    const before = scene.questions;
+    await scene.pass(ms);
+    return (scene.questions - before) / hosts.length;
+  };
+  const often = await asked(300_000);
+  assert.ok(often > 5 && often <= 11, String(often));
+  for (const host of hosts) scene.at(host, 'node-2', ++generation);
+  await scene.pass(400_000);
+  for (const host of hosts) scene.at(host, 'node-2', generation);
+  await scene.pass(400_000);
+  scene.at('10.0.0.9', 'node-2', ++generation).answers('10.0.0.9', ...hosts);
+  assert.equal(await asked(FLOOR_MS + 2_000), 1 + 1 / hosts.length, 'each once');
+});
+
+test('an older generation elsewhere casts no doubt', async t => {
+  const scene = new Scene(t).at('10.0.0.2', 'node-2', 2).at('10.0.0.3', 'node-2', 1).answers('10.0.0.2', '10.0.0.3');
+  await scene.open();
+  await scene.pass(10_000);
+  const { questions } = scene;
+  await scene.at('10.0.0.4', 'node-2', 1).answers('10.0.0.2', '10.0.0.3', '10.0.0.4').pass(60_000);
+  assert.equal(scene.questions, questions + 1);
+});
+
 test('when the mode turns strict, who proved nothing is asked again at once, and is nobody where it does not', async t => {
   const scene = new Scene(t).at('10.0.0.2', 'node-2').at('10.0.0.3', 'node-3').answers('10.0.0.2', '10.0.0.3');
   const unproven = { generation: 1, isProven: false, labels: {} };
@@ -259,6 +290,14 @@ test('many who are refused fill no log', async t => {
   };
   await scene.open();
   assert.equal(scene.told('membership.address_unidentified').length, 20);
+});
+
+test('many with our own name fill no log', async t => {
+  const hosts = Array.from({ length: 100 }, (_, index) => `10.0.1.${index + 1}`);
+  const scene = new Scene(t).answers(...hosts);
+  for (const host of hosts) scene.at(host, 'node-1', 8);
+  await scene.open();
+  assert.equal(scene.told('membership.name_taken').length, 20);
 });
 
 test('many that are silent hold up nobody who is new', async t => {
