@@ -1,6 +1,6 @@
 import { type ConfigProblem, isSelvedgeError } from '../errors/selvedge-error.ts';
-import type { Member } from '../membership/member.ts';
 import { loadMembersFile } from '../membership/members-file.ts';
+import type { MembershipView } from '../membership/membership-source.ts';
 import { membersOutOfReach } from '../membership/unreachable-members.ts';
 import type { NodeSettings } from '../node/node-settings.ts';
 import { checkProfiles } from './check-profiles.ts';
@@ -22,15 +22,19 @@ export async function checkMembers({
   const source = membership?.sources.find(each => each.kind === 'file');
   if (source === undefined) return { problems: [], warnings: [], names: undefined };
   const file = source.membersFile;
-  const members = await tryLoadMembers(file);
-  if ('problems' in members) return { problems: members.problems, warnings: [], names: undefined };
+  const loaded = await tryLoadMembers(file);
+  if ('problems' in loaded) return { problems: loaded.problems, warnings: [], names: undefined };
 
-  const { list } = members;
+  const { members: list, removed } = loaded;
+  const isRemoved = removed.includes(nodeName);
   const others = list.filter(({ name }) => name !== nodeName);
   return {
-    problems: mode === 'strict' ? membersOutOfReach(list, nodeName, file) : [],
+    problems: [
+      ...(isRemoved ? [ownRemoval(file, nodeName)] : []),
+      ...(mode === 'strict' ? membersOutOfReach(list, nodeName, file) : []),
+    ],
     warnings: [
-      ...(others.length < list.length || list.length === 0
+      ...(isRemoved || others.length < list.length || list.length === 0
         ? []
         : [`${file}: does not list ${nodeName} itself; nodes with the same file refuse it as not_a_member`]),
       ...checkProfiles({ tls, nodeName }, list),
@@ -39,11 +43,14 @@ export async function checkMembers({
   };
 }
 
-async function tryLoadMembers(
-  file: string,
-): Promise<{ list: readonly Member[] } | { problems: readonly ConfigProblem[] }> {
+function ownRemoval(file: string, nodeName: string): ConfigProblem {
+  const problem = `${nodeName} was removed from the cluster, and does not start.`;
+  return { key: 'removed', place: file, problem, remedy: 'Take the name out when it is to come back.' };
+}
+
+async function tryLoadMembers(file: string): Promise<MembershipView | { readonly problems: readonly ConfigProblem[] }> {
   try {
-    return { list: (await loadMembersFile(file)).members };
+    return await loadMembersFile(file);
   } catch (error) {
     if (!isSelvedgeError(error, 'config_invalid')) throw error;
     return { problems: error.facts.problems };

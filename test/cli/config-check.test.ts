@@ -139,6 +139,15 @@ test('a daemon that does not start says all that check says', async t => {
   assert.deepEqual(await linesOf('run'), await linesOf('check'));
 });
 
+test('a node that was removed does not start, and check says so before', async t => {
+  const node = await makeConfiguredNode(t);
+  await node.writeMembers([['node-2', '127.0.0.1:5123']], ['node-1']);
+  const { stdout, stderr, exitCode } = await runSelvedge(['check', '--config', node.config]);
+  assert.equal(exitCode, 78);
+  assert.match(stdout + stderr, /members\.toml: removed: node-1 was removed from the cluster, and does not start\./);
+  assert.doesNotMatch(stdout + stderr, /not_a_member/);
+});
+
 test('what peers with the same configuration would refuse is a warning', async t => {
   const node = await makeConfiguredNode(t);
   await node.writeConfig({

@@ -11,7 +11,7 @@ export interface ConfiguredNode {
   readonly store: CertStore;
   path(name: string): string;
   /** Replaces the members file; each `[name, address]`. */
-  writeMembers(members: readonly (readonly [string, string])[]): Promise<void>;
+  writeMembers(members: readonly (readonly [string, string])[], removed?: readonly string[]): Promise<void>;
   /** Writes the configuration again, with texts replaced. */
   writeConfig(replacements?: Readonly<Record<string, string>>): Promise<void>;
 }
@@ -44,9 +44,10 @@ export async function makeConfiguredNode(t: TestContext): Promise<ConfiguredNode
     config: path('node.toml'),
     store,
     path,
-    writeMembers: members => {
+    writeMembers: (members, removed = []) => {
+      const head = removed.length === 0 ? '' : `removed = ["${removed.join('", "')}"]\n`;
       const tables = members.map(([name, address]) => `[[member]]\nname = "${name}"\naddress = "${address}"\n`);
-      return writeFile(path('members.toml'), tables.join(''));
+      return writeFile(path('members.toml'), head + tables.join(''));
     },
     writeConfig: (replacements = {}) => {
       const text = Object.entries(replacements).reduce((before, [from, to]) => before.replaceAll(from, to), CONFIG);
