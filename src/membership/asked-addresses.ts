@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { isSelvedgeError, messageOf } from '../errors/selvedge-error.ts';
+import { isSelvedgeError, messageOf, SelvedgeError } from '../errors/selvedge-error.ts';
 import { formatAddress } from '../identity/address.ts';
 import { Backoff, type BackoffOptions } from '../lifecycle/backoff.ts';
 import type { Clock } from '../lifecycle/clock.ts';
@@ -10,6 +10,8 @@ import { type Logger, printable } from '../telemetry/logger.ts';
 import { type AddressHolder, type Identify, isTwin, type OwnHolder } from './address-holder.ts';
 import type { FoundAddress } from './dns-answer.ts';
 import type { BeliefPolicy } from './member-directory.ts';
+import { ProvenNames } from './proven-names.ts';
+import type { TlsMemory } from './tls-memory.ts';
 
 /** Dials that are under way at once. */
 const MAX_AT_ONCE = 16;
@@ -32,6 +34,8 @@ export interface AskedAddressesParts {
   readonly unreachable: ObservableValue<ReadonlySet<string>>;
   /** In `strict` nothing counts that is not proven. */
   readonly policy: ObservableValue<Pick<BeliefPolicy, 'mode'>>;
+  /** Who spoke mutual TLS: nobody gets such a name by word alone. */
+  readonly memory: ObservableValue<TlsMemory>;
   /** Called when what is known changed, or a round of questions is over. */
   readonly changed: () => void;
   readonly clock: Clock;
@@ -66,8 +70,9 @@ interface Asked {
  *     or a newer process of that name answers elsewhere: an address may have passed on to another node. An address is in
  *     doubt ever more seldom, until it was left alone for as long as one that nobody doubts.
  * A2. What was said counts until something else is said there, or the address is no longer followed; silence and a refusal
- *     change nothing. What nothing proved ends with them in `strict`. When the mode turns to `strict` or `plain`, who was asked
- *     over the other is asked again.
+ *     change nothing. What nothing proved ends with them in `strict`, and for a name that is proven elsewhere or was before
+ *     (see {@link ProvenNames}): who says such a name without a proof is refused. When the mode turns to `strict` or
+ *     `plain`, who was asked over the other is asked again.
  * A3. A bounded number of questions is under way, and one address is not asked twice at once. What was never asked comes
  *     first: many that are silent hold up nobody who is new for longer than one question takes.
  * A4. An address that stays silent, or where somebody answers who must not be believed, is logged once until it has said
@@ -75,6 +80,7 @@ interface Asked {
  */
 export class AskedAddresses {
   readonly #parts: AskedAddressesParts;
+  readonly #proven: ProvenNames;
   readonly #chance: Pick<BackoffOptions, 'random'>;
   readonly #asked = new Map<string, Asked>();
   /** Never asked yet. */
@@ -87,7 +93,10 @@ export class AskedAddresses {
   constructor(parts: AskedAddressesParts) {
     this.#parts = parts;
     this.#chance = parts.random === undefined ? {} : { random: parts.random };
+    const remembered = () => this.#doubt(({ name, isProven }) => !isProven && this.#proven.has(name));
+    this.#proven = new ProvenNames({ memory: parts.memory, policy: parts.policy, remembered });
     this.#stops = [
+      () => this.#proven.close(),
       parts.unreachable.subscribe((names, previous) => {
         this.#doubt(({ name }) => names.has(name) && !previous.has(name));
       }),
@@ -185,7 +194,10 @@ export class AskedAddresses {
     this.#parts.changed();
   }
 
+  /** @throws refused */
   #heard(asked: Asked, holder: AddressHolder): void {
+    if (holder.isProven) this.#proves(holder);
+    else if (this.#proven.has(holder.name)) throw downgraded(holder);
     const before = asked.holder;
     asked.holder = holder;
     asked.isHeard = true;
@@ -200,6 +212,18 @@ export class AskedAddresses {
       this.#doubt(({ name, generation }) => name === holder.name && generation < holder.generation);
   }
 
+  #mayBeSaid({ name, isProven }: AddressHolder): boolean {
+    return isProven || (this.#parts.policy.value.mode !== 'strict' && !this.#proven.has(name));
+  }
+
+  /** Whoever said that name without a proof has it no more. */
+  #proves({ name }: AddressHolder): void {
+    this.#proven.add(name);
+    this.#doubt(holder => holder.name === name && !holder.isProven);
+    for (const asked of this.#asked.values())
+      if (asked.holder?.name === name && !asked.holder.isProven) asked.holder = undefined;
+  }
+
   #isNewest({ name, generation }: AddressHolder): boolean {
     for (const { holder } of this.#asked.values())
       if (holder?.name === name && holder.generation > generation) return false;
@@ -208,7 +232,7 @@ export class AskedAddresses {
 
   #heardNothing(asked: Asked, error: unknown): void {
     asked.isHeard = false;
-    if (asked.holder?.isProven === false && this.#parts.policy.value.mode === 'strict') asked.holder = undefined;
+    if (asked.holder !== undefined && !this.#mayBeSaid(asked.holder)) asked.holder = undefined;
     const isRefused = isSelvedgeError(error, 'refused') && error.facts.by === 'us';
     const isSilent = asked.holder === undefined && this.#parts.clock.now() - asked.followedMs >= SILENCE_MS;
     if (asked.isTold || !(isRefused || isSilent)) return;
@@ -249,4 +273,10 @@ export class AskedAddresses {
       this.#askNext();
     });
   }
+}
+
+function downgraded({ name }: AddressHolder): SelvedgeError {
+  const detail = `${name} spoke TLS before, and nothing proves that this is it`;
+  const reason = 'downgrade_refused';
+  return new SelvedgeError('refused', `${reason}: ${detail}`, { reason, by: 'us', detail });
 }

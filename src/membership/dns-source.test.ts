@@ -2,15 +2,16 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { ManualClock } from '../../test/kit/manual-clock.ts';
 import { SelvedgeError } from '../errors/selvedge-error.ts';
-import { type Address, formatHostPort, parseAddress, type TcpAddress } from '../identity/address.ts';
+import { type Address, formatAddress, formatHostPort, parseAddress, type TcpAddress } from '../identity/address.ts';
 import { Fifo } from '../lifecycle/fifo.ts';
-import { MutableValue } from '../lifecycle/observable-value.ts';
+import { constant, MutableValue } from '../lifecycle/observable-value.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import type { AddressHolder } from './address-holder.ts';
 import type { FoundAddress } from './dns-answer.ts';
 import { openDnsSource } from './dns-source.ts';
-import type { BeliefPolicy } from './member-directory.ts';
+import { type BeliefPolicy, MemberDirectory } from './member-directory.ts';
 import type { MembershipSource } from './membership-source.ts';
+import { NO_MEMORY, type TlsMemory } from './tls-memory.ts';
 
 const FLOOR_MS = 5_000;
 const CEILING_MS = 300_000;
@@ -267,6 +268,81 @@ test('when the mode turns plain, who was asked over TLS is asked again', async t
   assert.deepEqual(member?.addresses, [tcp('10.0.0.2:5122')]);
 });
 
+test('a name that was proven goes to nobody by word alone, wherever DNS points', async t => {
+  const scene = new Scene(t).at('10.0.0.2', 'node-2').at('10.0.0.3', 'node-3').inPlaintext('10.6.6.6', 'node-2');
+  scene.policy.set({ mode: 'optional' });
+  await scene.answers('10.0.0.2').open();
+  assert.deepEqual(scene.dialled('node-2'), ['https://10.0.0.2:5122']);
+
+  await scene.answers('10.6.6.6').pass(60_000);
+  assert.deepEqual([scene.standing[0], scene.dialled('node-2')], ['frozen', ['https://10.0.0.2:5122']]);
+  assert.deepEqual(scene.told('membership.address_unidentified'), ['10.6.6.6:5122']);
+
+  await scene.answers('10.6.6.6', '10.0.0.3').pass(60_000);
+  assert.deepEqual([scene.standing, Object.keys(scene.seen)], [['current'], ['node-3']]);
+  assert.deepEqual(scene.dialled('node-2'), []);
+
+  await scene.answers('10.6.6.6', '10.0.0.3', '10.0.0.2').pass(60_000);
+  await scene.inPlaintext('10.0.0.2', 'node-2').pass(600_000);
+  assert.deepEqual(scene.dialled('node-2'), ['https://10.0.0.2:5122'], 'nor at the address where it was proven');
+});
+
+test('who said a name before somebody proved it has it no more', async t => {
+  const scene = new Scene(t).inPlaintext('10.6.6.6', 'node-2').answers('10.6.6.6');
+  scene.policy.set({ mode: 'optional' });
+  await scene.open();
+  assert.deepEqual(scene.dialled('node-2'), ['10.6.6.6:5122']);
+  await scene.at('10.0.0.2', 'node-2').at('10.0.0.3', 'node-3').answers('10.6.6.6', '10.0.0.2').pass(FLOOR_MS);
+  scene.holders.delete('10.6.6.6');
+  scene.identify = () => new Promise(() => {});
+  await scene.answers('10.6.6.6', '10.0.0.3').pass(FLOOR_MS + 2_000);
+  assert.deepEqual(Object.keys(scene.seen), ['node-3']);
+});
+
+test('the name of who is remembered to have spoken TLS goes to nobody by word alone, until it is not any more', async t => {
+  const remembered = new Map([['node-2', { entry: [], generation: 1, permitted: false }]]);
+  const scene = new Scene(t).inPlaintext('10.0.0.2', 'node-2').at('10.0.0.3', 'node-3');
+  scene.policy.set({ mode: 'optional' });
+  await scene.answers('10.0.0.2', '10.0.0.3').open();
+  assert.deepEqual(Object.keys(scene.seen), ['node-2', 'node-3']);
+
+  scene.memory.set(remembered);
+  await scene.pass(2_000);
+  assert.deepEqual(Object.keys(scene.seen), ['node-3'], 'asked at once');
+  await scene.at('10.0.0.2', 'node-2').pass(60_000);
+  assert.deepEqual(scene.dialled('node-2'), ['https://10.0.0.2:5122']);
+
+  scene.memory.set(NO_MEMORY);
+  scene.unreachable.set(new Set(['node-2']));
+  await scene.inPlaintext('10.0.0.2', 'node-2').pass(60_000);
+  assert.deepEqual(scene.dialled('node-2'), ['10.0.0.2:5122'], 'it went back to plain');
+});
+
+test('a node that begins to speak TLS is a member all the time', async t => {
+  const scene = new Scene(t).inPlaintext('10.0.0.2', 'node-2').at('10.0.0.3', 'node-3');
+  scene.policy.set({ mode: 'optional' });
+  await scene.answers('10.0.0.2', '10.0.0.3').open();
+  const seen = new Set<number>();
+  scene.source.view.subscribe(({ members }) => seen.add(members.length));
+  scene.at('10.0.0.2', 'node-2').memory.set(new Map([['node-2', { entry: [], generation: 1, permitted: false }]]));
+  await scene.pass(2_000);
+  assert.deepEqual([[...seen], scene.dialled('node-2')], [[2], ['https://10.0.0.2:5122']]);
+});
+
+test('in plain no name is proven', async t => {
+  const scene = new Scene(t).at('10.0.0.2', 'node-2').answers('10.0.0.2');
+  scene.policy.set({ mode: 'optional' });
+  await scene.open();
+  scene.memory.set(new Map([['node-2', { entry: [], generation: 1, permitted: false }]]));
+  scene.policy.set({ mode: 'plain' });
+  await scene.inPlaintext('10.0.0.2', 'node-2').pass(2_000);
+  assert.deepEqual(scene.dialled('node-2'), ['10.0.0.2:5122']);
+  scene.memory.set(NO_MEMORY);
+  scene.policy.set({ mode: 'optional' });
+  await scene.inPlaintext('10.0.0.9', 'node-2', 10).answers('10.0.0.9').pass(60_000);
+  assert.deepEqual(scene.dialled('node-2'), ['10.0.0.9:5122']);
+});
+
 test('another process with our name is told, and no member', async t => {
   const scene = new Scene(t).at('10.0.0.9', 'node-1', 8).at('10.0.0.2', 'node-2').answers('10.0.0.2', '10.0.0.9');
   await scene.open();
@@ -366,6 +442,7 @@ class Scene {
   readonly clock = new ManualClock(1_000);
   readonly unreachable = new MutableValue<ReadonlySet<string>>(new Set());
   readonly policy = new MutableValue<Pick<BeliefPolicy, 'mode'>>({ mode: 'strict' });
+  readonly memory = new MutableValue<TlsMemory>(NO_MEMORY);
   readonly holders = new Map<string, AddressHolder>();
   readonly log: { event: string; address?: string }[] = [];
   source: MembershipSource = undefined as never;
@@ -402,6 +479,26 @@ class Scene {
     return this;
   }
 
+  /** Who says a name and proves nothing. */
+  inPlaintext(host: string, name: string, generation = 9): this {
+    this.holders.set(host, { name, generation, isProven: false, labels: {} });
+    return this;
+  }
+
+  /** What is dialled for a member, by a node that refuses no step down. */
+  dialled(name: string): readonly string[] {
+    const policy = constant({ mode: 'optional' as const, refuseDowngrade: false });
+    const directory = new MemberDirectory({
+      source: this.source.view,
+      policy,
+      self: 'node-1',
+      lists: () => false,
+      memory: this.memory,
+    });
+    directory.close();
+    return directory.member(name)?.addresses.map(formatAddress) ?? [];
+  }
+
   answers(...hosts: readonly string[]): this {
     this.#addresses = hosts.map(host => ({ address: tcp(`${host}:5122`), priority: 0, weight: undefined }));
     return this;
@@ -431,6 +528,7 @@ class Scene {
       self: { name: 'node-1', generation: 7 },
       unreachable,
       policy: this.policy,
+      memory: this.memory,
       minTtlMs: FLOOR_MS,
       maxTtlMs: CEILING_MS,
       openTimeoutMs: 10_000,

@@ -11,6 +11,7 @@ import type { BeliefPolicy } from './member-directory.ts';
 import type { MembershipEditor } from './membership-editor.ts';
 import type { MembershipSource, MembershipView, SourceStanding } from './membership-source.ts';
 import { StandingOfSource } from './source-standing.ts';
+import type { TlsMemory } from './tls-memory.ts';
 
 export interface DnsSourceOptions {
   /** What is resolved, for people. */
@@ -21,6 +22,8 @@ export interface DnsSourceOptions {
   /** Names of members that this node cannot reach now. */
   readonly unreachable: ObservableValue<ReadonlySet<string>>;
   readonly policy: ObservableValue<Pick<BeliefPolicy, 'mode'>>;
+  /** Who spoke mutual TLS. */
+  readonly memory: ObservableValue<TlsMemory>;
   /** No answer counts for less than that, and after a failure nobody is asked sooner. */
   readonly minTtlMs: number;
   readonly maxTtlMs: number;
@@ -75,7 +78,7 @@ class DnsSource implements MembershipSource {
   #setOpened = () => {};
 
   constructor(options: DnsSourceOptions) {
-    const { minTtlMs, identify, self, unreachable, policy, logger, clock = MONOTONIC_CLOCK, random } = options;
+    const { minTtlMs, identify, self, unreachable, policy, memory, logger, clock = MONOTONIC_CLOCK, random } = options;
     const chance = random === undefined ? {} : { random };
     this.#options = options;
     this.#clock = clock;
@@ -83,7 +86,17 @@ class DnsSource implements MembershipSource {
     this.#standing = new StandingOfSource('dns', logger);
     this.#backoff = new Backoff({ initialMs: minTtlMs, maxMs: Math.max(minTtlMs, MAX_RETRY_MS), ...chance });
     const changed = () => this.#settle();
-    this.#asked = new AskedAddresses({ identify, self, unreachable, policy, changed, clock, logger, ...chance });
+    this.#asked = new AskedAddresses({
+      identify,
+      self,
+      unreachable,
+      policy,
+      memory,
+      changed,
+      clock,
+      logger,
+      ...chance,
+    });
     this.opened = new Promise(resolve => {
       const callOff = clock.at(clock.now() + options.openTimeoutMs, () => this.#setOpened());
       this.#setOpened = () => {

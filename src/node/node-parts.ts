@@ -122,22 +122,23 @@ export class NodeParts {
       const bearerRules = closing.use('bearer rules', new WatchedBearerRules({ logger, metrics, onProblem }));
       await bearerRules.commit(await bearerRules.prepare(settings.authorization.bearer));
       const unreachable = new MutableValue<ReadonlySet<string>>(new Set());
+      const tlsMemory = closing.use(
+        'memory of members',
+        await openTlsMemory(join(settings.dataDir, 'members-with-tls.json'), logger),
+      );
       const members = await openMembership({
         settings: current,
         credentials,
         outbound,
         data,
         unreachable,
+        tlsMemory: tlsMemory.value,
         refused: peer => audit.refused(peer),
         problems,
         logger,
         metrics,
       });
       closing.use('members', members);
-      const tlsMemory = closing.use(
-        'memory of members',
-        await openTlsMemory(join(settings.dataDir, 'members-with-tls.json'), logger),
-      );
       return new NodeParts({
         problems,
         policies,

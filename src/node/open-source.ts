@@ -22,11 +22,12 @@ export function openSource(source: MembershipSourceSettings, parts: SourceParts)
     case 'dns': {
       const { names, minTtlMs, maxTtlMs, timeoutMs } = source;
       const lookUp = dnsLookup(source);
-      const { outbound, data, unreachable, refused } = parts;
+      const { outbound, data, unreachable, tlsMemory, refused } = parts;
       const identify = identifyWith({ outbound: () => outbound.value, settings, refused, metrics });
       const self = { name: settings.value.nodeName, generation: data.generation };
       const limits = { minTtlMs, maxTtlMs, openTimeoutMs: timeoutMs };
-      return openDnsSource({ names, lookUp, identify, self, unreachable, policy: outbound, ...limits, logger });
+      const follows = { unreachable, policy: outbound, memory: tlsMemory };
+      return openDnsSource({ names, lookUp, identify, self, ...follows, ...limits, logger });
     }
     case 'etcd':
       return openEtcd(source, parts);

@@ -1,5 +1,6 @@
 import type { OutboundPolicy } from '../connector/trust-profile.ts';
 import type { ObservableValue } from '../lifecycle/observable-value.ts';
+import type { TlsMemory } from '../membership/tls-memory.ts';
 import type { RefusedPeer } from '../rpc/refused-peer.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -19,6 +20,8 @@ export interface SourceParts {
   readonly metrics: Metrics;
   /** Names of members that this node cannot reach now. */
   readonly unreachable: ObservableValue<ReadonlySet<string>>;
+  /** Who spoke mutual TLS, also before this process. */
+  readonly tlsMemory: ObservableValue<TlsMemory>;
   /** Told of each node that this one refuses to take for a member. */
   readonly refused: (peer: RefusedPeer) => void;
 }

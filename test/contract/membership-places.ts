@@ -9,6 +9,7 @@ import { dnsLookup } from '../../src/membership/dns-lookup.ts';
 import { openDnsSource } from '../../src/membership/dns-source.ts';
 import { openMembersFile } from '../../src/membership/members-file-source.ts';
 import type { MembershipSource } from '../../src/membership/membership-source.ts';
+import { NO_MEMORY } from '../../src/membership/tls-memory.ts';
 import type { Logger } from '../../src/telemetry/logger.ts';
 import { DnsServer, type SrvTarget } from '../kit/dns-server.ts';
 import { ETCD_PREFIX, openTestEtcdSource } from '../kit/etcd-source.ts';
@@ -104,6 +105,7 @@ async function dnsPlace(t: TestContext): Promise<MembershipPlace> {
         self: { name: 'node-1', generation: 1 },
         unreachable: constant(new Set<string>()),
         policy: constant({ mode: 'strict' as const }),
+        memory: constant(NO_MEMORY),
         minTtlMs: 10,
         maxTtlMs: 20,
         openTimeoutMs: 10_000,
