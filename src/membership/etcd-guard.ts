@@ -1,17 +1,9 @@
 import { SelvedgeError } from '../errors/selvedge-error.ts';
-import type { EtcdClient } from '../rpc/etcd-client.ts';
-import { etcdFailureOf } from '../rpc/etcd-failure.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { etcdKey } from './etcd-keys.ts';
+import { type EtcdGap, type EtcdGapParts, findEtcdGap } from './etcd-gaps.ts';
 import { unguarded } from './etcd-words.ts';
 
-/** No node bears it: a node name holds no `~`. */
-const NOBODY = '~guard~';
-
-export interface EtcdGuardParts {
-  readonly client: Pick<EtcdClient, 'transact'>;
-  readonly prefix: string;
-  readonly nodeName: string;
+export interface EtcdGuardParts extends EtcdGapParts {
   /** Then it is logged, and no more. */
   readonly allowUnguarded: boolean;
   readonly everyMs: number;
@@ -28,7 +20,7 @@ export class EtcdGuard {
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
   #hasLooked = false;
-  #told: string | undefined;
+  #told: EtcdGap | undefined;
 
   constructor(parts: EtcdGuardParts) {
     this.#parts = parts;
@@ -36,10 +28,9 @@ export class EtcdGuard {
 
   /** The first try. @throws config_invalid where it does not and that is not allowed; as a call of the client. */
   async insist(): Promise<void> {
-    const { client, prefix, nodeName, allowUnguarded } = this.#parts;
-    const key = await unguardedKey(client, prefix, nodeName);
-    if (key !== undefined && !allowUnguarded) throw notGuarded(unguarded(this.#parts.user(), key));
-    this.#tell(key);
+    const gap = await findEtcdGap(this.#parts);
+    if (gap !== undefined && !this.#parts.allowUnguarded) throw notGuarded(gap, unguarded(this.#parts.user(), gap));
+    this.#tell(gap);
   }
 
   /** From now on what changes is a problem. */
@@ -52,67 +43,48 @@ export class EtcdGuard {
     if (this.#timer !== undefined && !this.#hasLooked) void this.#look();
   }
 
+  /** Whether what stands in etcd now is by those who may write it, or by whom we are content with. Never rejects. */
+  async vouches(): Promise<boolean> {
+    if (this.#parts.allowUnguarded) return true;
+    return (await this.#look()) && this.#told === undefined;
+  }
+
   close(): void {
     this.#isClosed = true;
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
 
-  async #look(): Promise<void> {
-    const { client, prefix, nodeName } = this.#parts;
+  /** @returns whether etcd answered. */
+  async #look(): Promise<boolean> {
     try {
-      this.#tell(await unguardedKey(client, prefix, nodeName));
+      this.#tell(await findEtcdGap(this.#parts));
+      return true;
     } catch {
       // Nothing was learned. That etcd is away, the standing of the source says.
+      return false;
     }
   }
 
-  #tell(key: string | undefined): void {
+  #tell(gap: EtcdGap | undefined): void {
     const { logger, user, allowUnguarded, onProblem } = this.#parts;
     this.#hasLooked = true;
-    if (this.#isClosed || key === this.#told) return;
-    this.#told = key;
-    const problem = key === undefined ? undefined : unguarded(user(), key);
-    if (problem !== undefined) logger.warn('membership.unguarded', { source: 'etcd', key, problem });
+    if (this.#isClosed || (gap?.key === this.#told?.key && gap?.kind === this.#told?.kind)) return;
+    this.#told = gap;
+    const problem = gap === undefined ? undefined : unguarded(user(), gap);
+    if (gap !== undefined) logger.warn('membership.unguarded', { source: 'etcd', key: gap.key, problem });
     if (!allowUnguarded) onProblem(problem);
   }
 }
 
-/**
- * A key by which this node could register, or hold the name of, another node, which etcd's own access control ought to
- * refuse; undefined where it does. Keys that begin like our own are among those that are tried: what was granted with
- * `--prefix` reaches them. Writes nothing: the transaction holds under a condition that is never true, and etcd asks for
- * the permissions of all it might do.
- * @throws as a call of the client, where etcd does not answer.
- */
-export async function unguardedKey(
-  client: Pick<EtcdClient, 'transact'>,
-  prefix: string,
-  nodeName: string,
-): Promise<string | undefined> {
-  const own = etcdKey(prefix, 'holders', nodeName);
-  for (const kind of ['nodes', 'holders'] as const)
-    for (const name of [NOBODY, `${nodeName}${NOBODY}`]) {
-      const key = etcdKey(prefix, kind, name);
-      if (await mayWrite(client, own, key)) return key;
-    }
-  return undefined;
-}
+const REMEDIES: Readonly<Record<EtcdGap['kind'], string>> = {
+  grant: 'Bind each user of etcd to the keys of its own name (see docs/membership.md)',
+  nested: 'Update all servers of etcd (see docs/membership.md)',
+};
 
-async function mayWrite(client: Pick<EtcdClient, 'transact'>, own: string, key: string): Promise<boolean> {
-  try {
-    await client.transact([{ key: own, never: true }], [{ kind: 'put', key, value: '' }]);
-    return true;
-  } catch (error) {
-    if (etcdFailureOf(error).kind === 'denied') return false;
-    throw error;
-  }
-}
-
-function notGuarded(problem: string): SelvedgeError<'config_invalid'> {
+function notGuarded({ kind }: EtcdGap, problem: string): SelvedgeError<'config_invalid'> {
   const key = 'membership.etcd.allow-unguarded';
-  const remedy =
-    'Bind each user of etcd to the keys of its own name (see docs/membership.md), or set it to true where nobody else reaches etcd.';
+  const remedy = `${REMEDIES[kind]}, or set it to true where each node may be trusted with all others.`;
   const problems = [{ key, place: '', problem, remedy }];
   return new SelvedgeError('config_invalid', `${key}: ${problem}. ${remedy}`, { problems });
 }

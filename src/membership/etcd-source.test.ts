@@ -288,6 +288,61 @@ test('a node that could write the records of others does not start, unless that 
   assert.deepEqual([allowed.problem(), allowed.log.map(({ event }) => event)], [undefined, ['membership.unguarded']]);
 });
 
+test('an etcd that applies no users inside nested transactions is none that guards, however its users are bound', async t => {
+  const etcd = await startFakeEtcd(t);
+  const own = new Set([key('nodes/a'), key('holders/a')]);
+  etcd.denies = (of, access) => access === 'write' && !own.has(of);
+  etcd.isNestingUnguarded = true;
+  const before = etcd.revision;
+  await assert.rejects(
+    open(t, etcd, { allowUnguarded: false }),
+    (error: Error) =>
+      isSelvedgeError(error, 'config_invalid') && /nested .*3\.4\.42, 3\.5\.28, 3\.6\.9/.test(error.message),
+  );
+  assert.equal(etcd.revision, before, 'it wrote nothing to find out');
+  const allowed = await open(t, etcd, { dataDir: await makeDataDir(t) });
+  assert.deepEqual([allowed.problem(), allowed.log.map(({ event }) => event)], [undefined, ['membership.unguarded']]);
+  await allowed.close();
+  etcd.isNestingUnguarded = false;
+  const opened = await open(t, etcd, { allowUnguarded: false, timing: { guardEveryMs: 20 } });
+  assert.equal(opened.problem(), undefined);
+  etcd.isNestingUnguarded = true;
+  await until('it says so', () => opened.problem()?.includes('nested transactions') === true);
+});
+
+test('a grant by range that reaches another member is seen, and one of operators is none', async t => {
+  const etcd = await startFakeEtcd(t);
+  etcd.write({ [key('nodes/b')]: node('https://b:1') });
+  const own = [key('nodes/a'), key('holders/a')];
+  const may = new Set([...own, key('nodes/b')]);
+  etcd.denies = (of, access) => access === 'write' && !may.has(of);
+  await assert.rejects(open(t, etcd, { allowUnguarded: false }), /write \/selvedge\/dev\/nodes\/b,/);
+  etcd.denies = (of, access) => access === 'write' && !own.includes(of) && !of.startsWith(key('members/'));
+  assert.equal((await open(t, etcd, { allowUnguarded: false })).problem(), undefined);
+});
+
+test('while nodes could have written it, a node does not end by what stands in etcd', async t => {
+  const etcd = await startFakeEtcd(t);
+  const own = new Set([key('nodes/a'), key('holders/a')]);
+  const guarded: FakeEtcd['denies'] = (of, access) => access === 'write' && !own.has(of);
+  etcd.denies = guarded;
+  const opened = await open(t, etcd, { allowUnguarded: false, timing: { guardEveryMs: 20 } });
+  etcd.denies = () => false;
+  etcd.write({ [key('members/a')]: roster('terminating'), [key('members/b')]: roster('terminating') });
+  await until('it says so', () => opened.problem()?.includes('any node could register') === true);
+  await opened.shows('-a -b');
+  assert.deepEqual(opened.source.view.value.terminating, ['b']);
+  etcd.denies = guarded;
+  await until('it believes it', () => opened.source.view.value.terminating?.includes('a') === true);
+  etcd.denies = () => false;
+  const allowed = await open(t, etcd, { nodeName: 'c' });
+  etcd.write({ [key('members/c')]: roster('terminating') });
+  await until(
+    'it is believed where that is allowed',
+    () => allowed.source.view.value.terminating?.includes('c') === true,
+  );
+});
+
 test('where other settings are taken a second source of the process goes on, and the two do not fight', async t => {
   const etcd = await startFakeEtcd(t);
   const dataDir = await makeDataDir(t);

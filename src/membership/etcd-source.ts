@@ -6,6 +6,7 @@ import type { EtcdClient } from '../rpc/etcd-client.ts';
 import { type EtcdFailure, etcdFailureOf } from '../rpc/etcd-failure.ts';
 import type { EtcdEvents } from '../rpc/etcd-watch.ts';
 import { type Logger, printable } from '../telemetry/logger.ts';
+import { BelievedEnd } from './believed-end.ts';
 import { createEtcdEditor } from './etcd-editor.ts';
 import { EtcdFollower } from './etcd-follower.ts';
 import { EtcdGuard } from './etcd-guard.ts';
@@ -84,6 +85,7 @@ export class EtcdSource implements MembershipSource {
   readonly #standing: StandingOfSource;
   readonly #outage: EtcdOutage;
   readonly #guard: EtcdGuard;
+  readonly #end: BelievedEnd;
   readonly #follower: EtcdFollower;
   readonly #stopMoving: () => void;
   readonly #problems = new Map<'registration' | 'guard', string>();
@@ -112,12 +114,18 @@ export class EtcdSource implements MembershipSource {
       client,
       prefix,
       nodeName,
+      otherName: () => this.#anotherName(),
       allowUnguarded,
       everyMs: timing.guardEveryMs,
       user,
       logger,
-      onProblem: problem => this.#tellProblem('guard', problem),
+      onProblem: problem => {
+        this.#tellProblem('guard', problem);
+        this.#show();
+      },
     });
+    const vouches = () => this.#guard.vouches();
+    this.#end = new BelievedEnd({ nodeName, vouches, onBelieved: () => this.#show() });
     this.#follower = new EtcdFollower({
       client,
       prefix,
@@ -243,13 +251,24 @@ export class EtcdSource implements MembershipSource {
   #take(state: EtcdState): void {
     this.#state = state;
     this.#parts.cache.value.set(state);
-    const view = viewOf(state.entries.values());
-    if (!isSameView(this.#view.value, view)) this.#view.set(view);
+    this.#show();
     this.#stand();
+  }
+
+  #show(): void {
+    if (this.#state === undefined || this.#isClosed) return;
+    const view = this.#end.shown(viewOf(this.#state.entries.values()));
+    if (!isSameView(this.#view.value, view)) this.#view.set(view);
+  }
+
+  #anotherName(): string | undefined {
+    const others = this.#view.value.members.filter(({ name }) => name !== this.#parts.nodeName);
+    return others[Math.floor(Math.random() * others.length)]?.name;
   }
 
   #following(): void {
     this.#outage.end();
+    this.#show();
     this.#stand();
     this.#heard(undefined);
     this.#registration?.look();

@@ -1,3 +1,5 @@
+import type { EtcdGap } from './etcd-gaps.ts';
+
 /** That etcd's own access control (RBAC) refuses to write a key, and what to do. */
 export function notGranted(user: string | undefined, key: string): string {
   return `etcd does not let ${nameOf(user)} write ${key}: grant that user a role that may (etcdctl role grant-permission)`;
@@ -9,8 +11,10 @@ export function notReadable(user: string | undefined, prefix: string): string {
 }
 
 /** That it does not refuse what it should. */
-export function unguarded(user: string | undefined, key: string): string {
-  return `etcd would let ${nameOf(user)} write ${key}, so that any node could register or move another one`;
+export function unguarded(user: string | undefined, { kind, key }: EtcdGap): string {
+  return kind === 'grant'
+    ? `etcd would let ${nameOf(user)} write ${key}, so that any node could register or move another one`
+    : `this etcd does not apply its users inside nested transactions (GHSA-rfx7-8w68-q57q), and would let ${nameOf(user)} write ${key} in one, so that any node could register, move, remove or terminate another one; etcd 3.4.42, 3.5.28, 3.6.9 and newer do`;
 }
 
 function nameOf(user: string | undefined): string {

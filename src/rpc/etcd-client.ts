@@ -22,7 +22,9 @@ export type EtcdCondition =
 /** One thing that a transaction does. `lease`: the key goes when that ends; undefined: it stays. */
 export type EtcdWrite =
   | { readonly kind: 'put'; readonly key: string; readonly value: string; readonly lease?: string }
-  | { readonly kind: 'delete'; readonly key: string };
+  | { readonly kind: 'delete'; readonly key: string }
+  /** A transaction of its own within the transaction. */
+  | { readonly kind: 'nested'; readonly writes: readonly EtcdWrite[] };
 
 /** Keys and values below a prefix, all as of one revision. */
 export interface EtcdRange extends EtcdMoment {
@@ -125,6 +127,7 @@ function compareOf(condition: EtcdCondition): CompareMessage {
 }
 
 function operationOf(write: EtcdWrite): RequestOpMessage {
+  if (write.kind === 'nested') return { requestTxn: { compare: [], success: write.writes.map(operationOf) } };
   const key = Buffer.from(write.key);
   if (write.kind === 'delete') return { requestDeleteRange: { key } };
   return { requestPut: { key, value: Buffer.from(write.value), lease: write.lease ?? '0' } };

@@ -37,6 +37,7 @@ export type CompareMessage = { readonly result: 'EQUAL'; readonly key: Uint8Arra
 export interface RequestOpMessage {
   readonly requestPut?: { readonly key: Uint8Array; readonly value: Uint8Array; readonly lease: string };
   readonly requestDeleteRange?: { readonly key: Uint8Array };
+  readonly requestTxn?: TxnRequest;
 }
 
 export interface TxnRequest {

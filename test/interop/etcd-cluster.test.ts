@@ -4,7 +4,7 @@ import { before, test } from 'node:test';
 import { stringify } from 'smol-toml';
 import { freePorts } from '../../scripts/kit/free-ports.ts';
 import { writeFileAtomic } from '../../src/lifecycle/atomic-write.ts';
-import { whyNoEtcd } from './etcd.ts';
+import { whyNoEtcd } from './etcd-binary.ts';
 import { EtcdScene } from './etcd-scene.ts';
 
 let whyNot = '';
@@ -77,7 +77,7 @@ test('a cluster moves from a file to etcd and back while it runs, and no call fa
   const file = scene.cluster.path('members.toml');
   const member = names.map((name, index) => ({ name, address: `https://127.0.0.1:${ports[index]}` }));
   await writeFileAtomic(file, stringify({ member }), 0o600);
-  const etcd = { endpoints: [scene.etcd.endpoint], 'lease-ttl': '10s', 'request-timeout': '3s' };
+  const etcd = scene.config;
   const tables = {
     file: { source: 'file', 'members-file': file },
     both: { source: ['file', 'etcd'], 'members-file': file, etcd },

@@ -14,7 +14,8 @@ import { makeCredentialDirectory } from '../kit/credential-directory.ts';
 import { echo, echoDefinition, echoImplementation } from '../kit/echo-service.ts';
 import type { LogLine } from '../kit/fabric-pair.ts';
 import { until } from '../kit/until.ts';
-import { EtcdAdmin, etcdChannel, nodePermissions, startEtcd, whyNoEtcd } from './etcd.ts';
+import { EtcdAdmin, etcdChannel, nodePermissions, startEtcd } from './etcd.ts';
+import { needsUnguarded, whyNoEtcd } from './etcd-binary.ts';
 
 let whyNot = '';
 before(async () => {
@@ -25,6 +26,7 @@ const PREFIX = '/selvedge/dev/';
 
 test('nodes find each other by etcd, with the credentials of the fabric, and keep each other without it', async t => {
   if (whyNot !== '') return t.skip(whyNot);
+  const allowUnguarded = await needsUnguarded(t);
   const directory = await mkdtemp(join(tmpdir(), 'selvedge-etcd-nodes-'));
   const authority = await createAuthority();
   const issue = (commonName: string) =>
@@ -55,7 +57,13 @@ test('nodes find each other by etcd, with the credentials of the fabric, and kee
         },
         membership: {
           source: 'etcd',
-          etcd: { endpoints: [etcd.endpoint], leaseTtlMs: 5_000, requestTimeoutMs: 2_000, leave: 'when-drained' },
+          etcd: {
+            endpoints: [etcd.endpoint],
+            leaseTtlMs: 5_000,
+            requestTimeoutMs: 2_000,
+            leave: 'when-drained',
+            allowUnguarded,
+          },
         },
       },
       {

@@ -10,6 +10,7 @@ import { type ProgramRun, runCtl } from '../cli/programs.ts';
 import { TestCluster } from '../cluster/test-cluster.ts';
 import { until } from '../kit/until.ts';
 import { EtcdAdmin, type EtcdProcess, etcdChannel, nodePermissions, startEtcd } from './etcd.ts';
+import { needsUnguarded } from './etcd-binary.ts';
 
 const LOAD_NODE = fileURLToPath(new URL('../../scripts/kit/load-node.ts', import.meta.url));
 const PREFIX = '/selvedge/dev/';
@@ -30,16 +31,18 @@ export class EtcdScene {
   readonly cluster: TestCluster;
   readonly etcd: EtcdProcess;
   readonly #t: TestContext;
+  readonly #isUnguarded: boolean;
   readonly #daemons = new Map<string, Daemon>();
 
   /** An etcd that takes certificates of the cluster: each node may write its own keys, and node-1 who the members are. */
   static async make(t: TestContext, names: readonly string[]): Promise<EtcdScene> {
+    const isUnguarded = await needsUnguarded(t);
     const cluster = await TestCluster.make(t);
     for (const name of ['etcd', 'root', ...names]) await cluster.issue(name);
     await cluster.store.issueAdmin({ adminName: 'ann' });
     const etcd = await startEtcd(cluster.path('etcd'), { credentials: { path: file => pathIn(cluster, file) } });
     t.after(() => etcd.stop());
-    const scene = new EtcdScene(t, cluster, etcd);
+    const scene = new EtcdScene(t, cluster, etcd, isUnguarded);
     const admin = await scene.admin();
     for (const name of names) {
       const roster = { key: `${PREFIX}members/`, isPrefix: true, access: 'READWRITE' } as const;
@@ -49,7 +52,8 @@ export class EtcdScene {
     return scene;
   }
 
-  private constructor(t: TestContext, cluster: TestCluster, etcd: EtcdProcess) {
+  private constructor(t: TestContext, cluster: TestCluster, etcd: EtcdProcess, isUnguarded: boolean) {
+    this.#isUnguarded = isUnguarded;
     this.#t = t;
     this.cluster = cluster;
     this.etcd = etcd;
@@ -83,9 +87,14 @@ export class EtcdScene {
     return daemon;
   }
 
+  /** `[membership.etcd]` of a node. */
+  get config(): object {
+    const times = { 'lease-ttl': '10s', 'request-timeout': '3s' };
+    return { endpoints: [this.etcd.endpoint], ...times, 'allow-unguarded': this.#isUnguarded };
+  }
+
   async start(name: string): Promise<void> {
-    const etcd = { endpoints: [this.etcd.endpoint], 'lease-ttl': '10s', 'request-timeout': '3s' };
-    await this.cluster.writeConfig(name, { top: { membership: { source: 'etcd', etcd } } });
+    await this.cluster.writeConfig(name, { top: { membership: { source: 'etcd', etcd: this.config } } });
     await this.spawn(name).waitFor('node.ready');
   }
 

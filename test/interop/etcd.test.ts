@@ -26,15 +26,8 @@ import {
 import { openStore } from '../kit/open-store.ts';
 import { nodeSettings } from '../kit/tls-settings.ts';
 import { until } from '../kit/until.ts';
-import {
-  EtcdAdmin,
-  type EtcdProcess,
-  etcdChannel,
-  nodePermissions,
-  startEtcd,
-  startEtcdCluster,
-  whyNoEtcd,
-} from './etcd.ts';
+import { EtcdAdmin, type EtcdProcess, etcdChannel, nodePermissions, startEtcd, startEtcdCluster } from './etcd.ts';
+import { findEtcd, needsUnguarded, whyNoEtcd } from './etcd-binary.ts';
 
 // Against etcd itself: mutual TLS, its own access control, restarts, compaction, rotation and moves.
 let whyNot = '';
@@ -69,6 +62,7 @@ type ClusterRequest = EtcdSourceRequest & {
 
 /** An etcd over mutual TLS in which each of `nodes` may write its own keys, and read all; or with no users at all. */
 async function setUp(t: TestContext, nodes: readonly string[] = []): Promise<EtcdCluster> {
+  const isUnguarded = await needsUnguarded(t);
   const directory = await mkdtemp(join(tmpdir(), 'selvedge-etcd-'));
   const authority = await createAuthority();
   const server = await makeCredentialDirectory(t, { authority, request: { commonName: 'etcd', ...LOOPBACK_NAMES } });
@@ -107,7 +101,7 @@ async function setUp(t: TestContext, nodes: readonly string[] = []): Promise<Etc
         nodeName,
         requestTimeoutMs: 5_000,
         leaseTtlMs: 10_000,
-        allowUnguarded: false,
+        allowUnguarded: isUnguarded,
         ...options,
         timing: { freezeAfterMs: 1_000, askEveryMs: 2_000, ...options.timing },
       });
@@ -139,8 +133,9 @@ test('with users by certificate each node registers itself, and no node anything
     await denied(evil.transact([], [{ kind: 'delete', key: key(of) }]));
   }
   await denied(evil.revokeLease(stolen));
-  // Which etcd allows in a transaction; then nobody but root can end the lease, which a node does not count on.
-  await evil.transact([], [{ kind: 'put', key: key('nodes/evil'), value: '{}', lease: stolen }]);
+  // Which an older etcd allows in a transaction; then nobody but root can end the lease, which a node does not count on.
+  const attaching = evil.transact([], [{ kind: 'put', key: key('nodes/evil'), value: '{}', lease: stolen }]);
+  await attaching.catch(error => assert.equal(error.code, status.PERMISSION_DENIED));
   await denied(evil.revokeLease(stolen));
   await assert.rejects(
     cluster.open('a', { user: 'evil', leaseTtlMs: 1_000, timing: { holdMarginMs: 0 } }),
@@ -173,10 +168,13 @@ test('with users by certificate each node registers itself, and no node anything
 test('without users of etcd a node does not start, unless that is allowed; that they are gone is a problem', async t => {
   if (whyNot !== '') return t.skip(whyNot);
   const cluster = await setUp(t);
-  await assert.rejects(cluster.open('a'), (error: Error) => isSelvedgeError(error, 'config_invalid'));
+  await assert.rejects(cluster.open('a', { allowUnguarded: false }), (error: Error) =>
+    isSelvedgeError(error, 'config_invalid'),
+  );
   const allowed = await cluster.open('a', { allowUnguarded: true });
   await shows(allowed, 'a=https://a:1');
   assert.deepEqual([allowed.problem(), allowed.log.map(({ event }) => event)], [undefined, ['membership.unguarded']]);
+  if (await needsUnguarded(t)) return;
   await cluster.admin.addUser('b', nodePermissions(ETCD_PREFIX, 'b'));
   await cluster.admin.enableAuth();
   const guarded = await cluster.open('b', { timing: { guardEveryMs: 200 } });
@@ -185,13 +183,34 @@ test('without users of etcd a node does not start, unless that is allowed; that 
   await until('it says so', () => /any node could register/.test(guarded.problem() ?? ''), DEADLINE_MS);
 });
 
+test('an etcd that applies no users inside nested transactions is refused, and one that does is taken', async t => {
+  if (whyNot !== '') return t.skip(whyNot);
+  const cluster = await setUp(t, ['a', 'evil']);
+  const evil = await cluster.client('evil');
+  const attack = evil.transact([], [{ kind: 'nested', writes: [{ kind: 'put', key: key('nodes/a'), value: 'evil' }] }]);
+  const opening = () => cluster.open('a', { allowUnguarded: false });
+  if ((await findEtcd()).guardsNested) {
+    await assert.rejects(attack, { code: status.PERMISSION_DENIED });
+    assert.equal((await opening()).problem(), undefined);
+    return;
+  }
+  await attack;
+  const written = async () => (await cluster.root.rangeOf(key('nodes/'))).kvs.map(({ value }) => value);
+  assert.deepEqual(await written(), ['evil'], 'so it is as bad as is said');
+  await assert.rejects(
+    opening(),
+    (error: Error) => isSelvedgeError(error, 'config_invalid') && /inside nested transactions/.test(error.message),
+  );
+  assert.deepEqual(await written(), ['evil'], 'nothing was written to find out');
+});
+
 test('a grant by prefix that reaches names which begin alike is seen', async t => {
   if (whyNot !== '') return t.skip(whyNot);
   const cluster = await setUp(t, ['b']);
   await cluster.admin.addUser('a', nodePermissions(ETCD_PREFIX, 'a'));
   await (await cluster.open('a')).close();
   await cluster.admin.grant('a', { key: key('nodes/a'), end: key('nodes/b'), access: 'READWRITE' });
-  await assert.rejects(cluster.open('a'), /nodes\/a~guard~/);
+  await assert.rejects(cluster.open('a', { allowUnguarded: false }), /nodes\/a~guard~/);
 });
 
 test('an etcd that is killed, compacted and restarted loses nothing, and nobody leaves meanwhile', async t => {

@@ -1,10 +1,9 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFile, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import * as grpc from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { freePorts } from '../../scripts/kit/free-ports.ts';
@@ -13,18 +12,10 @@ import { serviceIn } from '../../src/rpc/service.ts';
 import type { CredentialDirectory } from '../kit/credential-directory.ts';
 import { openStore } from '../kit/open-store.ts';
 import { until } from '../kit/until.ts';
+import { findEtcd } from './etcd-binary.ts';
 
 // An etcd of one node as a process of its own, over mutual TLS, and what an operator does with it by etcdctl.
-const run = promisify(execFile);
 const DEADLINE_MS = 60_000;
-
-/** Why no test can be done against etcd itself; empty: it can. */
-export async function whyNoEtcd(): Promise<string> {
-  return run('etcd', ['--version']).then(
-    () => '',
-    () => 'needs etcd, which is not on the PATH (apt-get install etcd-server)',
-  );
-}
 
 export interface EtcdProcessOptions {
   /** Of the server: its certificate and key, and the CA of clients. Undefined: plaintext. */
@@ -143,7 +134,7 @@ export class EtcdProcess {
             ...['--key-file', this.#credentials.path('node.key')],
           ];
     const child = spawn(
-      'etcd',
+      (await findEtcd()).command,
       [
         ...['--name', `m${this.#peerPorts.indexOf(this.#peerPort)}`, '--data-dir', join(this.#directory, 'data')],
         ...['--listen-client-urls', this.endpoint, '--advertise-client-urls', this.endpoint],
@@ -163,7 +154,7 @@ export class EtcdProcess {
     child.stderr.on('data', write);
     const isServing = () => {
       if (child.exitCode !== null) throw new Error(`etcd ended: ${output.slice(-2_000)}`);
-      return output.includes('serving client requests') || output.includes('serving insecure client requests');
+      return /serving (insecure )?client (requests|traffic)/.test(output);
     };
     await until('etcd serves', isServing, DEADLINE_MS);
   }

@@ -46,6 +46,8 @@ export class FakeEtcd {
   raftTerm = 2;
   /** Which keys a client may not read or write. */
   denies: (key: string, access: 'read' | 'write') => boolean = () => false;
+  /** Asks for no permissions inside nested transactions, as etcd before 3.4.42, 3.5.28 and 3.6.9. */
+  isNestingUnguarded = false;
   /** Calls by method. */
   readonly calls: Map<string, number> = new Map<string, number>();
   port: number = 0;
@@ -209,13 +211,19 @@ export class FakeEtcd {
 
   #txn({ compare, success }: TxnRequest): object {
     for (const { key } of compare) this.#allow(textOf(key), 'read');
-    for (const each of success) this.#allow(textOf((each.requestPut ?? each.requestDeleteRange)?.key), 'write');
+    this.#allowAll(success);
     const succeeded = compare.every(condition => this.#holds(condition));
     const leases = success.map(({ requestPut }) => requestPut?.lease ?? '0').filter(lease => lease !== '0');
     if (succeeded && !leases.every(lease => this.#leases.has(lease)))
       throw refusal(grpc.status.NOT_FOUND, 'etcdserver: requested lease not found');
     if (succeeded) this.#apply(success);
     return { header: this.#header(), succeeded };
+  }
+
+  #allowAll(writes: readonly RequestOpMessage[]): void {
+    for (const { requestPut, requestDeleteRange, requestTxn } of writes)
+      if (!requestTxn) this.#allow(textOf((requestPut ?? requestDeleteRange)?.key), 'write');
+      else if (!this.isNestingUnguarded) this.#allowAll(requestTxn.success);
   }
 
   #holds(condition: CompareMessage): boolean {
