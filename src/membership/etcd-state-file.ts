@@ -40,9 +40,11 @@ function readState(prefix: string, root: Readonly<Record<string, unknown>>): Par
   }
   const keptEntries = new Map<string, KeptEntry>();
   for (const [key, value] of Object.entries(kept)) {
-    if (!isRecord(value) || typeof value.why !== 'string' || !Number.isSafeInteger(value.sinceRevision))
+    const { why, sinceRevision, unbelieved } = isRecord(value) ? value : {};
+    const isKnown = unbelieved === 'loss' || unbelieved === 'removal';
+    if (!isKnown || typeof why !== 'string' || !Number.isSafeInteger(sinceRevision))
       return { problem: 'holds a record that cannot be understood' };
-    keptEntries.set(key, { why: value.why, sinceRevision: Number(value.sinceRevision) });
+    keptEntries.set(key, { why, sinceRevision: Number(sinceRevision), unbelieved });
   }
   const moment = { clusterId, revision: Number(revision), raftTerm: Number(raftTerm) };
   return { value: { ...moment, entries, kept: keptEntries, rejected: new Map() } };

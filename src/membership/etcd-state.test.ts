@@ -156,6 +156,44 @@ test('E2: an earlier time of etcd, such as a restored backup, brings nobody back
   assert.match(problemsOf(after).join(), /^b is not in etcd/);
 });
 
+test('E2: an earlier time of etcd, or another one, takes nobody out who is a member, until that is written again', () => {
+  const state = started({ ...THREE, 'members/b': roster('active'), 'members/d': roster('removed') }, 100);
+  const outs = {
+    'members/b': roster('terminating'),
+    'members/c': roster('removed'),
+    'members/d': roster('terminating'),
+  };
+  const others: Readonly<Record<string, EtcdState>> = {
+    'an earlier revision': afterRange(state, PREFIX, rangeOf(50, { ...THREE, ...outs })),
+    'another cluster': afterRange(state, PREFIX, rangeOf(500, outs, 'c2')),
+  };
+  for (const [what, after] of Object.entries(others)) {
+    const reread = afterRange(after, PREFIX, rangeOf(after.revision + 5, { ...THREE, ...outs }, after.clusterId));
+    const format = etcdStateFormat(PREFIX);
+    const restarted = format.parse(format.serialize(reread));
+    assert.deepEqual(restarted, { value: reread }, what);
+    for (const each of [after, reread]) {
+      assert.deepEqual([namesIn(each), removedIn(each)], [['a', 'b', 'c'], ['d']], what);
+      assert.equal(viewOf(each.entries.values()).terminating, undefined, what);
+      assert.match(problemsOf(each).join(), /b, c, d are removed in etcd and not before/, what);
+    }
+    const meant = happened(reread, after.revision + 10, { 'members/c': roster('removed') });
+    assert.deepEqual(
+      [namesIn(meant), removedIn(meant)],
+      [
+        ['a', 'b'],
+        ['c', 'd'],
+      ],
+      what,
+    );
+    const read = rangeOf(after.revision + 20, { ...THREE, ...outs }, after.clusterId, {
+      'members/b': after.revision + 15,
+      'members/c': after.revision + 10,
+    });
+    assert.deepEqual(viewOf(afterRange(meant, PREFIX, read).entries.values()).terminating, ['b'], what);
+  }
+});
+
 test('E2: an etcd that was made anew is seen, however much was written to it since', () => {
   const modRevisions = { 'nodes/a': 8, 'nodes/b': 9, 'nodes/c': 10 };
   const state = afterRange(undefined, PREFIX, rangeOf(10, THREE, 'c1', modRevisions));

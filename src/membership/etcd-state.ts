@@ -2,8 +2,10 @@ import type { EtcdEvent, EtcdKeyValue, EtcdMoment } from '../rpc/etcd-answers.ts
 import { type EtcdEntry, readEntry } from './etcd-entry.ts';
 import { isTombstone, viewOf } from './etcd-view.ts';
 
-/** A record that etcd no longer has as it is here. */
+/** A key that etcd no longer has as it is here. */
 export interface KeptEntry {
+  /** What is not believed: that it is gone, or that its node was taken out. */
+  readonly unbelieved: 'loss' | 'removal';
   /** Of the store when it was missed: what is written later is meant. */
   readonly sinceRevision: number;
   readonly why: string;
@@ -14,7 +16,8 @@ export interface KeptEntry {
  *
  * E1. A record that cannot be understood changes nothing: what its key said before goes on, and the problem is said.
  * E2. Nobody leaves by accident. Where everything is gone at once, another etcd answers, or an earlier time of it, what is
- *     missing is kept until it is written again or its node is removed by name; and who was removed stays so.
+ *     missing is kept until it is written again or its node is removed by name; who was removed stays so; and who is removed
+ *     there and was not before is not, until that is written again.
  */
 export interface EtcdState extends EtcdMoment {
   /** By key; `members` and `nodes` alone. */
@@ -40,14 +43,14 @@ export function afterRange(
   if (before === undefined) return next;
   const modRevisions = new Map(range.kvs.map(({ key, modRevision }) => [key, modRevision]));
   const why = whyUnmeant(before, next, ownKey);
-  for (const [key, entry] of before.entries) {
-    const kept = before.kept.get(key);
-    const isWrittenSince = kept !== undefined && why === undefined && (modRevisions.get(key) ?? 0) > kept.sinceRevision;
-    if (isWrittenSince) continue;
-    const isLost = !modRevisions.has(key) || (isTombstone(entry) && !isTombstone(next.entries.get(key)));
-    if (kept !== undefined && isLost)
-      keep(next, key, entry, why === undefined ? kept : { sinceRevision: revision, why });
-    else if (why !== undefined && isLost) keep(next, key, entry, { sinceRevision: revision, why });
+  for (const key of new Set([...before.entries.keys(), ...before.kept.keys(), ...next.entries.keys()])) {
+    const [kept, was, is] = [before.kept.get(key), before.entries.get(key), next.entries.get(key)];
+    if (kept !== undefined && why === undefined && (modRevisions.get(key) ?? 0) > kept.sinceRevision) continue;
+    const since = why === undefined ? kept : { sinceRevision: revision, why };
+    if (since === undefined) continue;
+    const isLost = was !== undefined && (!modRevisions.has(key) || (isTombstone(was) && !isTombstone(is)));
+    if (isLost) keep(next, key, was, { ...since, unbelieved: 'loss' });
+    else if (isTakenOut(was, is)) keep(next, key, was, { ...since, unbelieved: 'removal' });
   }
   return withoutRemoved(next);
 }
@@ -66,7 +69,7 @@ export function afterEvents(
     else take(next, prefix, { key, value, modRevision }, next.entries.get(key));
   }
   if (isEmptied(before, next)) {
-    const kept = { sinceRevision: revision, why: 'all were deleted at once' };
+    const kept = { sinceRevision: revision, why: 'all were deleted at once', unbelieved: 'loss' } as const;
     for (const { key, value } of events) {
       const entry = value === undefined ? before.entries.get(key) : undefined;
       if (entry !== undefined) keep(next, key, entry, kept);
@@ -76,17 +79,20 @@ export function afterEvents(
 }
 
 /** What an operator should know, one line each. */
-export function problemsOf({ kept, rejected, entries }: EtcdState): readonly string[] {
-  const reasons = new Map<string, Set<string>>();
-  for (const [key, { why }] of kept) {
-    const name = entries.get(key)?.name;
-    if (name !== undefined) reasons.set(why, (reasons.get(why) ?? new Set()).add(name));
+export function problemsOf({ kept, rejected }: EtcdState): readonly string[] {
+  const groups = new Map<string, { first: KeptEntry; names: Set<string> }>();
+  for (const [key, entry] of kept) {
+    const group = groups.get(entry.unbelieved + entry.why) ?? { first: entry, names: new Set() };
+    groups.set(entry.unbelieved + entry.why, group);
+    group.names.add(key.slice(key.lastIndexOf('/') + 1));
   }
   return [
-    ...[...reasons].map(
-      ([why, names]) =>
-        `${[...names].sort().join(', ')} ${names.size === 1 ? 'is' : 'are'} not in etcd as before (${why}): kept until registered again or removed by name`,
-    ),
+    ...[...groups.values()].map(({ first: { unbelieved, why }, names }) => {
+      const who = `${[...names].sort().join(', ')} ${names.size === 1 ? 'is' : 'are'}`;
+      return unbelieved === 'loss'
+        ? `${who} not in etcd as before (${why}): kept until registered again or removed by name`
+        : `${who} removed in etcd and not before (${why}): not believed until removed again by name`;
+    }),
     ...[...rejected].map(([key, problem]) => `${key} is not understood: ${problem}`),
   ];
 }
@@ -117,8 +123,9 @@ function take(
   if (known !== undefined) state.entries.set(kv.key, known);
 }
 
-function keep(state: MutableState, key: string, entry: EtcdEntry, kept: KeptEntry): void {
-  state.entries.set(key, entry);
+function keep(state: MutableState, key: string, entry: EtcdEntry | undefined, kept: KeptEntry): void {
+  if (entry === undefined) state.entries.delete(key);
+  else state.entries.set(key, entry);
   state.kept.set(key, kept);
 }
 
@@ -132,6 +139,11 @@ function withoutRemoved(state: MutableState): EtcdState {
     state.kept.delete(key);
   }
   return state;
+}
+
+/** By a record that says other than the one before; what the same one says was believed already. */
+function isTakenOut(was: EtcdEntry | undefined, is: EtcdEntry | undefined): boolean {
+  return is?.kind === 'members' && isTombstone(is) && (was?.kind !== 'members' || was.roster.state !== is.roster.state);
 }
 
 function whyUnmeant(before: EtcdState, next: EtcdState, ownKey: string | undefined): string | undefined {
