@@ -7,7 +7,7 @@ import * as grpc from '@grpc/grpc-js';
 import type { Daemon } from '../../scripts/kit/daemon.ts';
 import { writeFileAtomic } from '../../src/lifecycle/atomic-write.ts';
 import { packageDefinition } from '../../src/rpc/service.ts';
-import { spawnProgram } from '../cli/programs.ts';
+import { runCtl } from '../cli/programs.ts';
 import { JWT_SETTINGS, JwtIssuer } from '../kit/jwt-issuer.ts';
 import { ReflectionClient } from '../kit/reflection-client.ts';
 import { until } from '../kit/until.ts';
@@ -232,7 +232,7 @@ async function startNode(
   const address = `https://127.0.0.1:${fabricPort(daemon)}`;
   const ctlWithFile = (file: string, args: readonly string[]) => {
     const at = args.includes('-s') ? [] : ['-s', address];
-    return spawnProgram('selvedgectl', [...args, ...at, '--tls-ca', ca, '--token-file', file]);
+    return runCtl([...args, ...at, '--tls-ca', ca, '--token-file', file]);
   };
   const ctlWith = async (token: string, ...args: readonly string[]) => {
     const file = cluster.path('token-of-caller');
@@ -246,16 +246,7 @@ async function startNode(
     ctl: ({ file }: MadeToken, ...args: readonly string[]) => ctlWithFile(file, args),
     ctlWith,
     token: async (name: string, role: string): Promise<MadeToken> => {
-      const { stdout, stderr } = await spawnProgram('selvedgectl', [
-        'token',
-        'new',
-        '--name',
-        name,
-        '--role',
-        role,
-        '-o',
-        'json',
-      ]);
+      const { stdout, stderr } = await runCtl(['token', 'new', '--name', name, '--role', role, '-o', 'json']);
       assert.equal(stderr, '');
       const { token, line } = JSON.parse(stdout);
       const file = cluster.path(`token-${name}`);
