@@ -134,11 +134,11 @@ test('in optional who speaks TLS must prove its name, also where somebody says i
   assert.deepEqual(moved, [], 'node-2 is where it proves that it is');
 
   // What DNS names instead is not dialled in its place.
-  scene.answers('127.0.0.1', '127.0.0.3', '127.0.0.4', '127.0.0.66', '127.0.0.67');
-  await until('node-2 left', () =>
-    scene.events('node-1', 'membership.changed').some(line => line.left?.includes('node-2')),
-  );
+  await scene.impostor('127.0.0.68', undefined, { nodeName: 'node-2', mode: 'plain' });
+  scene.answers('127.0.0.1', '127.0.0.3', '127.0.0.4', '127.0.0.68');
+  await until('it was asked', () => scene.asked.has('127.0.0.68'));
   await scene.stop('node-2');
+  await scene.unidentified('node-1', { '127.0.0.68': /downgrade_refused: node-2 spoke TLS before/ });
   await until('node-2 is nobody', () => scene.node('node-1').members.get('node-2') === undefined);
   await assert.rejects(whoAmI(scene.node('node-1').client(grpc.Client, 'node-2')), /node-2 is not a member/);
 });
