@@ -47,6 +47,25 @@ const THREE: Written = {
   'nodes/c': node('https://c:1'),
 };
 
+test('an event changes the members of its name, and leaves all others the objects they were', () => {
+  const before = started({
+    ...THREE,
+    'members/b': roster('draining'),
+    'members/d': roster('active', { addresses: ['https://d:1'] }),
+  });
+  const after = happened(before, 11, { 'nodes/a': node('https://a:2'), 'members/c': roster('draining') });
+  const [was, is] = [before, after].map(state => viewOf(state.entries.values()).members);
+  assert.deepEqual(
+    is?.map((member, index) => [member.name, member.isDraining === true, member === was?.[index]]),
+    [
+      ['a', false, false],
+      ['b', true, true],
+      ['c', true, false],
+      ['d', false, true],
+    ],
+  );
+});
+
 test('a member is who registered or was added with an address; operators overlay what it says', () => {
   const state = started({
     'nodes/a': node('https://a:1', { labels: { role: 'x', rack: '1' }, zone: 'z1', weight: 3 }),

@@ -28,7 +28,7 @@ export function changesOfMembers(previous: MembershipView, next: MembershipView)
     namesOf(
       next.members.filter(member => {
         const was = before.get(member.name);
-        return was !== undefined && isOther(member, was);
+        return was !== undefined && was !== member && isOther(member, was);
       }),
     );
   const without = (names: readonly string[], others: readonly string[]) =>

@@ -138,6 +138,24 @@ test('what one member says leaves the entries of all others as they are', t => {
   assert.equal(directory.member('node-3'), other);
 });
 
+test('a source that says something else of one member leaves all others as they are', t => {
+  const entries = { 'node-2': 'node-2.example', 'node-3': 'node-3.example', 'node-4': 'node-4.example' };
+  const { directory, source, addresses } = setUp(t, entries);
+  directory.learn('node-3', said('https://node-3.example:7000'), true);
+  const others = ['node-3', 'node-4'].map(name => directory.member(name));
+  source.set(members({ ...entries, 'node-2': 'elsewhere.example' }));
+  assert.deepEqual(addresses('node-2'), ['elsewhere.example:5122']);
+  assert.deepEqual(addresses('node-3'), ['https://node-3.example:7000']);
+  for (const [index, name] of ['node-3', 'node-4'].entries()) assert.equal(directory.member(name), others[index]);
+});
+
+test('a member that left and came back as it was is told anew', t => {
+  const { directory, source, changes } = setUp(t, { 'node-2': 'node-2.example' });
+  source.set(members({}));
+  source.set(members({ 'node-2': 'node-2.example' }));
+  assert.deepEqual([changes.length, directory.members.value.length], [2, 1]);
+});
+
 test('where no source lists all members, who is out of sight and comes back takes no step down', t => {
   const { directory, source } = setUp(t, { 'node-2': '10.0.0.2' }, { refuseDowngrade: true }, undefined, false);
   directory.learn('node-2', said('https://10.0.0.2:5122', 'http://10.0.0.2:5122'), true);

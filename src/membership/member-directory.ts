@@ -21,6 +21,14 @@ interface Learned {
   readonly configured: readonly Address[];
 }
 
+/** A member as it is told, and what it was made of. */
+interface Made {
+  readonly entry: Member;
+  readonly learned: Learned | undefined;
+  readonly tlsOnly: boolean;
+  readonly member: Member;
+}
+
 /**
  * The members, as far as they are known: who exists and at which hosts says the source; with which scheme and port a
  * host is dialled may be learned from the member itself.
@@ -30,12 +38,16 @@ interface Learned {
  * M3. A changed entry in the source forgets what was learned of that member.
  * M4. Who spoke mutual TLS is remembered (see `TlsMemory`), also where that is no reason to refuse anything; in `plain`
  *     nobody is. Of a member that is refused plaintext nothing is believed that did not come over mutual TLS.
+ * M5. A member of which nothing changed stays the same object: sources change often, and in a large cluster one member in many.
  */
 export class MemberDirectory {
   readonly #source: ObservableValue<MembershipView>;
   readonly #policy: ObservableValue<BeliefPolicy>;
   readonly #self: string;
   readonly #memory: MutableValue<TlsMemory>;
+  /** Of the source, by name. */
+  #entries: ReadonlyMap<string, Member>;
+  #made: ReadonlyMap<string, Made> = new Map();
   readonly #learned = new Map<string, Learned>();
   readonly #members: MutableValue<readonly Member[]>;
   #byName: ReadonlyMap<string, Member>;
@@ -58,11 +70,15 @@ export class MemberDirectory {
     this.#self = parts.self;
     this.#lists = parts.lists;
     this.#memory = parts.memory ?? new MutableValue(NO_MEMORY);
+    this.#entries = byName(parts.source.value.members);
     this.#followEntries();
     this.#members = new MutableValue(this.#effectiveMembers());
     this.#byName = byName(this.#members.value);
     const stops = [
-      parts.source.subscribe((next, previous) => this.#update(!isDeepStrictEqual(next.removed, previous.removed))),
+      parts.source.subscribe((next, previous) => {
+        this.#entries = byName(next.members);
+        this.#update(!isDeepStrictEqual(next.removed, previous.removed));
+      }),
       parts.policy.subscribe(() => this.#update(false)),
     ];
     this.#unsubscribe = () => {
@@ -138,21 +154,23 @@ export class MemberDirectory {
   }
 
   #configured(name: string): readonly Address[] | undefined {
-    return this.#source.value.members.find(member => member.name === name)?.addresses;
+    return this.#entries.get(name)?.addresses;
   }
 
   #followEntries(): void {
-    const entries = new Map(this.#source.value.members.map(({ name, addresses }) => [name, addresses]));
     const isForgetting = this.#policy.value.mode === 'plain';
     const isGone = (name: string) => this.lists || this.isRemoved(name);
-    this.#memory.set(isForgetting ? NO_MEMORY : afterEntries(this.#memory.value, entries, isGone));
+    this.#memory.set(
+      isForgetting ? NO_MEMORY : afterEntries(this.#memory.value, name => this.#configured(name), isGone),
+    );
   }
 
   /** @param isTold in any case, since somebody is refused now or is not any more. */
   #update(isTold: boolean): void {
     this.#followEntries();
     for (const [name, learned] of this.#learned) {
-      const isStale = !isDeepStrictEqual(this.#configured(name), learned.configured);
+      const configured = this.#configured(name);
+      const isStale = configured !== learned.configured && !isDeepStrictEqual(configured, learned.configured);
       const isUnproven = this.#policy.value.mode === 'strict' && !learned.proven;
       if (isStale || isUnproven) this.#learned.delete(name);
     }
@@ -163,12 +181,13 @@ export class MemberDirectory {
   /** What one member says changes no other one: in a large cluster all of them say something at once. */
   #take(name: string, learned: Learned): void {
     this.#learned.set(name, learned);
-    const entry = this.#source.value.members.find(member => member.name === name);
+    const entry = this.#entries.get(name);
     const before = this.member(name);
     if (entry === undefined || before === undefined) return;
-    const next = this.#effective(entry);
-    if (isDeepStrictEqual(next, before)) return;
-    this.#publish(this.#members.value.map(member => (member === before ? next : member)));
+    const made = this.#makeOf(entry);
+    if (made.member === before) return;
+    this.#made = new Map(this.#made).set(name, made);
+    this.#publish(this.#members.value.map(member => (member === before ? made.member : member)));
   }
 
   #publish(members: readonly Member[]): void {
@@ -177,13 +196,23 @@ export class MemberDirectory {
   }
 
   #effectiveMembers(): readonly Member[] {
-    return this.#source.value.members.filter(({ name }) => name !== this.#self).map(member => this.#effective(member));
+    const made = this.#source.value.members.filter(({ name }) => name !== this.#self).map(entry => this.#makeOf(entry));
+    this.#made = new Map(made.map(each => [each.entry.name, each]));
+    return made.map(({ member }) => member);
   }
 
-  #effective(member: Member): Member {
-    const known = knownAddresses(member.addresses, this.#learned.get(member.name)?.advertised ?? []);
-    if (!this.refusesPlaintext(member.name)) return { ...member, addresses: known };
-    return { ...member, addresses: tlsAddresses(known), tlsOnly: true };
+  #makeOf(entry: Member): Made {
+    const { name } = entry;
+    const before = this.#made.get(name);
+    const learned = this.#learned.get(name);
+    const tlsOnly = this.refusesPlaintext(name);
+    if (before?.entry === entry && before.learned === learned && before.tlsOnly === tlsOnly) return before;
+    const known = knownAddresses(entry.addresses, learned?.advertised ?? []);
+    const next: Member = tlsOnly
+      ? { ...entry, addresses: tlsAddresses(known), tlsOnly }
+      : { ...entry, addresses: known };
+    const member = before !== undefined && isDeepStrictEqual(next, before.member) ? before.member : next;
+    return { entry, learned, tlsOnly, member };
   }
 }
 

@@ -48,16 +48,17 @@ export function afterWord(
 
 /**
  * The source lists other members, or the same ones otherwise.
+ * @param entryOf what it lists of a name; undefined where that is not among them.
  * @param isGone whether a name that is not among them is no member any more. Default: each of them.
  */
 export function afterEntries(
   memory: TlsMemory,
-  entries: ReadonlyMap<string, readonly Address[]>,
+  entryOf: (name: string) => readonly Address[] | undefined,
   isGone: (name: string) => boolean = () => true,
 ): TlsMemory {
   let next = memory;
   for (const [name, known] of memory) {
-    const addresses = entries.get(name);
+    const addresses = entryOf(name);
     if (addresses === undefined && !isGone(name)) continue;
     if (addresses === undefined || addresses.some(({ kind }) => kind === 'unix')) {
       next = without(next, name);
