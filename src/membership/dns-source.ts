@@ -83,7 +83,7 @@ class DnsSource implements MembershipSource {
     this.#options = options;
     this.#clock = clock;
     this.editor = editorOf(options.names);
-    this.#standing = new StandingOfSource('dns', logger);
+    this.#standing = new StandingOfSource('dns', logger, clock);
     this.#backoff = new Backoff({ initialMs: minTtlMs, maxMs: Math.max(minTtlMs, MAX_RETRY_MS), ...chance });
     const changed = () => this.#settle();
     this.#asked = new AskedAddresses({
@@ -123,6 +123,7 @@ class DnsSource implements MembershipSource {
     this.#callOffLook();
     this.#callOffTaking?.();
     this.#asked.close();
+    this.#standing.close();
     this.#setOpened();
   }
 

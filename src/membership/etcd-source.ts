@@ -212,6 +212,7 @@ export class EtcdSource implements MembershipSource {
     this.#guard.close();
     this.#stopMoving();
     this.#follower.close();
+    this.#standing.close();
     await this.#registration?.close();
     this.#parts.cache.value.set(this.#state);
     await this.#parts.cache.close();
@@ -292,8 +293,7 @@ export class EtcdSource implements MembershipSource {
   }
 
   #inWords({ kind, problem }: EtcdFailure): string {
-    const { connection, prefix } = this.#parts;
-    return kind === 'denied' ? notReadable(connection.user(), prefix) : printable(problem);
+    return kind === 'denied' ? notReadable(this.#parts.connection.user(), this.#parts.prefix) : printable(problem);
   }
 
   /** Lost since it was heard: what was to be done is done as soon as it is back. */
@@ -311,8 +311,7 @@ export class EtcdSource implements MembershipSource {
     if (about === 'registration')
       if (problem === undefined) this.#parts.logger.info('membership.registered', { source: 'etcd' });
       else this.#parts.logger.error('membership.not_registered', { source: 'etcd', problem });
-    const all = [...this.#problems.values()];
-    this.#parts.onProblem(all.length === 0 ? undefined : all.join('; '));
+    this.#parts.onProblem([...this.#problems.values()].join('; ') || undefined);
   }
 }
 

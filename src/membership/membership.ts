@@ -2,8 +2,9 @@ import { SelvedgeError } from '../errors/selvedge-error.ts';
 import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { ChangeLog } from './change-log.ts';
 import { joinedViews, NOBODY } from './joined-views.ts';
-import { changesOfMembers, isSameView } from './member-changes.ts';
+import { isSameView } from './member-changes.ts';
 import type { MembershipEditor } from './membership-editor.ts';
 import type { MembershipSource, MembershipSourceKind, MembershipView, SourceStanding } from './membership-source.ts';
 
@@ -15,8 +16,8 @@ export interface StandingOf {
 /**
  * Who the members are, by all sources of a node together; sources may be exchanged while it runs.
  *
- * M1. The view changes once for each change of a source, and once when sources are exchanged; each change is logged as
- *     `membership.changed`, by name.
+ * M1. The view changes once for each change of a source, at once, and once when sources are exchanged; what changed is
+ *     logged by name, see {@link ChangeLog}.
  * M2. A source that is let go of is closed after the others took its place.
  */
 export class Membership {
@@ -24,6 +25,7 @@ export class Membership {
   readonly #metrics: Pick<Metrics, 'membershipCurrent' | 'membershipMembers'>;
   #sources: readonly MembershipSource[] = [];
   #stop: readonly (() => void)[] = [];
+  #changeLog: ChangeLog | undefined;
   readonly #view = new MutableValue<MembershipView>(NOBODY);
   readonly #standings = new MutableValue<readonly StandingOf[]>([]);
 
@@ -67,14 +69,14 @@ export class Membership {
   async adopt(next: readonly MembershipSource[]): Promise<void> {
     const dropped = this.#sources.filter(source => !next.includes(source));
     for (const stop of this.#stop) stop();
-    const isFirst = this.#sources.length === 0;
     this.#sources = next;
     this.#stop = next.flatMap(({ view, standing }) => [
-      view.subscribe(() => this.#takeViews(true)),
+      view.subscribe(() => this.#takeViews()),
       standing.subscribe(() => this.#takeStandings()),
     ]);
     this.#metrics.membershipCurrent.reset();
-    this.#takeViews(!isFirst);
+    this.#takeViews();
+    this.#changeLog ??= new ChangeLog(this.#logger, this.#view.value);
     this.#takeStandings();
     await Promise.all(dropped.map(source => source.close()));
   }
@@ -87,16 +89,14 @@ export class Membership {
   async close(): Promise<void> {
     for (const stop of this.#stop) stop();
     this.#stop = [];
+    this.#changeLog?.close();
     await Promise.all(this.#sources.map(source => source.close()));
   }
 
-  #takeViews(isLogged: boolean): void {
-    const previous = this.#view.value;
+  #takeViews(): void {
     const next = joinedViews(this.#sources.map(({ view }) => view.value));
-    if (isSameView(previous, next)) return;
-    const changes = Object.entries(changesOfMembers(previous, next)).filter(([, names]) => names.length > 0);
-    if (isLogged && changes.length > 0)
-      this.#logger.info('membership.changed', { members: next.members.length, ...Object.fromEntries(changes) });
+    if (isSameView(this.#view.value, next)) return;
+    this.#changeLog?.changed(next);
     this.#metrics.membershipMembers.set(next.members.length);
     this.#view.set(next);
   }
