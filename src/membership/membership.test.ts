@@ -55,6 +55,17 @@ test('a change of any source is told once, by name, and sets the metric; what sa
   assert.match(await metrics.expose(), /^selvedge_membership_members 3$/m);
 });
 
+test('however often the members change, the view shows each change and the log few', async t => {
+  const { membership, log, seen } = setUp(t);
+  const source = fakeSource('etcd', ['a']);
+  await membership.adopt([source]);
+  for (let turn = 0; turn < 200; turn += 1)
+    source.view.set({ members: [member('a'), member(`pod-${turn}`)], removed: [] });
+  assert.deepEqual([seen.length, log.length], [201, 1]);
+  await membership.close();
+  assert.deepEqual(log.slice(1), [{ event: 'membership.changed', members: 2, joined: ['pod-199'], left: ['pod-0'] }]);
+});
+
 test('sources are exchanged in one step: the new ones are there before the old are closed, and told by what changes', async t => {
   const { membership, log, metrics, seen } = setUp(t);
   const [file, etcd] = [fakeSource('file', ['a', 'b']), fakeSource('etcd', ['b', 'c'])];
