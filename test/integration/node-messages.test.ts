@@ -129,7 +129,18 @@ function wayOf(client: grpc.Client, bytes: number): Promise<string> {
 }
 
 /** Starts nodes in plaintext that are closed when the test ends. */
-async function nodesOf(t: TestContext) {
+test('what the members file says of the labels of this node counts before its own word, here as with the others', async t => {
+  const start = await nodesOf(t, { role: 'vault', rack: '7' });
+  const own = '[[member]]\nname = "node-1"\naddress = "node-1.example"\nlabels = { role = "worker" }\n';
+  const node = await start('node-1', {}, {}, own);
+  node.messages.handle('ping', () => {});
+  const reached = async (labels: Readonly<Record<string, string>>) =>
+    (await node.messages.publish({ labels }, 'ping', Buffer.alloc(0))).map(delivery => delivery.node);
+  assert.deepEqual(await reached({ role: 'worker', rack: '7' }), ['node-1']);
+  assert.deepEqual(await reached({ role: 'vault' }), []);
+});
+
+async function nodesOf(t: TestContext, labels: Readonly<Record<string, string>> = {}) {
   const directory = await mkdtemp(join(tmpdir(), 'selvedge-limits-'));
   const nodes: FabricNode[] = [];
   t.after(async () => {
@@ -140,6 +151,7 @@ async function nodesOf(t: TestContext) {
     const options: FabricNodeOptions = {
       clusterName: 'dev',
       nodeName,
+      labels,
       dataDir: join(directory, nodeName),
       logLevel: 'silent',
       networking: { bindAddress: '127.0.0.1:0', ...networking },
