@@ -56,6 +56,12 @@ export class EtcdLease {
     if (id !== undefined) await this.#parts.client.revokeLease(id).catch(() => {});
   }
 
+  /** Keeps it no longer, and leaves its end to etcd. */
+  abandon(): void {
+    this.#isClosed = true;
+    this.forget();
+  }
+
   async #grant(): Promise<string> {
     const { client, ttlMs } = this.#parts;
     const id = await client.grantLease(Math.ceil(ttlMs / 1_000));

@@ -28,6 +28,8 @@ export interface Registration extends NodeFactsRecord {
   /** An address that only its own machine could dial (`unix:`) is left out when it is read. May be empty. */
   readonly addresses: readonly TcpAddress[];
   readonly generation: number;
+  /** It left cleanly, and is none any more by its own word. Then it has no addresses. */
+  readonly left?: true;
 }
 
 /** `holders/NAME`: which process has the name. */
@@ -56,11 +58,12 @@ export function readRosterRecord(text: string): Parsed<RosterRecord> {
 }
 
 export function readRegistration(text: string): Parsed<Registration> {
-  return read(text, record => ({
-    addresses: readAddresses(record.addresses).filter((address): address is TcpAddress => address.kind === 'tcp'),
-    ...readFacts(record),
-    generation: readGeneration(record.generation),
-  }));
+  return read(text, record => {
+    const generation = readGeneration(record.generation);
+    if (record.left === true) return { addresses: [], generation, left: true };
+    const addresses = readAddresses(record.addresses).filter(address => address.kind === 'tcp');
+    return { addresses, ...readFacts(record), generation };
+  });
 }
 
 export function readHolderRecord(text: string): Parsed<HolderRecord> {

@@ -25,9 +25,13 @@ export interface EtcdRegistrationParts {
   readonly isOut: () => boolean;
   /** Whether what happens in etcd is heard: only then is anything written again. */
   readonly isHeard: () => boolean;
+  /** Whether etcd is known to be away: then it is asked for nothing more. */
+  readonly isAway: () => boolean;
   readonly leaseTtlMs: number;
   /** {@link EtcdRegistration.take} waits so much longer than a lease lasts. */
   readonly holdMarginMs: number;
+  /** Leaving and closing take no longer than this together. */
+  readonly endTimeoutMs: number;
   readonly leave: EtcdLeave;
   readonly retry: BackoffOptions;
   /** Who we are for etcd, for messages; undefined where that is not known. */
@@ -38,6 +42,8 @@ export interface EtcdRegistrationParts {
 
 /** Between two looks whether another process still holds our name. */
 const HELD_LOOK_MS = 500;
+/** So long it can be read that a node left cleanly. */
+const LEFT_TTL_S = 86_400;
 const LEASE_FORGOTTEN = /lease not found/;
 
 /**
@@ -49,6 +55,8 @@ const LEASE_FORGOTTEN = /lease not found/;
  * R4. Nothing is written again before it was read what is there: otherwise nobody could tell that it was gone (E2).
  * R5. What should stand there is written again whenever it does not: changed here, deleted or changed there, or forgotten
  *     by an etcd that was restored.
+ * R6. Leaving and closing wait for what is under way, as long as there is time, and nothing is written after them. Who leaves
+ *     says so in its record, which then goes by itself, so that nobody takes it for lost.
  */
 export class EtcdRegistration {
   readonly #parts: EtcdRegistrationParts;
@@ -64,6 +72,8 @@ export class EtcdRegistration {
   #hasRegistered = false;
   #isLeaving = false;
   #isClosed = false;
+  #taking: Promise<void> | undefined;
+  #endLeftMs: number;
 
   constructor(parts: EtcdRegistrationParts) {
     const { client, prefix, nodeName, leaseTtlMs, retry, own } = parts;
@@ -71,6 +81,7 @@ export class EtcdRegistration {
     this.#holderKey = etcdKey(prefix, 'holders', nodeName);
     this.#nodeKey = etcdKey(prefix, 'nodes', nodeName);
     this.#backoff = new Backoff(retry);
+    this.#endLeftMs = parts.endTimeoutMs;
     this.#tending = new OneAtATime(
       () => this.#tend(),
       error => this.#failed(error),
@@ -87,21 +98,31 @@ export class EtcdRegistration {
 
   /**
    * Takes the name and registers, and waits for it where another process has it: as long as a lease lasts, and a little.
-   * @throws node_name_held, membership_not_writable, or as a call of the client.
+   * @throws member_removed, node_name_held, membership_not_writable, or as a call of the client.
    */
-  async take(): Promise<void> {
+  take(): Promise<void> {
+    this.#taking = this.#take();
+    return this.#taking;
+  }
+
+  async #take(): Promise<void> {
     const { nodeName, leaseTtlMs, holdMarginMs, user } = this.#parts;
     const untilMs = performance.now() + leaseTtlMs + holdMarginMs;
     for (;;) {
       let heldBy: string | undefined;
+      let isDone = false;
+      if (this.#isLeaving || this.#isClosed) throw new TypeError('the registration is closed');
       try {
         heldBy = await this.#takeName();
-        if (heldBy === undefined && (await this.#register())) return;
+        isDone = heldBy === undefined && (await this.#register());
       } catch (error) {
         if (etcdFailureOf(error).kind !== 'denied') throw error;
         const keys = `${this.#holderKey} and ${this.#nodeKey}`;
         throw new SelvedgeError('membership_not_writable', notGranted(user(), keys), { source: 'etcd' });
       }
+      // Meanwhile too: whoever is removed while it waits is not to start.
+      if (this.#parts.isOut()) throw memberRemoved(nodeName);
+      if (isDone) return;
       if (heldBy === undefined) continue;
       if (performance.now() > untilMs) throw new SelvedgeError('node_name_held', heldBy, { node: nodeName });
       await new Promise(resolve => setTimeout(resolve, HELD_LOOK_MS));
@@ -123,9 +144,12 @@ export class EtcdRegistration {
 
   /** The node ends cleanly. Where that is configured its registration goes now. */
   async leave(): Promise<void> {
-    if (this.#parts.leave !== 'when-drained' || this.#isClosed) return;
+    if (this.#parts.leave !== 'when-drained' || this.#isLeaving || this.#isClosed) return;
     this.#isLeaving = true;
-    await this.#delete([this.#nodeKey]).catch(error => this.#failed(error));
+    await this.#inTime(async () => {
+      await this.#settle();
+      if (!this.#parts.isAway()) await this.#leave();
+    });
   }
 
   /** Gives the name back, so that the next process need not wait for it. Where etcd is away that is when the lease ends. */
@@ -133,14 +157,45 @@ export class EtcdRegistration {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#unsubscribe();
+    await this.#inTime(async () => {
+      await this.#settle();
+      if (this.#parts.isAway()) return;
+      if (this.#parts.leave === 'when-lost') await this.#leave().catch(() => {});
+      // By name too: a lease that somebody attached another key to can be ended only by who may write that key.
+      await this.#whileOurs([{ kind: 'delete', key: this.#holderKey }]).catch(() => {});
+      await this.#lease.close();
+    });
+    this.#lease.abandon();
+  }
+
+  /** Waits for what is under way; nothing more begins. */
+  async #settle(): Promise<void> {
+    this.#isFollowing = false;
     clearTimeout(this.#timer);
-    await this.#tending.close();
+    await Promise.all([this.#tending.close(), this.#taking?.catch(() => {})]);
     clearTimeout(this.#timer);
-    // By name too: a lease that somebody attached another key to can be ended only by who may write that key.
-    await this.#delete([this.#holderKey, ...(this.#parts.leave === 'when-lost' ? [this.#nodeKey] : [])]).catch(
-      () => {},
-    );
-    await this.#lease.close();
+  }
+
+  async #inTime(end: () => Promise<void>): Promise<void> {
+    const startedMs = performance.now();
+    let timer: NodeJS.Timeout | undefined;
+    const over = new Promise<void>(resolve => {
+      timer = setTimeout(() => {
+        this.#endLeftMs = 0;
+        resolve();
+      }, this.#endLeftMs);
+    });
+    await Promise.race([end().catch(error => this.#failed(error)), over]);
+    clearTimeout(timer);
+    this.#endLeftMs = Math.max(0, this.#endLeftMs - (performance.now() - startedMs));
+  }
+
+  async #leave(): Promise<void> {
+    if (!this.#hasRegistered) return;
+    const { client, own } = this.#parts;
+    const value = writeRecord({ addresses: [], generation: own.value.generation, left: true });
+    const lease = await client.grantLease(LEFT_TTL_S);
+    await this.#whileOurs([{ kind: 'put', key: this.#nodeKey, value, lease }]);
   }
 
   async #tend(): Promise<void> {
@@ -210,11 +265,10 @@ export class EtcdRegistration {
     return this.#parts.isHeard() && this.#parts.client.transact(conditions, writes);
   }
 
-  /** Only while the name is ours. */
-  async #delete(keys: readonly string[]): Promise<void> {
+  /** At the end, only while the name is ours and there is time. */
+  async #whileOurs(writes: readonly EtcdWrite[]): Promise<void> {
     const lease = this.#lease.id;
-    if (lease === undefined) return;
-    const writes = keys.map(key => ({ kind: 'delete', key }) as const);
+    if (lease === undefined || this.#endLeftMs === 0) return;
     await this.#parts.client.transact([{ key: this.#holderKey, lease }], writes);
   }
 
@@ -228,7 +282,7 @@ export class EtcdRegistration {
   }
 
   #lookAgain(): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#isLeaving) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.look(), this.#backoff.nextMs()).unref();
   }
@@ -236,4 +290,8 @@ export class EtcdRegistration {
 
 function registrationOf({ addresses, labels, zone, weight, generation }: OwnWord): Registration {
   return { addresses, labels, ...(zone === undefined ? {} : { zone }), weight, generation };
+}
+
+export function memberRemoved(nodeName: string): SelvedgeError<'member_removed'> {
+  return new SelvedgeError('member_removed', `${nodeName} was removed from the cluster`, { node: nodeName });
 }

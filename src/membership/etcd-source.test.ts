@@ -220,7 +220,7 @@ test('a lease that ended is taken again, and a name that another has is not over
 test('when it leaves is as configured', async t => {
   const etcd = await startFakeEtcd(t);
   etcd.write({ [key('nodes/b')]: node('https://b:1') });
-  const registered = () => etcd.get(key('nodes/a')) !== undefined;
+  const registered = () => etcd.get(key('nodes/a'))?.includes('"left":true') === false;
   for (const [leave, afterClose, afterDrain] of [
     ['when-removed', true, true],
     ['when-drained', true, false],
@@ -234,6 +234,90 @@ test('when it leaves is as configured', async t => {
       assert.equal(registered(), isDrained ? afterDrain : afterClose, `${leave} ${isDrained}`);
     }
   }
+});
+
+test('who leaves cleanly is not missed, by those who hear it and by those who read it later', async t => {
+  for (const leave of ['when-drained', 'when-lost'] as const) {
+    const etcd = await startFakeEtcd(t);
+    const dataDir = await makeDataDir(t);
+    const observe = (more: EtcdSourceRequest = {}) =>
+      open(t, etcd, { nodeName: 'observer', isAnnounced: false, ...more });
+    const earlier = await observe({ dataDir });
+    const hearing = await observe();
+    const leaving = await open(t, etcd, { leave });
+    await Promise.all([earlier.shows('a=https://a:1'), hearing.shows('a=https://a:1')]);
+    await earlier.close();
+    await leaving.source.leave?.();
+    await leaving.close();
+    await hearing.shows('');
+    const later = await observe({ dataDir });
+    await later.shows('');
+    const left = etcd.leases.at(-1) ?? '';
+    etcd.expire(left);
+    assert.equal(etcd.get(key('nodes/a')), undefined, 'what says so goes by itself');
+    etcd.write({ [key('nodes/b')]: node('https://b:1') });
+    await Promise.all([later.shows('b=https://b:1'), hearing.shows('b=https://b:1')]);
+    assert.deepEqual(
+      [...later.log, ...hearing.log].filter(({ event }) => event === 'membership.frozen'),
+      [],
+    );
+  }
+});
+
+test('a node that leaves while it is about to register writes nothing after it left', async t => {
+  const etcd = await startFakeEtcd(t);
+  const opened = await open(t, etcd, { leave: 'when-drained' });
+  await opened.shows('a=https://a:1');
+  for (let weight = 2; weight < 6; weight += 1) opened.own.set({ ...opened.own.value, weight });
+  await opened.source.leave?.();
+  const { revision } = etcd;
+  assert.match(etcd.get(key('nodes/a')) ?? '', /"left":true/);
+  opened.own.set({ ...opened.own.value, weight: 9 });
+  etcd.write({ [key('nodes/a')]: undefined });
+  await opened.close();
+  assert.equal(etcd.get(key('nodes/a')), undefined);
+  assert.equal(etcd.revision, revision + 2, 'but that the name was given back');
+});
+
+test('who is removed while it waits for its name does not start', async t => {
+  const etcd = await startFakeEtcd(t);
+  etcd.write({ [key('holders/a')]: { id: 'another', generation: 9 } });
+  const starting = open(t, etcd);
+  starting.catch(() => {});
+  await until('it waits', () => (etcd.calls.get('LeaseGrant') ?? 0) > 0);
+  etcd.write({ [key('members/a')]: roster('terminating') });
+  etcd.write({ [key('holders/a')]: undefined });
+  await assert.rejects(starting, error => isSelvedgeError(error, 'member_removed'));
+});
+
+test('an etcd that hangs delays the end by one timeout in all, and one that is known to be away by none', async t => {
+  const etcd = await startFakeEtcd(t);
+  const opened = await open(t, etcd, {
+    leave: 'when-drained',
+    requestTimeoutMs: 120_000,
+    timing: { endTimeoutMs: 300, freezeAfterMs: 60_000, askEveryMs: 60_000 },
+  });
+  await opened.shows('a=https://a:1');
+  etcd.isSilent = true;
+  opened.own.set({ ...opened.own.value, weight: 2 });
+  let isOver = false;
+  void opened.source
+    .leave?.()
+    .then(() => opened.close())
+    .then(() => {
+      isOver = true;
+    });
+  await until('it ends long before a call is given up', () => isOver);
+  etcd.isSilent = false;
+  assert.doesNotMatch(etcd.get(key('nodes/a')) ?? '', /left/);
+  const calls = () => ['Txn', 'LeaseGrant', 'LeaseRevoke'].map(method => etcd.calls.get(method));
+  const other = await open(t, etcd, { nodeName: 'b', leave: 'when-drained' });
+  etcd.loseLeader();
+  await other.frozen(/no leader/);
+  const before = calls();
+  await other.source.leave?.();
+  await other.close();
+  assert.deepEqual(calls(), before, 'nothing is asked for');
 });
 
 test('who is removed registers nothing, and what etcd refuses is said with its user and key', async t => {

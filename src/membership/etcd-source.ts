@@ -13,7 +13,7 @@ import { EtcdGuard } from './etcd-guard.ts';
 import { parseEtcdKey } from './etcd-keys.ts';
 import type { EtcdLeave } from './etcd-leave.ts';
 import { EtcdOutage } from './etcd-outage.ts';
-import { EtcdRegistration } from './etcd-registration.ts';
+import { EtcdRegistration, memberRemoved } from './etcd-registration.ts';
 import { afterEvents, afterRange, type EtcdState, problemsOf } from './etcd-state.ts';
 import { viewOf } from './etcd-view.ts';
 import { notReadable } from './etcd-words.ts';
@@ -45,6 +45,8 @@ export interface EtcdTiming {
   readonly guardEveryMs: number;
   /** So much longer than a lease a start waits for a name that another process has. */
   readonly holdMarginMs: number;
+  /** Leaving and closing take no longer than this together. */
+  readonly endTimeoutMs: number;
   readonly retry: BackoffOptions;
 }
 
@@ -173,8 +175,7 @@ export class EtcdSource implements MembershipSource {
    */
   async announce(own: ObservableValue<OwnWord>): Promise<void> {
     const { connection, prefix, nodeName, holderId, leaseTtlMs, leave, timing } = this.#parts;
-    if (this.#isOut)
-      throw new SelvedgeError('member_removed', `${nodeName} was removed from the cluster`, { node: nodeName });
+    if (this.#isOut) throw memberRemoved(nodeName);
     const registration = new EtcdRegistration({
       client: connection.client,
       prefix,
@@ -183,8 +184,10 @@ export class EtcdSource implements MembershipSource {
       own,
       isOut: () => this.#isOut,
       isHeard: () => this.#follower.isFollowing,
+      isAway: () => this.#outage.failure !== undefined,
       leaseTtlMs,
       holdMarginMs: timing.holdMarginMs,
+      endTimeoutMs: timing.endTimeoutMs,
       leave,
       retry: timing.retry,
       user: () => connection.user(),

@@ -48,7 +48,8 @@ export function afterRange(
     if (kept !== undefined && why === undefined && (modRevisions.get(key) ?? 0) > kept.sinceRevision) continue;
     const since = why === undefined ? kept : { sinceRevision: revision, why };
     if (since === undefined) continue;
-    const isLost = was !== undefined && (!modRevisions.has(key) || (isTombstone(was) && !isTombstone(is)));
+    const isGone = !modRevisions.has(key) || (isTombstone(was) && !isTombstone(is));
+    const isLost = was !== undefined && isGone && !hasLeft(was);
     if (isLost) keep(next, key, was, { ...since, unbelieved: 'loss' });
     else if (isTakenOut(was, is)) keep(next, key, was, { ...since, unbelieved: 'removal' });
   }
@@ -163,14 +164,21 @@ function wentBack(before: EtcdState, next: EtcdState): boolean {
   });
 }
 
-/** No member is left, or no registration, of those that etcd has itself. */
+/** No member is left, or no registration, of those that etcd has itself; who left by its own word is not missed. */
 function isEmptied(before: EtcdState, next: EtcdState): boolean {
-  const [was, is] = [liveOf(before), liveOf(next)];
+  const was = liveOf(before, key => hasLeft(next.entries.get(key)));
+  const is = liveOf(next);
   const registrations = (live: readonly EtcdEntry[]) => live.filter(({ kind }) => kind === 'nodes').length;
   if (registrations(was) > 0 && registrations(is) === 0) return true;
   return is.length < was.length && viewOf(was).members.length > 0 && viewOf(is).members.length === 0;
 }
 
-function liveOf({ entries, kept }: EtcdState): readonly EtcdEntry[] {
-  return [...entries].filter(([key]) => !kept.has(key)).map(([, entry]) => entry);
+function liveOf({ entries, kept }: EtcdState, hasGone: (key: string) => boolean = () => false): readonly EtcdEntry[] {
+  return [...entries]
+    .filter(([key, entry]) => !kept.has(key) && !hasLeft(entry) && !hasGone(key))
+    .map(([, entry]) => entry);
+}
+
+function hasLeft(entry: EtcdEntry | undefined): boolean {
+  return entry?.kind === 'nodes' && entry.registration.left === true;
 }

@@ -40,6 +40,7 @@ export async function openEtcdSource(options: EtcdSourceOptions): Promise<EtcdSo
       askEveryMs: requestTimeoutMs,
       guardEveryMs: GUARD_EVERY_MS,
       holdMarginMs: HOLD_MARGIN_MS,
+      endTimeoutMs: requestTimeoutMs,
       // Several tries must fit into the time that a lease has left when it should be kept alive.
       retry: { maxMs: Math.min(5_000, leaseTtlMs / 6) },
       ...timing,
