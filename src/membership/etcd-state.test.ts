@@ -213,6 +213,18 @@ test('E2: an earlier time of etcd, or another one, takes nobody out who is a mem
   }
 });
 
+test('who left by its own word is not missed, so that what happened beside it counts', () => {
+  const state = started({
+    'nodes/a': node('https://a:1'),
+    'members/b': roster('active', { addresses: ['https://b:1'] }),
+  });
+  const left = { addresses: [], generation: 1, left: true };
+  const after = afterRange(state, PREFIX, rangeOf(20, { 'nodes/a': left, 'members/b': roster('removed') }));
+  assert.deepEqual([namesIn(after), removedIn(after), problemsOf(after)], [[], ['b'], []]);
+  const later = afterRange(after, PREFIX, rangeOf(30, { 'members/b': roster('removed') }, 'c2'));
+  assert.deepEqual(later.kept, new Map(), 'nor when another etcd has never heard of it');
+});
+
 test('E2: an etcd that was made anew is seen, however much was written to it since', () => {
   const modRevisions = { 'nodes/a': 8, 'nodes/b': 9, 'nodes/c': 10 };
   const state = afterRange(undefined, PREFIX, rangeOf(10, THREE, 'c1', modRevisions));
