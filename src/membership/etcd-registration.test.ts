@@ -68,9 +68,13 @@ test('who leaves in the middle of a registration has left when both are over', a
   own.set({ ...own.value, weight: 2 });
   await until('it is about to write', () => isReading);
   const leaving = registration.leave();
-  for (let turn = 0; turn < 5; turn += 1) await new Promise(resolve => setImmediate(resolve));
+  const turns = async () => {
+    for (let turn = 0; turn < 5; turn += 1) await new Promise(resolve => setImmediate(resolve));
+  };
+  await turns();
   goOn();
   await leaving;
+  await turns();
   await registration.close();
   assert.deepEqual(
     [...keys].map(([key, { value }]) => [key, JSON.parse(value)]),
