@@ -81,18 +81,27 @@ export function afterEvents(
 
 /** What an operator should know, one line each. */
 export function problemsOf({ kept, rejected }: EtcdState): readonly string[] {
-  const groups = new Map<string, { first: KeptEntry; names: Set<string> }>();
+  const groups = new Map<string, { first: KeptEntry; isDecision: boolean; names: Set<string> }>();
   for (const [key, entry] of kept) {
-    const group = groups.get(entry.unbelieved + entry.why) ?? { first: entry, names: new Set() };
-    groups.set(entry.unbelieved + entry.why, group);
-    group.names.add(key.slice(key.lastIndexOf('/') + 1));
+    const [kind = '', name = ''] = key.split('/').slice(-2);
+    const isDecision = kind === 'members';
+    const group = groups.get(`${isDecision}${entry.unbelieved}${entry.why}`) ?? {
+      first: entry,
+      isDecision,
+      names: new Set(),
+    };
+    groups.set(`${isDecision}${entry.unbelieved}${entry.why}`, group);
+    group.names.add(name);
   }
   return [
-    ...[...groups.values()].map(({ first: { unbelieved, why }, names }) => {
-      const who = `${[...names].sort().join(', ')} ${names.size === 1 ? 'is' : 'are'}`;
-      return unbelieved === 'loss'
-        ? `${who} not in etcd as before (${why}): kept until registered again or removed by name`
-        : `${who} removed in etcd and not before (${why}): not believed until removed again by name`;
+    ...[...groups.values()].map(({ first: { unbelieved, why }, isDecision, names }) => {
+      const list = [...names].sort().join(', ');
+      const are = names.size === 1 ? 'is' : 'are';
+      if (unbelieved === 'removal')
+        return `${list} ${are} removed in etcd and not before (${why}): not believed until removed again by name`;
+      return isDecision
+        ? `what operators decided of ${list} is not in etcd as before (${why}): kept until it is decided again, by selvedgectl nodes add, drain or remove`
+        : `${list} ${are} not in etcd as before (${why}): kept until registered again or removed by name`;
     }),
     ...[...rejected].map(([key, problem]) => `${key} is not understood: ${problem}`),
   ];

@@ -253,7 +253,9 @@ test('an etcd whose data is lost makes nobody leave; who runs registers again, a
     const { standing } = each.source;
     await until(
       'who is missing is said',
-      () => standing.value.state === 'frozen' && /^c, d are not in etcd as before/.test(standing.value.problem),
+      () =>
+        standing.value.state === 'frozen' &&
+        /^what operators decided of c, d is not in etcd as before/.test(standing.value.problem),
       DEADLINE_MS,
     );
     assert.equal(viewIn(each), all);
