@@ -1,4 +1,4 @@
-import { isSelvedgeError, SelvedgeError } from '../errors/selvedge-error.ts';
+import { isSelvedgeError } from '../errors/selvedge-error.ts';
 import type { BackoffOptions } from '../lifecycle/backoff.ts';
 import type { KeptValue } from '../lifecycle/kept-value.ts';
 import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
@@ -16,7 +16,7 @@ import { EtcdOutage } from './etcd-outage.ts';
 import { EtcdRegistration, memberRemoved } from './etcd-registration.ts';
 import { afterEvents, afterRange, type EtcdState, problemsOf } from './etcd-state.ts';
 import { viewOf } from './etcd-view.ts';
-import { notReadable } from './etcd-words.ts';
+import { notReadable, unavailable } from './etcd-words.ts';
 import { isSameView } from './member-changes.ts';
 import type { MembershipEditor } from './membership-editor.ts';
 import type { MembershipSource, MembershipView, SourceStanding } from './membership-source.ts';
@@ -316,8 +316,4 @@ export class EtcdSource implements MembershipSource {
       else this.#parts.logger.error('membership.not_registered', { source: 'etcd', problem });
     this.#parts.onProblem([...this.#problems.values()].join('; ') || undefined);
   }
-}
-
-function unavailable(message: string, problem: string): SelvedgeError<'membership_unavailable'> {
-  return new SelvedgeError('membership_unavailable', message, { source: 'etcd', problem });
 }
