@@ -35,6 +35,8 @@ export interface AskedAddressesParts {
   /** In `strict` nothing counts that is not proven. */
   readonly policy: ObservableValue<Pick<BeliefPolicy, 'mode'>>;
   /** Who spoke mutual TLS: nobody gets such a name by word alone. */
+  /** See {@link ProvenNames}. */
+  readonly refusesDowngrade: () => boolean;
   readonly memory: ObservableValue<TlsMemory>;
   /** Called when what is known changed, or a round of questions is over. */
   readonly changed: () => void;
@@ -94,7 +96,7 @@ export class AskedAddresses {
     this.#parts = parts;
     this.#chance = parts.random === undefined ? {} : { random: parts.random };
     const remembered = () => this.#doubt(({ name, isProven }) => !isProven && this.#proven.has(name));
-    this.#proven = new ProvenNames({ memory: parts.memory, policy: parts.policy, remembered });
+    this.#proven = new ProvenNames({ ...parts, remembered });
     this.#stops = [
       () => this.#proven.close(),
       parts.unreachable.subscribe((names, previous) => {

@@ -287,6 +287,17 @@ test('a name that was proven goes to nobody by word alone, wherever DNS points',
   assert.deepEqual(scene.dialled('node-2'), ['https://10.0.0.2:5122'], 'nor at the address where it was proven');
 });
 
+test('where no step down is refused, a node that comes back in plaintext is a member again', async t => {
+  const scene = new Scene(t).at('10.0.0.2', 'node-2').answers('10.0.0.2');
+  scene.refusesDowngrade = false;
+  scene.policy.set({ mode: 'optional' });
+  await scene.open();
+  assert.deepEqual(scene.dialled('node-2'), ['https://10.0.0.2:5122']);
+  scene.unreachable.set(new Set(['node-2']));
+  await scene.inPlaintext('10.0.0.2', 'node-2', 9).pass(60_000);
+  assert.deepEqual(scene.dialled('node-2'), ['10.0.0.2:5122']);
+});
+
 test('who said a name before somebody proved it has it no more', async t => {
   const scene = new Scene(t).inPlaintext('10.6.6.6', 'node-2').answers('10.6.6.6');
   scene.policy.set({ mode: 'optional' });
@@ -453,6 +464,7 @@ class Scene {
   readonly lookedAtMs: number[] = [];
   /** Of each question. */
   readonly signals: AbortSignal[] = [];
+  refusesDowngrade = true;
   questions = 0;
   changes = 0;
   mostAtOnce = 0;
@@ -528,6 +540,7 @@ class Scene {
       self: { name: 'node-1', generation: 7 },
       unreachable,
       policy: this.policy,
+      refusesDowngrade: () => this.refusesDowngrade,
       memory: this.memory,
       minTtlMs: FLOOR_MS,
       maxTtlMs: CEILING_MS,

@@ -23,6 +23,8 @@ export interface DnsSourceOptions {
   readonly unreachable: ObservableValue<ReadonlySet<string>>;
   readonly policy: ObservableValue<Pick<BeliefPolicy, 'mode'>>;
   /** Who spoke mutual TLS. */
+  /** Whether a name that was proven is kept from who proves nothing. */
+  readonly refusesDowngrade: () => boolean;
   readonly memory: ObservableValue<TlsMemory>;
   /** No answer counts for less than that, and after a failure nobody is asked sooner. */
   readonly minTtlMs: number;
@@ -78,7 +80,18 @@ class DnsSource implements MembershipSource {
   #setOpened = () => {};
 
   constructor(options: DnsSourceOptions) {
-    const { minTtlMs, identify, self, unreachable, policy, memory, logger, clock = MONOTONIC_CLOCK, random } = options;
+    const {
+      minTtlMs,
+      identify,
+      self,
+      unreachable,
+      policy,
+      refusesDowngrade,
+      memory,
+      logger,
+      clock = MONOTONIC_CLOCK,
+      random,
+    } = options;
     const chance = random === undefined ? {} : { random };
     this.#options = options;
     this.#clock = clock;
@@ -91,6 +104,7 @@ class DnsSource implements MembershipSource {
       self,
       unreachable,
       policy,
+      refusesDowngrade,
       memory,
       changed,
       clock,

@@ -5,12 +5,14 @@ import { type TlsMemory, wouldDowngrade } from './tls-memory.ts';
 export interface ProvenNamesParts {
   readonly memory: ObservableValue<TlsMemory>;
   readonly policy: ObservableValue<Pick<BeliefPolicy, 'mode'>>;
+  /** Whether a step down from TLS is refused, as of now. Where it is not, a name may go back to plaintext, whoever says so. */
+  readonly refusesDowngrade: () => boolean;
   /** Called when there may be other ones because of the memory. */
   readonly remembered: () => void;
 }
 
 /**
- * The names that nobody gets by word alone, since a certificate proved them: in this process, or over mutual TLS as the
+ * The names that nobody gets by word alone where a step down is refused, since a certificate proved them: in this process, or over mutual TLS as the
  * memory has it. A name of which the memory permits a step down is free again, and in `plain` every one is.
  */
 export class ProvenNames {
@@ -37,8 +39,12 @@ export class ProvenNames {
   }
 
   has(name: string): boolean {
-    const { memory, policy } = this.#parts;
-    return policy.value.mode !== 'plain' && (this.#seen.has(name) || wouldDowngrade(memory.value, name));
+    const { memory, policy, refusesDowngrade } = this.#parts;
+    return (
+      policy.value.mode !== 'plain' &&
+      refusesDowngrade() &&
+      (this.#seen.has(name) || wouldDowngrade(memory.value, name))
+    );
   }
 
   close(): void {

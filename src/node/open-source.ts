@@ -26,7 +26,8 @@ export function openSource(source: MembershipSourceSettings, parts: SourceParts)
       const identify = identifyWith({ outbound: () => outbound.value, settings, refused, metrics });
       const self = { name: settings.value.nodeName, generation: data.generation };
       const limits = { minTtlMs, maxTtlMs, openTimeoutMs: timeoutMs };
-      const follows = { unreachable, policy: outbound, memory: tlsMemory };
+      const refusesDowngrade = () => settings.value.tls?.refuseDowngrade ?? false;
+      const follows = { unreachable, policy: outbound, refusesDowngrade, memory: tlsMemory };
       return openDnsSource({ names, lookUp, identify, self, ...follows, ...limits, logger });
     }
     case 'etcd':

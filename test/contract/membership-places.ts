@@ -105,6 +105,7 @@ async function dnsPlace(t: TestContext): Promise<MembershipPlace> {
         self: { name: 'node-1', generation: 1 },
         unreachable: constant(new Set<string>()),
         policy: constant({ mode: 'strict' as const }),
+        refusesDowngrade: () => false,
         memory: constant(NO_MEMORY),
         minTtlMs: 10,
         maxTtlMs: 20,

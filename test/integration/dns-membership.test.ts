@@ -105,7 +105,7 @@ test('who answers DNS can make nobody a member, nor put one in the place of anot
   await until('it is a member', () => scene.node('node-1').members.get('node-3') !== undefined);
 });
 
-test('in optional who speaks TLS must prove its name, also where somebody says it in plaintext', async t => {
+test('in optional with refuse-downgrade who speaks TLS must prove its name, also where somebody says it in plaintext', async t => {
   const scene = await Scene.make(t);
   scene.answers('127.0.0.1', '127.0.0.2', '127.0.0.3');
   await scene.start('node-1', '127.0.0.1', 'optional');
@@ -311,6 +311,7 @@ class Scene {
           caFiles: [this.#path('certs/ca.pem')],
           allowedSubjectNames: ['uri:spiffe://dev/fabric/*'],
           nodeIdentity: 'uri:spiffe://dev/fabric/{node-name}',
+          refuseDowngrade: mode === 'optional',
         },
       },
       membership: {
