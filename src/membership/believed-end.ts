@@ -4,7 +4,7 @@ export interface BelievedEndParts {
   readonly nodeName: string;
   /** Whether what was written can be relied upon. Never rejects. */
   readonly vouches: () => Promise<boolean>;
-  /** It can, and a view of now is to be shown again. */
+  /** It can, so that the view is to be shown again. */
   readonly onBelieved: () => void;
 }
 

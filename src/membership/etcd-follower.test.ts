@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { until } from '../../test/kit/until.ts';
+import { messageOf } from '../errors/selvedge-error.ts';
 import type { EtcdClient, EtcdRange } from '../rpc/etcd-client.ts';
 import { EtcdFollower } from './etcd-follower.ts';
 
 type WatchParts = Parameters<EtcdClient['watch']>[1];
+
+const BROKEN = 666;
 
 function setUp() {
   const told: string[] = [];
@@ -26,7 +29,11 @@ function setUp() {
     prefix: '/x/',
     retry: { initialMs: 1, maxMs: 2 },
     askEveryMs: 1_000,
-    onRange: ({ revision }) => told.push(`range ${revision}`),
+    onRange: ({ revision }) => {
+      if (revision === BROKEN) throw new Error('a subscriber threw');
+      told.push(`range ${revision}`);
+    },
+    onRangeError: error => told.push(`failed ${messageOf(error)}`),
     onEvents: ({ revision }) => told.push(`events ${revision}`),
     onFollowing: () => told.push('following'),
     onLost: ({ problem }) => told.push(`lost ${problem}`),
@@ -70,4 +77,14 @@ test('another connection begins anew at once, unless it is about to; after the e
   follower.restart();
   await new Promise(resolve => setImmediate(resolve));
   assert.deepEqual([told, readings.length, watches.length], [['range 5'], 2, 1]);
+});
+
+test('where somebody who hears of a reading throws, that is told, and everything is read anew', async () => {
+  const { follower, told, readings, watches, rangeAt } = setUp();
+  readings[0]?.resolve(rangeAt(BROKEN));
+  await until('it reads again', () => readings.length === 2);
+  readings[1]?.resolve(rangeAt(7));
+  await until('it watches', () => watches.length === 1);
+  assert.deepEqual(told, ['failed a subscriber threw', 'range 7']);
+  follower.close();
 });

@@ -11,6 +11,8 @@ export interface EtcdFollowerParts {
   /** How often the server of the watch is asked whether it is there, in milliseconds. */
   readonly askEveryMs: number;
   readonly onRange: (range: EtcdRange) => void;
+  /** `onRange` threw. */
+  readonly onRangeError: (error: unknown) => void;
   readonly onEvents: (events: EtcdEvents) => void;
   /** From now on everything is heard as it happens. */
   readonly onFollowing: () => void;
@@ -58,7 +60,7 @@ export class EtcdFollower {
 
   async #begin(): Promise<void> {
     this.#stop();
-    const { client, prefix, askEveryMs, onRange, onEvents, onFollowing } = this.#parts;
+    const { client, prefix, askEveryMs, onRange, onRangeError, onEvents, onFollowing } = this.#parts;
     const turn = this.#turn;
     let range: EtcdRange;
     this.#isReading = true;
@@ -70,7 +72,14 @@ export class EtcdFollower {
     }
     if (turn !== this.#turn) return;
     this.#isReading = false;
-    onRange(range);
+    try {
+      onRange(range);
+    } catch (error) {
+      onRangeError(error);
+      return this.#again();
+    }
+    // Whoever heard of it may have begun anew, or closed.
+    if (turn !== this.#turn) return;
     this.#watch = client.watch(prefix, {
       startRevision: range.revision + 1,
       askEveryMs,

@@ -142,15 +142,73 @@ test('an etcd that was made anew while this node did not hear it is seen by what
   await opened.shows('a=https://a:1 b=https://b:29 c=https://c:2');
 });
 
-test('a garbage record is skipped and said, and all others count', async t => {
+test('a record of a node that is garbage is skipped and said once, and freezes nothing; one of operators does', async t => {
   const etcd = await startFakeEtcd(t);
   const opened = await open(t, etcd);
   await opened.shows('a=https://a:1');
+  const said = () => opened.log.filter(({ event }) => event === 'membership.record_rejected').map(line => line.key);
   etcd.write({ [key('nodes/b')]: '{"addresses":', [key('nodes/c')]: node('https://c:1') });
-  await opened.frozen(/nodes\/b is not understood/);
-  assert.equal(viewIn(opened), 'a=https://a:1 c=https://c:1');
+  await opened.shows('a=https://a:1 c=https://c:1');
+  assert.deepEqual(said(), [key('nodes/b')]);
+  etcd.write({ [key('nodes/c')]: 'garbage', [key('nodes/b')]: 'other garbage' });
+  await until('it is said', () => said().length === 2);
+  await opened.shows('a=https://a:1 c=https://c:1');
   etcd.write({ [key('nodes/b')]: node('https://b:1') });
   await opened.shows('a=https://a:1 b=https://b:1 c=https://c:1');
+  for (const name of ['b', 'b', 'd']) {
+    etcd.write({ [key(`nodes/${name}`)]: 'garbage' });
+    etcd.write({ [key(`nodes/e`)]: 'garbage', [key('members/x')]: roster('active') });
+    etcd.write({ [key(`nodes/${name}`)]: node(`https://${name}:1`), [key('members/x')]: undefined });
+  }
+  await opened.shows('a=https://a:1 b=https://b:1 c=https://c:1 d=https://d:1');
+  assert.deepEqual(said().length, new Set(said()).size, 'once each, however often it changes');
+  etcd.write({ [key('members/b')]: 'garbage' });
+  await opened.frozen(/members\/b is not understood/);
+  assert.deepEqual(opened.log.filter(({ event }) => event === 'membership.frozen').length, 1);
+});
+
+test('a node that writes its own record in a loop changes the view of others a few times, what operators say at once', async t => {
+  const etcd = await startFakeEtcd(t);
+  const dataDir = await makeDataDir(t);
+  const opened = await open(t, etcd, { dataDir });
+  await opened.shows('a=https://a:1');
+  let changes = 0;
+  opened.source.view.subscribe(() => {
+    changes += 1;
+  });
+  const startedMs = performance.now();
+  for (let port = 1; port <= 300; port += 1) {
+    etcd.write({ [key('nodes/b')]: node(`https://b:${port}`) });
+    if (port % 10 === 0) await new Promise(resolve => setImmediate(resolve));
+  }
+  await opened.shows('a=https://a:1 b=https://b:300');
+  const most = 2 + (performance.now() - startedMs) / 100;
+  assert.ok(changes <= most, `${changes} changes, at most ${most}`);
+  etcd.write({ [key('nodes/b')]: node('https://b:301') });
+  etcd.write({ [key('members/b')]: roster('removed') });
+  await opened.shows('a=https://a:1 -b');
+  await opened.close();
+  assert.match(await readFile(join(dataDir, 'membership-etcd.json'), 'utf8'), /b:301/);
+});
+
+test('a listener that throws does not end the process, and is said', async t => {
+  const etcd = await startFakeEtcd(t);
+  const opened = await open(t, etcd);
+  await opened.shows('a=https://a:1');
+  const stop = opened.source.view.subscribe(() => {
+    throw new Error('a listener threw');
+  });
+  const said = () => opened.log.filter(({ event }) => event === 'membership.change_failed').length;
+  etcd.write({ [key('nodes/b')]: node('https://b:1') });
+  await until('it is said', () => said() === 1);
+  opened.moved();
+  await etcd.stop();
+  etcd.write({ [key('nodes/b')]: node('https://b:2') });
+  await etcd.start();
+  await until('of a reading too', () => said() === 2);
+  stop();
+  etcd.write({ [key('nodes/b')]: node('https://b:3') });
+  await opened.shows('a=https://a:1 b=https://b:3');
 });
 
 test('a node starts without etcd from what it knew, and not where it knew nothing', async t => {

@@ -1,19 +1,19 @@
-import { isSelvedgeError } from '../errors/selvedge-error.ts';
-import type { BackoffOptions } from '../lifecycle/backoff.ts';
-import type { KeptValue } from '../lifecycle/kept-value.ts';
+import { isSelvedgeError, messageOf } from '../errors/selvedge-error.ts';
 import { MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
-import type { EtcdClient } from '../rpc/etcd-client.ts';
+import { PacedTurns } from '../lifecycle/paced-turns.ts';
+import { Repeats } from '../lifecycle/repeats.ts';
 import { type EtcdFailure, etcdFailureOf } from '../rpc/etcd-failure.ts';
 import type { EtcdEvents } from '../rpc/etcd-watch.ts';
-import { type Logger, printable } from '../telemetry/logger.ts';
+import { printable } from '../telemetry/logger.ts';
 import { BelievedEnd } from './believed-end.ts';
 import { createEtcdEditor } from './etcd-editor.ts';
 import { EtcdFollower } from './etcd-follower.ts';
 import { EtcdGuard } from './etcd-guard.ts';
+import { EtcdIntake } from './etcd-intake.ts';
 import { parseEtcdKey } from './etcd-keys.ts';
-import type { EtcdLeave } from './etcd-leave.ts';
 import { EtcdOutage } from './etcd-outage.ts';
 import { EtcdRegistration, memberRemoved } from './etcd-registration.ts';
+import type { EtcdSourceParts } from './etcd-source-parts.ts';
 import { afterEvents, afterRange, type EtcdState, problemsOf } from './etcd-state.ts';
 import { viewOf } from './etcd-view.ts';
 import { notReadable, unavailable } from './etcd-words.ts';
@@ -23,53 +23,9 @@ import type { MembershipSource, MembershipView, SourceStanding } from './members
 import type { OwnWord } from './own-word.ts';
 import { StandingOfSource } from './source-standing.ts';
 
-/** The way to etcd, which belongs to the source from when that is opened. */
-export interface EtcdConnection {
-  readonly client: EtcdClient;
-  /** Calls go over another connection than before: what is long-lived should follow. Returns the function that stops it. */
-  onMoved(listener: () => void): () => void;
-  /** The server it goes to does not do: the next endpoint is tried first from now on. */
-  tryAnother(): void;
-  /** Who we are for etcd: the CN of the certificate that is shown; undefined where there is none. */
-  user(): string | undefined;
-  close(): void;
-}
-
-/** How long the source waits, in milliseconds. */
-export interface EtcdTiming {
-  /** So long an outage is no outage yet, such as while a connection takes the place of another. */
-  readonly freezeAfterMs: number;
-  /** How often a server is asked whether it still watches for us. */
-  readonly askEveryMs: number;
-  /** How often etcd's access control is tried. */
-  readonly guardEveryMs: number;
-  /** So much longer than a lease a start waits for a name that another process has. */
-  readonly holdMarginMs: number;
-  /** Leaving and closing take no longer than this together. */
-  readonly endTimeoutMs: number;
-  readonly retry: BackoffOptions;
-}
-
-export interface EtcdSourceParts {
-  readonly connection: EtcdConnection;
-  /** Of all keys of this cluster, with a slash at its end. */
-  readonly prefix: string;
-  readonly nodeName: string;
-  readonly holderId: string;
-  /** What was known when the node ran last; undefined: nothing. */
-  readonly cache: KeptValue<EtcdState | undefined>;
-  readonly leaseTtlMs: number;
-  readonly leave: EtcdLeave;
-  /** A start waits this long for etcd where there is a last known state, or else fails. */
-  readonly startTimeoutMs: number;
-  readonly allowUnguarded: boolean;
-  readonly timing: EtcdTiming;
-  readonly logger: Logger;
-  /** Told of what an operator should know beside the standing; undefined: nothing. */
-  readonly onProblem: (problem: string | undefined) => void;
-}
-
 const MAX_PROBLEM_LENGTH = 1_000;
+const TAKE_EVERY_MS = 100;
+const SAVE_EVERY_MS = 1_000;
 
 /**
  * Members that register themselves in etcd.
@@ -89,6 +45,9 @@ export class EtcdSource implements MembershipSource {
   readonly #guard: EtcdGuard;
   readonly #end: BelievedEnd;
   readonly #follower: EtcdFollower;
+  readonly #intake: EtcdIntake;
+  readonly #saving = new PacedTurns(SAVE_EVERY_MS);
+  readonly #rejections = new Repeats(1);
   readonly #stopMoving: () => void;
   readonly #problems = new Map<'registration' | 'guard', string>();
   #state: EtcdState | undefined;
@@ -123,18 +82,31 @@ export class EtcdSource implements MembershipSource {
       logger,
       onProblem: problem => {
         this.#tellProblem('guard', problem);
-        this.#show();
+        if (problem === undefined) this.#follower.restart();
       },
     });
     const vouches = () => this.#guard.vouches();
-    this.#end = new BelievedEnd({ nodeName, vouches, onBelieved: () => this.#show() });
+    this.#end = new BelievedEnd({ nodeName, vouches, onBelieved: () => this.#follower.restart() });
+    this.#intake = new EtcdIntake({
+      everyMs: TAKE_EVERY_MS,
+      isUrgent: ({ key }) => parseEtcdKey(prefix, key)?.kind === 'members',
+      onTake: events => this.#takeEvents(events),
+      onError: error => {
+        this.#takeFailed(error);
+        this.#follower.restart();
+      },
+    });
     this.#follower = new EtcdFollower({
       client,
       prefix,
       retry: timing.retry,
       askEveryMs: timing.askEveryMs,
-      onRange: range => this.#take(afterRange(this.#state, prefix, range, this.#registration?.lastingKey)),
-      onEvents: events => this.#takeEvents(events),
+      onRange: range => {
+        this.#intake.clear();
+        this.#take(afterRange(this.#state, prefix, range, this.#registration?.lastingKey));
+      },
+      onEvents: events => this.#hear(events),
+      onRangeError: error => this.#takeFailed(error),
       onFollowing: () => this.#following(),
       onLost: failure => this.#noteLost(failure),
     });
@@ -215,6 +187,8 @@ export class EtcdSource implements MembershipSource {
     this.#guard.close();
     this.#stopMoving();
     this.#follower.close();
+    this.#intake.close();
+    this.#saving.close();
     this.#standing.close();
     await this.#registration?.close();
     this.#parts.cache.value.set(this.#state);
@@ -244,19 +218,35 @@ export class EtcdSource implements MembershipSource {
     });
   }
 
-  #takeEvents(events: EtcdEvents): void {
+  #hear(events: EtcdEvents): void {
     const { prefix, nodeName } = this.#parts;
     const keys = events.events.map(({ key }) => parseEtcdKey(prefix, key));
-    const isAboutMembers = keys.some(key => key !== undefined && key.kind !== 'holders');
-    if (this.#state !== undefined && isAboutMembers) this.#take(afterEvents(this.#state, prefix, events));
+    if (keys.some(key => key !== undefined && key.kind !== 'holders')) this.#intake.add(events);
     if (keys.some(key => key?.name === nodeName)) this.#registration?.look();
   }
 
+  #takeEvents(events: EtcdEvents): void {
+    if (this.#state !== undefined) this.#take(afterEvents(this.#state, this.#parts.prefix, events));
+  }
+
   #take(state: EtcdState): void {
+    const before = this.#state?.rejected;
     this.#state = state;
-    this.#parts.cache.value.set(state);
+    this.#saving.add('state', () => this.#parts.cache.value.set(this.#state));
+    for (const [key, problem] of state.rejected) if (before?.get(key) !== problem) this.#sayRejected(key, problem);
     this.#show();
     this.#stand();
+  }
+
+  #sayRejected(key: string, problem: string): void {
+    const suppressed = this.#rejections.next(key, performance.now());
+    if (suppressed !== undefined)
+      this.#parts.logger.warn('membership.record_rejected', { source: 'etcd', key, problem, suppressed });
+  }
+
+  /** Somebody who heard of a change threw. */
+  #takeFailed(error: unknown): void {
+    this.#parts.logger.error('membership.change_failed', { source: 'etcd', problem: messageOf(error) });
   }
 
   #show(): void {
@@ -272,7 +262,6 @@ export class EtcdSource implements MembershipSource {
 
   #following(): void {
     this.#outage.end();
-    this.#show();
     this.#stand();
     this.#heard(undefined);
     this.#registration?.look();

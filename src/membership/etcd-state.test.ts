@@ -111,11 +111,12 @@ test('who is removed or terminated is none, until it is added again', () => {
   assert.deepEqual(namesIn(state), ['a', 'b']);
 });
 
-test('E1: what is not understood changes nothing, and is said until it is', () => {
+test('E1: what is not understood changes nothing; of operators it is a problem until it is, of a node it is none', () => {
   let state = started({ ...THREE, 'nodes/d': '{' });
   assert.deepEqual(namesIn(state), ['a', 'b', 'c']);
-  assert.match(problemsOf(state).join(), /nodes\/d is not understood/);
+  assert.deepEqual([[...state.rejected.keys()], problemsOf(state)], [[`${PREFIX}nodes/d`], []]);
   state = happened(state, 11, { 'nodes/a': 'garbage', 'members/b': 'garbage' });
+  assert.match(problemsOf(state).join(), /^\S*members\/b is not understood: it is not JSON$/);
   assert.deepEqual(namesIn(state), ['a', 'b', 'c']);
   state = happened(state, 12, { 'members/c': roster('removed') });
   state = happened(state, 13, { 'members/c': 'garbage' });

@@ -14,7 +14,8 @@ export interface KeptEntry {
 /**
  * What is known of the keys of a cluster. Every function returns a new one.
  *
- * E1. A record that cannot be understood changes nothing: what its key said before goes on, and the problem is said.
+ * E1. A record that cannot be understood changes nothing: what its key said before goes on. Where operators wrote it, that
+ *     is a problem; what a node says of itself is its own affair, and must not trouble all others.
  * E2. Nobody leaves by accident. Where everything is gone at once, another etcd answers, or an earlier time of it, what is
  *     missing is kept until it is written again or its node is removed by name; who was removed stays so; and who is removed
  *     there and was not before is not, until that is written again.
@@ -69,7 +70,7 @@ export function afterEvents(
     if (value === undefined) next.entries.delete(key);
     else take(next, prefix, { key, value, modRevision }, next.entries.get(key));
   }
-  if (isEmptied(before, next)) {
+  if (events.some(({ value }) => value === undefined) && isEmptied(before, next)) {
     const kept = { sinceRevision: revision, why: 'all were deleted at once', unbelieved: 'loss' } as const;
     for (const { key, value } of events) {
       const entry = value === undefined ? before.entries.get(key) : undefined;
@@ -103,8 +104,14 @@ export function problemsOf({ kept, rejected }: EtcdState): readonly string[] {
         ? `what operators decided of ${list} is not in etcd as before (${why}): kept until it is decided again, by selvedgectl nodes add, drain or remove`
         : `${list} ${are} not in etcd as before (${why}): kept until registered again or removed by name`;
     }),
-    ...[...rejected].map(([key, problem]) => `${key} is not understood: ${problem}`),
+    ...[...rejected]
+      .filter(([key]) => isOfOperators(key))
+      .map(([key, problem]) => `${key} is not understood: ${problem}`),
   ];
+}
+
+function isOfOperators(key: string): boolean {
+  return /\/members\/[^/]*$/.test(key);
 }
 
 interface MutableState extends EtcdState {

@@ -31,7 +31,8 @@ export const CURRENT: SourceStanding = { state: 'current' };
 /**
  * Who exists, and at which hosts.
  *
- * S1. What is broken, lost or slow never changes the view: the last good one stays, and the standing is `frozen`.
+ * S1. What is broken, lost or slow never changes the view: the last good one stays, and the standing is `frozen`. Where each
+ *     member speaks for itself, what one of them says is broken for that one alone: it is logged, and the standing stays.
  * S2. An empty answer is no answer: nobody leaves by it.
  * S3. A view is taken as a whole, and only where it differs: the order in which members are told is no difference.
  *     What changed is logged by {@link Membership}, not by the source.

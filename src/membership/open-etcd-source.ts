@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { type KeptValueFormat, openKeptValue } from '../lifecycle/kept-value.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { EtcdSource, type EtcdSourceParts, type EtcdTiming } from './etcd-source.ts';
+import { EtcdSource } from './etcd-source.ts';
+import type { EtcdSourceParts, EtcdTiming } from './etcd-source-parts.ts';
 import { etcdStateFormat } from './etcd-state-file.ts';
 
 export interface EtcdSourceOptions extends Omit<EtcdSourceParts, 'holderId' | 'cache' | 'timing'> {

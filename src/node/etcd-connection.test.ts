@@ -5,7 +5,7 @@ import { loopback } from '../../test/kit/loopback-node.ts';
 import { nodeSettings } from '../../test/kit/tls-settings.ts';
 import { until } from '../../test/kit/until.ts';
 import { constant } from '../lifecycle/observable-value.ts';
-import type { EtcdConnection } from '../membership/etcd-source.ts';
+import type { EtcdConnection } from '../membership/etcd-source-parts.ts';
 import { silentLogger } from '../telemetry/logger.ts';
 import { openEtcdConnection } from './etcd-connection.ts';
 

@@ -2,7 +2,7 @@ import { Connector } from '../connector/connector.ts';
 import type { OutboundPolicy } from '../connector/trust-profile.ts';
 import type { TrustSnapshot } from '../credentials/trust-snapshot.ts';
 import { derived, MutableValue, type ObservableValue } from '../lifecycle/observable-value.ts';
-import type { EtcdConnection } from '../membership/etcd-source.ts';
+import type { EtcdConnection } from '../membership/etcd-source-parts.ts';
 import { EtcdClient } from '../rpc/etcd-client.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics.ts';

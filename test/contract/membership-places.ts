@@ -27,6 +27,8 @@ export interface MembershipPlace {
   publishTwice(members: Published, name: string): Promise<void>;
   /** What cannot be understood stands there, in place of everybody or beside them. */
   publishGarbage(): Promise<void>;
+  /** Whether garbage freezes it: not where each member speaks for itself, since one must not freeze all others. */
+  readonly garbageFreezes: boolean;
   /** Nobody is listed, without a word of why. */
   publishNobody(): Promise<void>;
   /** It cannot be heard; what is published meanwhile is there afterwards. */
@@ -59,6 +61,7 @@ async function filePlace(t: TestContext): Promise<MembershipPlace> {
     publish: members => write(tables(members).join('')),
     publishTwice: (members, name) => write([...tables(members), ...tables({ [name]: members[name] ?? 1 })].join('')),
     publishGarbage: () => write('[[member]\nname = \u0000'),
+    garbageFreezes: true,
     publishNobody: () => write(''),
     lose: async () => {
       isLost = true;
@@ -115,6 +118,7 @@ async function dnsPlace(t: TestContext): Promise<MembershipPlace> {
     publish: members => take(records(members)),
     publishTwice: (members, twice) => take([...records(members), ...records({ [twice]: members[twice] ?? 1 })]),
     publishGarbage: () => take('GARBAGE'),
+    garbageFreezes: true,
     publishNobody: () => take('NXDOMAIN'),
     lose: async () => {
       isLost = true;
@@ -156,9 +160,13 @@ async function etcdPlace(t: TestContext): Promise<MembershipPlace> {
         }),
       }),
     publishGarbage: async () => {
-      written.add(keyOf('garbage'));
-      etcd.write({ [keyOf('garbage')]: '{"addresses":' });
+      // Of one who was understood before, and of one who never was.
+      for (const name of ['node-2', 'garbage']) {
+        written.add(keyOf(name));
+        etcd.write({ [keyOf(name)]: '{"addresses":' });
+      }
     },
+    garbageFreezes: false,
     publishNobody: async () => etcd.deleteAll(),
     lose: () => etcd.stop(),
     restore: () => etcd.start(),
