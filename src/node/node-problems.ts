@@ -14,14 +14,24 @@ export type ProblemSource =
   | BearerFile
   | PolicyFileName;
 
-/** Files whose newest content could not be taken or that cannot be written, each with why. The node runs on all the same. */
+/**
+ * Files whose newest content could not be taken or that cannot be written, and the like, each with why. The node runs on all
+ * the same.
+ */
 export class NodeProblems {
-  readonly #bySource = new Map<ProblemSource, string>();
+  readonly #bySource = new Map<ProblemSource, Map<object, string>>();
 
-  /** @param problem undefined: the source is fine again. */
-  set(source: ProblemSource, problem: string | undefined): void {
-    if (problem === undefined) this.#bySource.delete(source);
-    else this.#bySource.set(source, problem);
+  /**
+   * @param problem undefined: the source is fine again.
+   * @param teller where several of a kind may be open for a while, such as during a reload: which of them. None takes back what
+   * another one said.
+   */
+  set(source: ProblemSource, problem: string | undefined, teller: object = this): void {
+    const told = this.#bySource.get(source) ?? new Map<object, string>();
+    if (problem === undefined) told.delete(teller);
+    else told.set(teller, problem);
+    if (told.size === 0) this.#bySource.delete(source);
+    else this.#bySource.set(source, told);
   }
 
   get sources(): readonly ProblemSource[] {
@@ -29,6 +39,6 @@ export class NodeProblems {
   }
 
   get all(): readonly string[] {
-    return [...this.#bySource].map(([source, problem]) => `${source}: ${problem}`);
+    return [...this.#bySource].flatMap(([source, told]) => [...told.values()].map(problem => `${source}: ${problem}`));
   }
 }

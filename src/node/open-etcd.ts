@@ -22,6 +22,7 @@ export function openEtcd(etcd: EtcdMembershipSettings, parts: SourceParts): Prom
   const { prefix, leaseTtlMs, leave, requestTimeoutMs, allowUnguarded } = etcd;
   const { nodeName, dataDir } = settings.value;
   const trust = etcd.credentials === undefined ? undefined : credentials.storeOf(etcd.credentials).snapshot;
+  const teller = {};
   return openEtcdSource({
     connection: openEtcdConnection({ etcd, settings, trust, logger }),
     prefix,
@@ -33,6 +34,6 @@ export function openEtcd(etcd: EtcdMembershipSettings, parts: SourceParts): Prom
     requestTimeoutMs,
     allowUnguarded,
     logger,
-    onProblem: problem => problems.set('registration', problem),
+    onProblem: problem => problems.set('registration', problem, teller),
   });
 }
