@@ -85,8 +85,6 @@ export class FabricNode implements AsyncDisposable {
       const node = new FabricNode(options, settings, nodeParts, server, await server.start());
       server.onDrainRequested = () => void node.drain();
       logger.info('node.ready', { ...node.ready });
-      // Said since the sources were told of this node, and before anybody listened.
-      if (nodeParts.members.own.value === 'terminating') void node.drain();
       return node;
     } catch (error) {
       await nodeParts.closing.close();
