@@ -1,3 +1,4 @@
+import { PacedTurns } from '../lifecycle/paced-turns.ts';
 import type { MembershipView } from './membership-source.ts';
 
 export interface BelievedEndParts {
@@ -8,14 +9,18 @@ export interface BelievedEndParts {
   readonly onBelieved: () => void;
 }
 
+/** Each question is several calls of etcd, and the view may be shown often. */
+const ASK_EVERY_MS = 1_000;
+
 /**
  * That this process is to end is not taken back once it did, so it is believed only when it is known that none but operators
  * can have written it. Until then this node is removed, and goes on.
  */
 export class BelievedEnd {
   readonly #parts: BelievedEndParts;
+  readonly #turns = new PacedTurns(ASK_EVERY_MS);
+  #isToEnd = false;
   #isBelieved = false;
-  #isAsking = false;
 
   constructor(parts: BelievedEndParts) {
     this.#parts = parts;
@@ -25,20 +30,20 @@ export class BelievedEnd {
   shown(view: MembershipView): MembershipView {
     const { nodeName } = this.#parts;
     const { terminating = [], ...rest } = view;
-    const isToEnd = terminating.includes(nodeName);
-    this.#isBelieved &&= isToEnd;
-    if (!isToEnd || this.#isBelieved) return view;
-    void this.#ask();
+    this.#isToEnd = terminating.includes(nodeName);
+    this.#isBelieved &&= this.#isToEnd;
+    if (!this.#isToEnd || this.#isBelieved) return view;
+    this.#turns.add('ask', () => void this.#ask());
     const others = terminating.filter(name => name !== nodeName);
     return others.length === 0 ? rest : { ...rest, terminating: others };
   }
 
+  close(): void {
+    this.#turns.close();
+  }
+
   async #ask(): Promise<void> {
-    if (this.#isAsking) return;
-    this.#isAsking = true;
-    const isBelieved = await this.#parts.vouches();
-    this.#isAsking = false;
-    if (!isBelieved) return;
+    if (this.#isBelieved || !this.#isToEnd || !(await this.#parts.vouches())) return;
     this.#isBelieved = true;
     this.#parts.onBelieved();
   }

@@ -185,6 +185,7 @@ export class EtcdSource implements MembershipSource {
     this.#isClosed = true;
     this.#outage.close();
     this.#guard.close();
+    this.#end.close();
     this.#stopMoving();
     this.#follower.close();
     this.#intake.close();
