@@ -27,3 +27,9 @@ export type DialPlan =
 export function cutReason(before: PlannedDial, after: PlannedDial): EndReason | undefined {
   return before.target.scheme === after.target.scheme ? undefined : 'mode_changed';
 }
+
+/** What to dial in the place of a dial that failed: the same while it is planned, else the best there is. */
+export function dialledAgain(plan: DialPlan, failed: PlannedDial): PlannedDial {
+  if ('error' in plan) return failed;
+  return plan.dials.find(({ epoch }) => epoch === failed.epoch) ?? plan.dials[0] ?? failed;
+}

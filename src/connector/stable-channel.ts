@@ -7,7 +7,7 @@ import type { Security } from '../rpc/security.ts';
 import { withCalls } from '../rpc/with-calls.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { Dial, type DialOptions, type DialOwner, type DialWatcher } from './dial.ts';
-import { cutReason, type DialPlan, type PlannedDial } from './dial-plan.ts';
+import { cutReason, type DialPlan, dialledAgain, type PlannedDial } from './dial-plan.ts';
 import { type CallOwner, FacadeCall } from './facade-call.ts';
 import { failClosed, failRefused } from './fail-call.ts';
 import { HeldCalls } from './held-calls.ts';
@@ -147,10 +147,10 @@ export class StableChannel implements grpc.ChannelInterface {
     this.#paused = this.#current?.state === READY;
   }
 
-  /** The other side is known to be up: forgets the wait between two dials. */
+  /** The other side is known to be up: forgets the wait between two dials, unless what the plan wants is dialled already. */
   retryNow(): void {
-    const current = this.#current;
-    if (!this.#closed && current?.state === TRANSIENT_FAILURE) this.#replaceCurrent(current.planned);
+    if (this.#closed || this.#next !== undefined || this.#current?.state !== TRANSIENT_FAILURE) return;
+    this.#replaceCurrent(dialledAgain(this.#parts.plan.value, this.#current.planned));
   }
 
   /** What protects the connection that calls go over; undefined while there is none. */

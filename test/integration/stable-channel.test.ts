@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import * as net from 'node:net';
 import { test } from 'node:test';
 import * as grpc from '@grpc/grpc-js';
 import { lentChannel } from '../../src/connector/lent-channel.ts';
@@ -231,6 +233,34 @@ test('a call to a server that cannot be reached fails at its deadline and says s
   await gone.listener.close();
   const { client } = startConnector(t, { addresses: [withScheme(gone.address, 'https')], snapshot });
   await assert.rejects(echo(client, 'x', 300), /DEADLINE_EXCEEDED.*node-1 is not connected/);
+});
+
+test('a member that is known to be up is dialled where it moved to, not where it was', async t => {
+  const snapshot = await makeSnapshot(t);
+  const [before, after] = [await startListener(t, { snapshot }), await startListener(t, { snapshot })];
+  const { client, connector, addresses } = startConnector(t, {
+    addresses: [withScheme(before.address, 'https')],
+    snapshot,
+  });
+  assert.equal(await echo(client, 'x'), 'x');
+  // Where it moved to, the handshake takes its time.
+  const waiting: net.Socket[] = [];
+  const slow = net.createServer(socket => waiting.push(socket)).listen(0, '127.0.0.1');
+  t.after(() => slow.close());
+  await once(slow, 'listening');
+  const { port } = slow.address() as net.AddressInfo;
+  addresses.set([{ ...withScheme(after.address, 'https'), port }]);
+  await until('the new address is dialled', () => waiting.length > 0);
+  await before.listener.close();
+  const answer = echo(client, 'y', 10_000);
+  const channel = connector.channel('node-1');
+  await until(
+    'the old one is gone',
+    () => channel.getConnectivityState(false) === grpc.connectivityState.TRANSIENT_FAILURE,
+  );
+  channel.retryNow();
+  for (const socket of waiting) socket.pipe(net.connect(after.address.port, '127.0.0.1')).pipe(socket);
+  assert.equal(await answer, 'y');
 });
 
 test('an impatient call fails as soon as the dial does', async t => {
