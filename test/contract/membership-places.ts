@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -23,6 +23,8 @@ export interface MembershipPlace {
   open(logger: Logger): Promise<MembershipSource>;
   /** The truth from now on, however often it is told. */
   publish(members: Published): Promise<void>;
+  /** The same, and it takes its time: what is told comes late, or in pieces. */
+  publishSlowly(members: Published): Promise<void>;
   /** One member is told twice, in the way that the place knows. */
   publishTwice(members: Published, name: string): Promise<void>;
   /** What cannot be understood stands there, in place of everybody or beside them. */
@@ -59,6 +61,13 @@ async function filePlace(t: TestContext): Promise<MembershipPlace> {
   return {
     open: logger => openMembersFile({ file, logger, check: () => {} }),
     publish: members => write(tables(members).join('')),
+    publishSlowly: async members => {
+      text = tables(members).join('');
+      const half = text.length / 2;
+      // As an editor that does not replace the file.
+      await writeFile(file, text.slice(0, half));
+      await appendFile(file, text.slice(half));
+    },
     publishTwice: (members, name) => write([...tables(members), ...tables({ [name]: members[name] ?? 1 })].join('')),
     publishGarbage: () => write('[[member]\nname = \u0000'),
     garbageFreezes: true,
@@ -116,6 +125,10 @@ async function dnsPlace(t: TestContext): Promise<MembershipPlace> {
         logger,
       }),
     publish: members => take(records(members)),
+    publishSlowly: members => {
+      server.delayMs = 100;
+      return take(records(members));
+    },
     publishTwice: (members, twice) => take([...records(members), ...records({ [twice]: members[twice] ?? 1 })]),
     publishGarbage: () => take('GARBAGE'),
     garbageFreezes: true,
@@ -149,6 +162,15 @@ async function etcdPlace(t: TestContext): Promise<MembershipPlace> {
       return opened.source;
     },
     publish: async members => write(members),
+    // It hangs for a while, and then ends the watches that it let wait.
+    publishSlowly: async members => {
+      etcd.isSilent = true;
+      write(members);
+      setTimeout(() => {
+        etcd.isSilent = false;
+        etcd.cancelWatches('too slow');
+      }, 300);
+    },
     // By an operator too, who says the same.
     publishTwice: async (members, name) =>
       write(members, {

@@ -83,6 +83,15 @@ for (const [kind, makePlace] of Object.entries(MEMBERSHIP_PLACES)) {
     }
   });
 
+  test(`${kind}: what is slow to be told changes nobody else, and is taken as a whole`, async t => {
+    const { place, source, shows, changes } = await setUp(t, makePlace, THREE);
+    const next = { ...THREE, 'node-2': 7022, 'node-4': 7004 };
+    await place.publishSlowly(next);
+    await shows(next);
+    assert.equal(changes.length, 1);
+    await until('it is current', () => source.standing.value.state === 'current');
+  });
+
   test(`${kind}: a clock that jumps changes nothing, and what is published then is taken`, async t => {
     const { place, source, shown, shows, changes } = await setUp(t, makePlace, THREE);
     const now = Date.now;

@@ -43,6 +43,8 @@ export class DnsServer implements AsyncDisposable {
   readonly requests: DnsRequest[] = [];
   /** How names are answered that are not set. */
   byDefault: DnsReply = 'NXDOMAIN';
+  /** So long each answer takes. */
+  delayMs: number = 0;
   /** A longer answer says over UDP that it is truncated. */
   maxUdpBytes = 65_507;
   #socket: Socket;
@@ -119,11 +121,19 @@ export class DnsServer implements AsyncDisposable {
 
   #serve(): void {
     const socket = this.#socket;
+    let isOpen = true;
+    socket.once('close', () => {
+      isOpen = false;
+    });
     socket.on('message', (query, { port, address }) => {
       const reply = this.#answer(query);
       if (reply === undefined) return;
       const isLong = reply.length > this.maxUdpBytes;
-      socket.send(isLong ? message(query, questionIn(query).bytes, 0, [], TRUNCATED) : reply, port, address);
+      const sent = isLong ? message(query, questionIn(query).bytes, 0, [], TRUNCATED) : reply;
+      if (this.delayMs === 0) return void socket.send(sent, port, address);
+      setTimeout(() => {
+        if (isOpen) socket.send(sent, port, address);
+      }, this.delayMs);
     });
   }
 
