@@ -110,16 +110,14 @@ export const textMap: ValueType<Readonly<Record<string, string>>> = {
   },
 };
 
-/** One of a closed list of words. `later` are words that are known, and not supported in this version. */
-export function oneOf<Word extends string>(words: readonly Word[], later: readonly string[] = []): ValueType<Word> {
+/** One of a closed list of words. */
+export function oneOf<Word extends string>(words: readonly Word[]): ValueType<Word> {
   return {
     name: words.map(word => `\`"${word}"\``).join(', '),
     read: raw => {
       const value = words.find(word => word === raw);
       if (value !== undefined) return { value };
       const remedy = `Use ${words.map(word => `"${word}"`).join(', ')}.`;
-      if (typeof raw === 'string' && later.includes(raw))
-        return { problems: [{ problem: `"${raw}" is not supported in this version.`, remedy }] };
       return { problems: [{ problem: `${describe(raw)} is not a known value.`, remedy }] };
     },
   };

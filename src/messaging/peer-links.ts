@@ -89,7 +89,7 @@ export class PeerLinks {
     const { directory } = this.#parts;
     const isRemoved = directory.isRemoved(name);
     if (!directory.lists && !isRemoved) {
-      // It may stay as long as its stream does, as any stranger.
+      // A stranger stays for as long as its stream does.
       if (link.live === undefined) void link.close('not_a_member');
       return this.forgetStranger(link);
     }

@@ -73,13 +73,13 @@ export class NodeMembership {
       const all: OpenSource[] = [];
       for (const settings of membership?.sources ?? []) {
         const known = this.#open.find(each => isDeepStrictEqual(each.settings, settings));
-        const source = known ?? { settings, source: await this.#parts.open(settings) };
+        const open = known ?? { settings, source: await this.#parts.open(settings) };
         if (known === undefined) {
-          opened.push(source);
-          this.#pending.add(source);
+          opened.push(open);
+          this.#pending.add(open);
         }
         this.#checkOpen();
-        all.push(source);
+        all.push(open);
       }
       await this.#check(all, opened);
       return { all, opened };
